@@ -1,0 +1,36 @@
+"""The command line of everything but training: `python -m stt corpus | tokenizer | transcribe ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from stt.commands import corpus, tokenizer
+from stt.commands.transcribe import transcribe
+from stt.errors import InputError, exit_with
+
+app = typer.Typer(
+    help="Corpora, tokenizers and transcripts; training is `python train.py fit`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(tokenizer.app, name="tokenizer")
+app.command()(transcribe)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; bad input ends with one sentence and exit code 2.
+
+    Args:
+        args: arguments, for tests and notebooks; None takes those of the process.
+    """
+    try:
+        app(args=args, prog_name="python -m stt", standalone_mode=True)
+    except InputError as error:
+        exit_with(error)
+
+
+if __name__ == "__main__":
+    main()

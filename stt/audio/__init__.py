@@ -1,0 +1,1 @@
+"""Reading audio, features and augmentation."""

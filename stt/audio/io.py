@@ -1,0 +1,113 @@
+"""Reading audio: the only place that knows the decoder library (libsndfile through soundfile)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import torch
+import torchaudio.functional
+
+from stt.errors import InputError
+
+Waveform = npt.NDArray[np.float32]
+EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".gsm", ".w64", ".caf"})
+
+
+class AudioError(InputError):
+    """A file that is missing, in a format that cannot be read, or damaged."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says."""
+
+    duration: float  # seconds
+    sample_rate: int  # Hz
+
+
+def audio_info(path: Path | str) -> AudioInfo:
+    """Read a file's header.
+
+    Raises:
+        AudioError: the file is missing, empty or not readable by libsndfile.
+    """
+    path = _checked(path)
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        raise AudioError(f"{path}: not a readable audio file ({_reason(error)})") from error
+    if info.frames <= 0:
+        raise AudioError(f"{path}: the audio file holds no samples")
+    return AudioInfo(info.frames / info.samplerate, int(info.samplerate))
+
+
+def read_audio(path: Path | str, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> Waveform:
+    """Read a mono waveform (sample,) in [-1, 1] at `sample_rate` Hz; channels are averaged.
+
+    Args:
+        path: any format that libsndfile reads, at any rate.
+        sample_rate: rate to resample to, Hz.
+        offset: where to start in the file, seconds.
+        duration: how much to read, seconds; None reads to the end.
+
+    Raises:
+        AudioError: the file is missing, damaged, shorter than asked for, or holds NaN or infinity.
+    """
+    path = _checked(path)
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            rate = int(file.samplerate)
+            if offset > 0:
+                file.seek(min(round(offset * rate), file.frames))
+            samples = file.read(
+                frames=-1 if duration is None else round(duration * rate), dtype="float32", always_2d=True
+            )
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        raise AudioError(f"{path}: not a readable audio file ({_reason(error)})") from error
+    if not len(samples):
+        raise AudioError(f"{path}: there is no audio from {offset:g} s on")
+    if duration is not None and len(samples) < (duration - _tolerance(duration)) * rate:
+        raise AudioError(
+            f"{path}: {duration:g} s were promised from {offset:g} s on, there are {len(samples) / rate:.2f} s"
+        )
+    waveform = samples.mean(axis=1)
+    if not np.isfinite(waveform).all():
+        raise AudioError(f"{path}: the samples hold NaN or infinity")
+    return resample(waveform, rate, sample_rate)
+
+
+def durations_agree(promised: float, actual: float) -> bool:
+    """Tell whether a promised duration (seconds) is what the file holds, up to rounding and codec padding."""
+    return abs(promised - actual) <= _tolerance(promised)
+
+
+def _tolerance(duration: float) -> float:
+    return 0.1 + 0.02 * duration  # seconds; mp3 and opus pad by up to some 0.07 s
+
+
+def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
+    """Resample a waveform (sample,) with a windowed sinc; rates in Hz."""
+    if from_rate == to_rate:
+        return waveform
+    resampled = torchaudio.functional.resample(torch.from_numpy(waveform), from_rate, to_rate)
+    return np.asarray(resampled.numpy(), dtype=np.float32)
+
+
+def _checked(path: Path | str) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path}: the audio file is missing")
+    with path.open("rb") as file:
+        head = file.read(12)
+    # libsndfile's MP3 reader hunts for a frame anywhere in the bytes, so it must not be asked.
+    if head[4:8] == b"ftyp":
+        raise AudioError(f"{path}: this is MP4/AAC (m4a) whatever its name says; convert it to wav, flac, mp3 or ogg")
+    return path
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__

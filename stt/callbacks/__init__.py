@@ -1,0 +1,16 @@
+"""Callbacks that a config can name."""
+
+from stt.callbacks.clipping import GradientClipping, PercentileClipping
+from stt.callbacks.error_rates import DomainErrorRatesCallback
+from stt.callbacks.left_out import LeftOutReport
+from stt.callbacks.predictions import Predictions
+from stt.callbacks.transcripts import Transcripts
+
+__all__ = [
+    "DomainErrorRatesCallback",
+    "GradientClipping",
+    "LeftOutReport",
+    "PercentileClipping",
+    "Predictions",
+    "Transcripts",
+]

@@ -1,0 +1,151 @@
+"""CER and WER of every domain while validating and testing, and the table that a test leaves behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.table import Table
+
+from stt.data.batch import Batch, LeftOut
+from stt.decoding.greedy import Hypothesis
+from stt.files import written_aside
+from stt.metrics.error_rate import DomainErrorRates, ErrorRate, mean_over_domains
+from stt.task import SpeechRecognizer
+
+
+class DomainErrorRatesCallback(Callback):
+    """Logs `val/cer/<domain>`, `val/wer/<domain>` and unweighted means; writes `test_metrics.json`.
+
+    Means over domains: `mean` over all, `in_domain` and `out_of_domain` over those that were and
+    were not trained on. A test prints a table as well.
+    """
+
+    def __init__(self) -> None:
+        """Start without a split."""
+        self._rates: DomainErrorRates | None = None
+        self._left_out: list[LeftOut] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start counting."""
+        self._start(trainer, pl_module, "validate")
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start counting."""
+        self._start(trainer, pl_module, "test")
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._update(batch, outputs["hypotheses"])
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._update(batch, outputs["hypotheses"])
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the error rates."""
+        self._log(pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the error rates, write and print them."""
+        rates = self._log(pl_module, "test")
+        model = cast(SpeechRecognizer, pl_module)
+        left_out = _gather(trainer, self._left_out)
+        if trainer.is_global_zero:
+            results = summarize(rates, model.train_domains, model.normalizer.name)
+            results["left_out"] = [asdict(item) for item in left_out]
+            path = Path(trainer.default_root_dir) / "test_metrics.json"
+            with written_aside(path) as aside:
+                aside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            print_table(results)
+            Console().print(f"written to {path}", highlight=False)
+
+    def _start(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
+        domains = trainer.datamodule.domains(split)  # type: ignore[attr-defined]
+        self._rates = DomainErrorRates(domains).to(pl_module.device)
+        self._left_out = []
+
+    def _update(self, batch: Batch, hypotheses: list[Hypothesis]) -> None:
+        assert self._rates is not None
+        self._left_out += batch.left_out
+        texts = [hypothesis.text for hypothesis in hypotheses]
+        self._rates.update(batch.domains, batch.references, texts, batch.seconds)
+
+    def _log(self, pl_module: LightningModule, split: str) -> dict[str, ErrorRate]:
+        assert self._rates is not None
+        rates: dict[str, ErrorRate] = self._rates.compute()
+        values: dict[str, float] = {f"{split}/left_out": float(len(self._left_out))}
+        for domain, rate in rates.items():
+            values[f"{split}/cer/{domain}"] = rate.cer
+            values[f"{split}/wer/{domain}"] = rate.wer
+        for group, members in groups(rates, cast(SpeechRecognizer, pl_module).train_domains).items():
+            for kind, value in mean_over_domains(members).items():
+                values[f"{split}/{kind}/{group}"] = value
+        pl_module.log_dict(values)
+        return rates
+
+
+def groups(rates: dict[str, ErrorRate], train_domains: list[str]) -> dict[str, dict[str, ErrorRate]]:
+    """Split error rates into all, trained-on and not-trained-on domains; empty groups are not named."""
+    split = {
+        "mean": rates,
+        "in_domain": {domain: rate for domain, rate in rates.items() if domain in train_domains},
+        "out_of_domain": {domain: rate for domain, rate in rates.items() if domain not in train_domains},
+    }
+    return {name: members for name, members in split.items() if members}
+
+
+def summarize(rates: dict[str, ErrorRate], train_domains: list[str], normalizer: str) -> dict[str, Any]:
+    """Make the content of `test_metrics.json`: the normalizer, means, and every domain."""
+    return {
+        "normalizer": normalizer,
+        **{name: mean_over_domains(members) for name, members in groups(rates, train_domains).items()},
+        "domains": {domain: {**asdict(rate), "in_training": domain in train_domains} for domain, rate in rates.items()},
+    }
+
+
+def print_table(results: dict[str, Any]) -> None:
+    """Print results by domain."""
+    table = Table(title=f"test results, normalizer {results['normalizer']}, CER counts spaces")
+    for column in ("domain", "in training", "utterances", "hours", "CER %", "WER %"):
+        table.add_column(column, justify="left" if column == "domain" else "right")
+    for domain, rate in results["domains"].items():
+        trained = "yes" if rate["in_training"] else "no"
+        size = [str(rate["utterances"]), f"{rate['hours']:.2f}"]
+        table.add_row(domain, trained, *size, f"{100 * rate['cer']:.2f}", f"{100 * rate['wer']:.2f}")
+    for name in ("mean", "in_domain", "out_of_domain"):
+        if name in results:
+            mean = results[name]
+            table.add_row(name.replace("_", " "), "", "", "", f"{100 * mean['cer']:.2f}", f"{100 * mean['wer']:.2f}")
+    if results["left_out"]:
+        table.caption = f"{len(results['left_out'])} utterances could not be read and are left out"
+    Console().print(table)
+
+
+def _gather(trainer: Trainer, items: list[LeftOut]) -> list[LeftOut]:
+    if trainer.world_size == 1:
+        return items
+    parts: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(parts, items)
+    return [item for part in parts for item in part]

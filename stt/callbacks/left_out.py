@@ -1,0 +1,92 @@
+"""Nothing is left out silently: every unused utterance is counted, named and written to the run folder."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from stt.data.batch import Batch, LeftOut
+from stt.files import written_aside
+
+log = logging.getLogger(__name__)
+STREAK = 3  # non-finite losses in a row, from the same utterance, that make it a suspect worth naming
+
+
+class LeftOutReport(Callback):
+    """Writes `left_out.csv`: what could not be used before and during training, and why.
+
+    Besides unreadable files and unusable texts it names utterances that CTC could not align with
+    the frames they really had, and those whose loss was non-finite three times in a row.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing left out."""
+        self.items: dict[tuple[int, str], LeftOut] = {}
+        self._streaks: Counter[int] = Counter()
+        self._previous: tuple[Batch, dict[str, Tensor]] | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take over what the data module left out before the first step."""
+        if trainer.is_global_zero:
+            for item in trainer.datamodule.left_out:  # type: ignore[attr-defined]
+                self.items[item.row, item.kind] = item
+            self._write(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Look at the previous step's losses (they are ready, so the device is not waited for)."""
+        self._add(trainer, batch.left_out)
+        if self._previous is not None:
+            self._examine(trainer, *self._previous)
+        self._previous = (batch, outputs)
+        pl_module.log("data/left_out", float(len(self.items)))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the last step of a round."""
+        if self._previous is not None:
+            self._examine(trainer, *self._previous)
+            self._previous = None
+
+    def _examine(self, trainer: Trainer, batch: Batch, outputs: dict[str, Tensor]) -> None:
+        finite = outputs["losses"].isfinite().tolist()
+        counted = outputs["counted"].tolist()
+        found = []
+        for i, (row, name) in enumerate(zip(batch.rows, batch.names, strict=True)):
+            if not counted[i]:
+                needed = int(batch.frames_needed[i])
+                found.append(LeftOut(row, name, "not alignable", f"{needed} output frames are needed, it has fewer"))
+            if finite[i]:
+                del self._streaks[row]
+                continue
+            self._streaks[row] += 1
+            if self._streaks[row] == STREAK:
+                found.append(LeftOut(row, name, "non-finite loss", f"the loss was not finite {STREAK} times in a row"))
+        self._add(trainer, found)
+
+    def _add(self, trainer: Trainer, found: list[LeftOut]) -> None:
+        new = {(item.row, item.kind): item for item in found if (item.row, item.kind) not in self.items}
+        if new:
+            for item in new.values():
+                log.warning("left out: %s: %s (%s)", item.name, item.kind, item.reason)
+            self.items.update(new)
+            self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        if self.items:
+            rank = f".rank{trainer.global_rank}" if trainer.world_size > 1 else ""
+            write_left_out(Path(trainer.default_root_dir) / f"left_out{rank}.csv", list(self.items.values()))
+
+
+def write_left_out(path: Path, items: list[LeftOut]) -> None:
+    """Write a table of what was left out: manifest row (from 1), name, kind, reason."""
+    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "utterance", "kind", "reason"])
+        writer.writerows([item.row + 1, item.name, item.kind, item.reason] for item in items)

@@ -1,0 +1,153 @@
+"""The command line of training: LightningCLI with a run folder, and callbacks that are always there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import WandbLogger
+
+from stt.callbacks import (
+    DomainErrorRatesCallback,
+    GradientClipping,
+    LeftOutReport,
+    Predictions,
+    Transcripts,
+)
+from stt.data.datamodule import SpeechDataModule
+from stt.errors import InputError, exit_with
+from stt.files import written_aside
+from stt.logs import run_loggers
+from stt.task import SpeechRecognizer
+
+RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the whole configuration to `<run>/config.yaml` and to W&B."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save when training starts; a test leaves the training's configuration alone."""
+        if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
+            return
+        text = self.parser.dump(self.config, skip_none=False)
+        with written_aside(Path(trainer.default_root_dir) / "config.yaml") as aside:
+            aside.write_text(text, encoding="utf-8")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)
+
+
+class SpeechCLI(LightningCLI):
+    """LightningCLI for one model class and one data module class."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the run folder, the callbacks and the numbers that follow from others."""
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            default=None,
+            help="folder for all that this run leaves behind (default: runs/TIME)",
+        )
+        parser.add_argument("--wandb_project", type=str, default="stt", help="W&B project to log to")
+        parser.add_lightning_class_args(GradientClipping, "clip", subclass_mode=True, required=False)
+        parser.set_defaults({"clip": {"class_path": "stt.callbacks.GradientClipping"}})
+        parser.add_lightning_class_args(Transcripts, "transcripts")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/cer/mean",
+                "checkpoint.filename": "best",
+                "checkpoint.save_last": True,
+                "checkpoint.save_on_train_epoch_end": False,
+                "checkpoint.enable_version_counter": False,
+            }
+        )
+        parser.link_arguments("trainer.max_steps", "model.total_steps")
+        parser.link_arguments("model.features.init_args.n_mels", "model.encoder.init_args.n_mels")
+
+    def before_instantiate_classes(self) -> None:
+        """Settle the run folder."""
+        config = self.config[self.subcommand]
+        run = self._run_folder(config)
+        config.run = str(run)
+        config.checkpoint.dirpath = config.checkpoint.dirpath or str(run / "checkpoints")
+        if self.subcommand == "fit" and not config.ckpt_path and (run / "checkpoints" / "last.ckpt").exists():
+            raise InputError(
+                f"{run} already holds a run: give another --run, or go on with --ckpt_path {run}/checkpoints/last.ckpt"
+            )
+        if config.ckpt_path and not Path(config.ckpt_path).is_file():
+            raise InputError(f"{config.ckpt_path}: there is no such checkpoint")
+        if self.subcommand != "fit" and not config.ckpt_path:
+            raise InputError(f"{self.subcommand} needs the checkpoint of a trained model: give --ckpt_path FILE")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer: loggers in the run folder, bf16 where the device has it."""
+        config = self.config[self.subcommand]
+        kwargs["default_root_dir"] = config.run
+        if config.trainer.precision is None:
+            bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+            kwargs["precision"] = "bf16-mixed" if bf16 else "32-true"
+        if config.trainer.logger in (None, True) and not config.trainer.fast_dev_run:
+            kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
+        trainer = super().instantiate_trainer(**kwargs)
+        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Predictions()]
+        if trainer.loggers:
+            callbacks.append(LearningRateMonitor("step"))
+        # Error rates come first: what other callbacks and the checkpoint watch is logged there.
+        trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
+        return trainer
+
+    def _run_folder(self, config: Any) -> Path:
+        if config.run:
+            return Path(config.run)
+        if config.ckpt_path and Path(config.ckpt_path).parent.name == "checkpoints":
+            return Path(config.ckpt_path).parent.parent
+        default = str(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
+        return Path(os.environ.setdefault(RUN_VARIABLE, default))
+
+
+def main(args: ArgsType = None) -> None:
+    """Run the command line; bad input ends with one sentence and exit code 2.
+
+    Args:
+        args: arguments as a list, for tests and notebooks; None takes those of the process.
+    """
+    _quiet()
+    try:
+        SpeechCLI(
+            SpeechRecognizer,
+            SpeechDataModule,
+            save_config_callback=SaveConfig,
+            trainer_defaults={
+                "max_steps": 10_000,
+                "log_every_n_steps": 10,
+                "use_distributed_sampler": False,  # the data module deals batches out to the ranks itself
+            },
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_mode": "yaml"},
+            args=args,
+        )
+    except InputError as error:
+        exit_with(error)
+    finally:
+        os.environ.pop(RUN_VARIABLE, None)
+
+
+def _quiet() -> None:
+    logging.getLogger("stt").setLevel(logging.INFO)
+    # Not ours to mend, and nothing that a user could act on.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")

@@ -1,0 +1,1 @@
+"""The commands of `python -m stt`, one group a file."""

@@ -1,0 +1,89 @@
+"""The commands `python -m stt corpus ...`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from rich.console import Console
+
+from stt.corpus.importers import importers
+from stt.corpus.ingest import ingest
+from stt.corpus.manifest import read_manifest
+from stt.corpus.row import Row
+from stt.corpus.stats import stats_table
+from stt.errors import InputError
+from stt.text.normalize import get_normalizer
+
+app = typer.Typer(help="Make and look at corpora.", no_args_is_help=True)
+import_app = typer.Typer(help="Turn a corpus of some format into a manifest.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
+
+@app.command()
+def stats(manifest: Path) -> None:
+    """Print hours, utterances, characters per second, vocabulary and lengths by domain."""
+    Console().print(stats_table(read_manifest(manifest)))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder to fill")] = Path("corpora/demo"),
+    seed: Annotated[int, typer.Option(help="the same seed makes the same corpus")] = 0,
+) -> None:
+    """Make the demo corpus: Russian speech in five domains, and a sixth that is only tested on."""
+    try:
+        from stt.corpus.demo.make import make_demo
+    except ModuleNotFoundError as error:
+        raise InputError("the demo corpus needs a speech synthesizer: pip install 'stt[demo]'") from error
+    for split, manifest in make_demo(out, seed).items():
+        print(f"{split}: {manifest}")
+
+
+def _import(
+    importer: Callable[..., Iterator[Row]],
+    source: Path,
+    out: Path,
+    normalizer: str,
+    skip_bad: bool,
+    **options: Any,
+) -> None:
+    report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad)
+    for line in report.lines():
+        print(line)
+    print(f"{report.kept} rows written to {out}, {report.bad_count} left out")
+
+
+def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
+    """Give an importer its command: the arguments all share, and its own keyword parameters as options."""
+    hints = get_type_hints(importer)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    shared = {
+        "source": (Path, inspect.Parameter.empty),
+        "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], inspect.Parameter.empty),
+        "normalizer": (Annotated[str, typer.Option(help="what to do to texts: russian-1 or plain-1")], "plain-1"),
+        "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="leave bad rows out and list them")], False),
+    }
+    own = {
+        parameter.name: (hints[parameter.name], parameter.default)
+        for parameter in inspect.signature(importer).parameters.values()
+        if parameter.kind is keyword
+    }
+    command = functools.partial(_import, importer)
+    parameters = {**shared, **own}
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(key, keyword, default=default, annotation=kind)
+            for key, (kind, default) in parameters.items()
+        ]
+    )
+    command.__annotations__ = {key: kind for key, (kind, _) in parameters.items()}
+    import_app.command(name, help=inspect.getdoc(importer))(command)
+
+
+for _name, _importer in importers().items():
+    _add_command(_name, _importer)

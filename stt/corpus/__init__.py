@@ -1,0 +1,1 @@
+"""Manifests and how they are made."""

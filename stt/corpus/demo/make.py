@@ -1,0 +1,176 @@
+"""Makes the demo corpus: who says what in which domain, and the files and manifests of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+import torch
+
+from stt.audio.io import Waveform, audio_info, resample
+from stt.corpus.demo import sound
+from stt.corpus.demo.sentences import sentences
+from stt.corpus.demo.speech import Speaker
+from stt.corpus.manifest import write_manifest
+from stt.progress import track
+from stt.text.normalize import get_normalizer
+
+NORMALIZER = "russian-1"
+SAMPLE_RATE = 16_000  # Hz
+VOICES = ("ru+m1", "ru+m3", "ru+m7", "ru+f1", "ru+f2", "ru+f4", "ru+m4", "ru")
+OTHER_VOICES = ("ru+m2", "ru+f3", "ru+m6")
+SPLIT_SIZES = {"train": 600, "validate": 30, "test": 60}  # utterances of each domain
+
+Chooser = np.random.Generator
+Effect = Callable[[Waveform, Chooser], Waveform]
+
+
+def narration(waveform: Waveform, rng: Chooser) -> Waveform:
+    """Studio: nothing but a noise floor."""
+    return sound.mix(waveform, sound.colored_noise(len(waveform), 1, rng), rng.uniform(35, 50))
+
+
+def audiobooks(waveform: Waveform, rng: Chooser) -> Waveform:
+    """Living room."""
+    wet = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.2, 0.5), rng.uniform(0.3, 0.6), rng)
+    return sound.mix(wet, sound.colored_noise(len(wet), 1, rng), rng.uniform(25, 35))
+
+
+def radio(waveform: Waveform, rng: Chooser) -> Waveform:
+    """Broadcast: music bed, band limits, compression."""
+    bed = sound.music_bed(len(waveform), SAMPLE_RATE, rng)
+    mixed = sound.mix(waveform, bed, rng.uniform(8, 18))
+    return sound.compress(sound.band(mixed, SAMPLE_RATE, rng.uniform(80, 150), rng.uniform(5000, 6500)), 1.5)
+
+
+def youtube(waveform: Waveform, rng: Chooser) -> Waveform:
+    """Anything goes: noise of any colour, overdriven microphones, a lossy codec."""
+    noise = sound.colored_noise(len(waveform), rng.uniform(0, 2), rng)
+    mixed = sound.compress(sound.mix(waveform, noise, rng.uniform(6, 18)), rng.uniform(0.5, 3))
+    codec = (("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS"))[int(rng.integers(3))]
+    return sound.through_codec(mixed, SAMPLE_RATE, *codec)
+
+
+def calls(waveform: Waveform, rng: Chooser) -> Waveform:
+    """Telephone: noise at the speaker's, 300-3400 Hz at 8 kHz, a telephone codec."""
+    noisy = sound.mix(waveform, sound.colored_noise(len(waveform), rng.uniform(0.5, 1.5), rng), rng.uniform(8, 20))
+    narrow = resample(sound.band(noisy, SAMPLE_RATE, 300, 3400), SAMPLE_RATE, 8_000)
+    subtype = ("GSM610", "ULAW", "ALAW")[int(rng.integers(3))]
+    return resample(sound.through_codec(narrow, 8_000, "WAV", subtype), 8_000, SAMPLE_RATE)
+
+
+def public_speech(waveform: Waveform, rng: Chooser) -> Waveform:
+    """A hall with a restless audience; only ever tested on."""
+    hall = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.7, 1.2), rng.uniform(0.4, 0.6), rng)
+    return sound.mix(hall, sound.colored_noise(len(hall), 1.5, rng), rng.uniform(12, 20))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """How a domain sounds and what is said in it (relative shares of the kinds of sentences)."""
+
+    effect: Effect
+    shares: dict[str, float]
+    suffix: str = ".flac"
+    voices: tuple[str, ...] = VOICES
+    splits: tuple[str, ...] = field(default=("train", "validate", "test"))
+
+
+DOMAINS = {
+    "narration": Domain(narration, {"news": 2, "address": 1, "time": 1, "numbers": 1}),
+    "audiobooks": Domain(audiobooks, {"news": 4, "time": 1, "taxi": 1}),
+    "radio": Domain(radio, {"news": 3, "time": 2, "numbers": 1}),
+    "youtube": Domain(youtube, {"news": 2, "address": 1, "taxi": 1, "numbers": 1, "time": 1}, suffix=".ogg"),
+    "calls": Domain(calls, {"taxi": 3, "address": 2, "numbers": 1}, suffix=".wav"),
+    "public_speech": Domain(public_speech, {"news": 3, "time": 1, "numbers": 1}, voices=OTHER_VOICES, splits=("test",)),
+}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The part of the corpus that one fresh process makes: one domain and split."""
+
+    domain: str
+    split: str
+    texts: tuple[str, ...]
+    out: Path
+    seed: int
+
+
+def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None, workers: int = 2) -> dict[str, Path]:
+    """Make the corpus: audio in `OUT/DOMAIN/SPLIT/`, manifests `OUT/{train,validate,test}.parquet`.
+
+    The same seed makes the same corpus, and no sentence is in two splits. Speech is made in fresh
+    processes, one for each domain and split, because espeak-ng's output depends on what it has
+    said before.
+
+    Args:
+        out: folder to fill.
+        seed: decides on sentences, voices and sounds.
+        sizes: utterances of each domain by split; None for 600, 30 and 60.
+        workers: processes at a time.
+
+    Returns:
+        the manifest of each split.
+    """
+    sizes = sizes or SPLIT_SIZES
+    used: set[str] = set()
+    shards = []
+    for i, (name, domain) in enumerate(DOMAINS.items()):
+        for split in domain.splits:
+            rng = np.random.default_rng([seed, i, list(SPLIT_SIZES).index(split)])
+            texts = tuple(islice(sentences(rng, domain.shares, used), sizes[split]))
+            shards.append(Shard(name, split, texts, out, int(rng.integers(2**31))))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
+        tables = list(track(pool.map(make_shard, shards), "speaking", total=len(shards)))
+    manifests = {}
+    for split in SPLIT_SIZES:
+        parts = [pa.Table.from_pylist(rows) for shard, rows in zip(shards, tables, strict=True) if shard.split == split]
+        manifests[split] = out / f"{split}.parquet"
+        write_manifest(pa.concat_tables(parts), manifests[split], NORMALIZER)
+    return manifests
+
+
+def make_shard(shard: Shard) -> list[dict[str, object]]:
+    """Speak and write the utterances of a shard; gives their manifest rows."""
+    torch.set_num_threads(1)  # the processes share the cores already
+    domain = DOMAINS[shard.domain]
+    speaker = Speaker()
+    rng = np.random.default_rng(shard.seed)
+    folder = shard.out / shard.domain / shard.split
+    folder.mkdir(parents=True, exist_ok=True)
+    normalize = get_normalizer(NORMALIZER)
+    rows: list[dict[str, object]] = []
+    for i, text in enumerate(shard.texts):
+        voice = domain.voices[int(rng.integers(len(domain.voices)))]
+        rate, pitch, pitch_range = int(rng.integers(130, 200)), int(rng.integers(25, 75)), int(rng.integers(30, 70))
+        spoken = resample(speaker.say(text, voice, rate, pitch, pitch_range), speaker.sample_rate, SAMPLE_RATE)
+        waveform = sound.to_peak(domain.effect(spoken, rng), float(rng.uniform(0.2, 0.9)))
+        path = folder / f"{i:05d}{domain.suffix}"
+        _write(path, waveform)
+        rows.append(
+            {
+                "audio": str(path.relative_to(shard.out)),
+                "text": normalize(text).text,
+                "duration": audio_info(path).duration,
+                "domain": shard.domain,
+                "speaker": voice,
+            }
+        )
+    return rows
+
+
+def _write(path: Path, waveform: Waveform) -> None:
+    """Write in the format that a domain usually comes in: calls as 8 kHz wav, youtube as Vorbis, others as FLAC."""
+    if path.suffix == ".wav":
+        soundfile.write(path, resample(waveform, SAMPLE_RATE, 8_000), 8_000, subtype="PCM_16")
+    else:
+        soundfile.write(path, waveform, SAMPLE_RATE)

@@ -1,0 +1,81 @@
+"""Import the Free Spoken Digit Dataset, as single digits or as strings of digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from stt.audio.io import Waveform, read_audio
+from stt.corpus.row import Row, domain_of
+from stt.errors import InputError
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SAMPLE_RATE = 8_000  # Hz
+# Recordings 0-4 of every digit and speaker are the official test; three of the official training's
+# 5-49 are kept for validation, so that the best checkpoint is not chosen on the test.
+SPLITS = {"test": range(5), "validate": range(5, 8), "train": range(8, 50)}
+GAP_SECONDS = (0.02, 0.3)
+NOISE_FLOOR = 1e-3  # amplitude; without it the gaps would be digital silence, which gives the joints away
+
+
+def rows(
+    source: Path,
+    *,
+    split: Literal["train", "validate", "test"] = "train",
+    strings: int = 0,
+    max_digits: int = 5,
+    domain: str = "{speaker}",
+    seed: int = 0,
+) -> Iterator[Row]:
+    """Read `{digit}_{speaker}_{index}.wav`; every speaker is a domain.
+
+    Args:
+        source: the folder `recordings`.
+        split: test is the official one, index 0-4; 5-7 validate, 8-49 train.
+        strings: so many strings of digits for each speaker, joined with random gaps; 0 gives the digits as they are.
+        max_digits: longest string; lengths from 1 on are equally likely.
+        domain: template over `speaker`, or a plain name for all.
+        seed: decides on digits and gaps.
+    """
+    recordings = _recordings(source, split)
+    for speaker, digits in sorted(recordings.items()):
+        name = domain_of(domain, {"speaker": speaker}, str(source))
+        if strings:
+            rng = np.random.default_rng([seed, SPLITS[split].start, *speaker.encode()])
+            for i in range(strings):
+                chosen = [digits[k] for k in rng.integers(len(digits), size=rng.integers(1, max_digits + 1))]
+                yield Row(
+                    f"{speaker} string {i}",
+                    Path(f"{speaker}_{i:05d}.wav"),
+                    " ".join(WORDS[int(path.name[0])] for path in chosen),
+                    name,
+                    speaker=speaker,
+                    waveform=_joined(chosen, rng),
+                    sample_rate=SAMPLE_RATE,
+                )
+        else:
+            for path in digits:
+                yield Row(path.name, path, WORDS[int(path.name[0])], name, speaker=speaker)
+
+
+def _recordings(source: Path, split: str) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in sorted(source.glob("[0-9]_*_*.wav")):
+        _, speaker, index = path.stem.split("_")
+        if int(index) in SPLITS[split]:
+            found.setdefault(speaker, []).append(path)
+    if not found:
+        raise InputError(f"{source}: there are no recordings called DIGIT_SPEAKER_INDEX.wav here")
+    return found
+
+
+def _joined(paths: list[Path], rng: np.random.Generator) -> Waveform:
+    parts = []
+    for path in paths:
+        parts += [np.zeros(int(rng.uniform(*GAP_SECONDS) * SAMPLE_RATE)), read_audio(path, SAMPLE_RATE)]
+    waveform = np.concatenate([*parts, np.zeros(int(rng.uniform(*GAP_SECONDS) * SAMPLE_RATE))])
+    waveform += NOISE_FLOOR * rng.standard_normal(len(waveform))
+    return np.clip(waveform, -1, 1).astype(np.float32)

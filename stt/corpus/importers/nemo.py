@@ -1,0 +1,45 @@
+"""Import a NeMo manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from stt.corpus.row import Row, domain_of
+from stt.errors import InputError
+
+
+def rows(source: Path, *, domain: str = "{name}") -> Iterator[Row]:
+    """Read JSON Lines with `audio_filepath`, `text`, and `duration`, `offset`, `speaker` where there.
+
+    Args:
+        source: the manifest; paths are relative to its folder, or absolute.
+        domain: template over the line's keys and `name` (the manifest's file name without ending), or a
+            plain name for all.
+    """
+    if not source.is_file():
+        raise InputError(f"{source}: there is no such file")
+    with source.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            where = f"{source.name}:{number}"
+            try:
+                entry = json.loads(line)
+                audio, text = str(entry["audio_filepath"]), str(entry["text"])
+                duration, offset = (
+                    None if entry.get(key) is None else float(entry[key]) for key in ("duration", "offset")
+                )
+            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+                yield Row(where, source, "", "", fault=f"not a NeMo line ({type(error).__name__}: {error})")
+                continue
+            yield Row(
+                where,
+                source.parent / audio,
+                text,
+                domain_of(domain, {"name": source.stem, **entry}, where),
+                duration=duration,
+                offset=offset,
+                speaker=str(entry["speaker"]) if "speaker" in entry else None,
+            )

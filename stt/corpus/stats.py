@@ -1,0 +1,64 @@
+"""Hours, utterances, speaking rate, vocabulary and lengths of a manifest by domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.table import Table
+
+from stt.corpus.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class DomainStats:
+    """Figures of one domain; durations are quantiles in seconds."""
+
+    hours: float
+    utterances: int
+    speakers: int
+    characters_per_second: float
+    vocabulary: int  # different words
+    shortest: float
+    median: float
+    longest: float
+    characters: int  # median length of a text
+
+
+def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
+    """Compute the figures of every domain."""
+    stats = {}
+    lengths = pc.utf8_length(manifest.table["text"]).to_numpy()
+    for domain, rows in zip(manifest.domains, manifest.rows_by_domain(), strict=True):
+        durations = manifest.durations[rows]
+        part = manifest.table.select(["text", "speaker"]).take(pa.array(rows))
+        words = pc.unique(pc.list_flatten(pc.utf8_split_whitespace(part["text"])))
+        stats[domain] = DomainStats(
+            hours=float(durations.sum(dtype=np.float64)) / 3600,
+            utterances=len(rows),
+            speakers=len(pc.unique(pc.drop_null(pc.cast(part["speaker"], pa.string())))),
+            characters_per_second=float(lengths[rows].sum() / durations.sum(dtype=np.float64)),
+            vocabulary=len(words),
+            shortest=float(durations.min()),
+            median=float(np.median(durations)),
+            longest=float(durations.max()),
+            characters=int(np.median(lengths[rows])),
+        )
+    return stats
+
+
+def stats_table(manifest: Manifest) -> Table:
+    """Lay the figures out for a terminal."""
+    table = Table(title=f"{manifest.path}, normalizer {manifest.normalizer or 'unknown'}")
+    heads = ("domain", "hours", "utterances", "speakers", "chars/s", "words", "shortest s", "median s", "longest s")
+    for head in (*heads, "median chars"):
+        table.add_column(head, justify="left" if head == "domain" else "right")
+    for domain, s in domain_stats(manifest).items():
+        counts = (f"{s.hours:.2f}", str(s.utterances), str(s.speakers or "-"), f"{s.characters_per_second:.1f}")
+        lengths = (f"{s.shortest:.2f}", f"{s.median:.2f}", f"{s.longest:.2f}", str(s.characters))
+        table.add_row(domain, *counts, str(s.vocabulary), *lengths)
+    alphabet = sorted({character for text in pc.unique(manifest.table["text"]).to_pylist() for character in text})
+    table.caption = f"alphabet: {''.join(alphabet)!r}"
+    return table

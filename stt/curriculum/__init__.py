@@ -1,0 +1,1 @@
+"""What is trained on next: numpy only, no torch and no Lightning."""

@@ -1,0 +1,93 @@
+"""What travels from the disk to the model: utterances, what was left out, and padded batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from stt.audio.io import Waveform
+from stt.models.ctc import frames_needed
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance, read and tokenized."""
+
+    row: int  # in the manifest
+    name: str
+    domain: str
+    seconds: float
+    waveform: Waveform  # (sample,)
+    reference: str
+    tokens: list[int]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An utterance that could not be used, and why."""
+
+    row: int
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded utterances; tensors are zero behind each utterance's end."""
+
+    waveforms: Tensor  # (batch, sample)
+    lengths: Tensor  # (batch,) samples
+    tokens: Tensor  # (batch, token)
+    token_lengths: Tensor  # (batch,)
+    frames_needed: Tensor  # (batch,) fewest output frames that CTC can align the tokens to
+    rows: list[int]
+    names: list[str]
+    domains: list[str]
+    references: list[str]
+    seconds: list[float]
+    left_out: list[LeftOut]
+
+    def __len__(self) -> int:
+        """Count the utterances."""
+        return len(self.rows)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """Move the tensors."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """Pin the tensors, so that the copy to the device does not wait."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, function) -> Batch:  # type: ignore[no-untyped-def]
+        tensors = ("waveforms", "lengths", "tokens", "token_lengths", "frames_needed")
+        return replace(self, **{name: function(getattr(self, name)) for name in tensors})
+
+
+def collate(items: Sequence[Utterance | LeftOut]) -> Batch:
+    """Pad utterances into a batch and pass on what was left out.
+
+    A batch of which nothing is left holds half a second of silence that belongs to no row, so that
+    every rank still has a step to make.
+    """
+    good = [item for item in items if isinstance(item, Utterance)]
+    waveforms = [torch.from_numpy(item.waveform) for item in good] or [torch.zeros(8000)]
+    tokens = [torch.tensor(item.tokens, dtype=torch.int64) for item in good] or [torch.zeros(0, dtype=torch.int64)]
+    needed = [frames_needed(item.tokens) for item in good] or [0]
+    return Batch(
+        waveforms=torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True),
+        lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+        tokens=torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
+        token_lengths=torch.tensor([len(target) for target in tokens]),
+        frames_needed=torch.tensor(needed),
+        rows=[item.row for item in good],
+        names=[item.name for item in good],
+        domains=[item.domain for item in good],
+        references=[item.reference for item in good],
+        seconds=[item.seconds for item in good],
+        left_out=[item for item in items if isinstance(item, LeftOut)],
+    )

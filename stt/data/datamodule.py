@@ -1,0 +1,183 @@
+"""The LightningDataModule: manifests in, batches of every domain out."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from stt.corpus.manifest import Manifest, read_manifest
+from stt.curriculum.draw import Rows, counts_per_round, domain_shares, uniform_draw
+from stt.curriculum.plan import plan_round
+from stt.data.batch import Batch, LeftOut
+from stt.data.dataset import SpeechModel, UtteranceDataset
+from stt.data.feasibility import feasible_rows
+from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options
+from stt.errors import InputError
+
+log = logging.getLogger(__name__)
+FILL = 0.97  # share of the batches' room that a round draws; the rest takes up chance and padding
+
+
+class SpeechDataModule(LightningDataModule):
+    """Feeds every domain with equal probability, in batches cut to a budget of audio seconds.
+
+    Training goes in rounds of a fixed number of batches; a round is Lightning's epoch.
+    """
+
+    def __init__(
+        self,
+        train: str | None = None,
+        validate: str | None = None,
+        test: str | None = None,
+        predict: str | None = None,
+        batches_per_round: int = 200,
+        max_batch_seconds: float = 60.0,
+        min_seconds: float = 0.1,
+        max_seconds: float = 30.0,
+        domain_weights: dict[str, float] | None = None,
+        num_workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        """Name the manifests and the budgets.
+
+        Args:
+            train: manifest to train on.
+            validate: manifest to validate on.
+            test: manifest to test on.
+            predict: manifest to transcribe.
+            batches_per_round: batches that each device trains on in a round.
+            max_batch_seconds: audio seconds a batch may occupy on one device, padding included.
+            min_seconds: shorter utterances are not trained on.
+            max_seconds: longer utterances are not trained on.
+            domain_weights: relative probability by domain; None gives all domains the same.
+            num_workers: processes that read audio, for each device.
+            seed: decides which utterances come when.
+        """
+        super().__init__()
+        self.manifests = {"train": train, "validate": validate, "test": test, "predict": predict}
+        self.batches_per_round = batches_per_round
+        self.max_batch_seconds = max_batch_seconds
+        self.min_seconds = min_seconds
+        self.max_seconds = max_seconds
+        self.domain_weights = domain_weights
+        self.num_workers = num_workers
+        self.seed = seed
+        self.datasets: dict[str, UtteranceDataset] = {}
+        self.left_out: list[LeftOut] = []
+        self._rows_by_domain: list[Rows] = []
+        self._counts: list[int] = []
+
+    @property
+    def model(self) -> SpeechModel:
+        """The model that is fed: it decides on the tokenizer, the normalizer and the sample rate."""
+        assert self.trainer is not None
+        return self.trainer.lightning_module  # type: ignore[return-value]
+
+    def setup(self, stage: str) -> None:
+        """Read the manifests of a stage; for training, decide which rows can be used.
+
+        Raises:
+            InputError: a manifest is not named or not right, or a domain has nothing to train on.
+        """
+        for split in ("train", "validate") if stage == "fit" else (stage,):
+            path = self.manifests[split]
+            if path is None:
+                raise InputError(f"no manifest to {split} on: give --data.{split} FILE")
+            if split not in self.datasets:
+                self.datasets[split] = self._dataset(read_manifest(Path(path)), split == "train")
+                if split == "train":
+                    self._set_up_training(self.datasets[split])
+
+    def domains(self, split: str) -> list[str]:
+        """Names of the domains of a split."""
+        return self.datasets[split].manifest.domains
+
+    def train_dataloader(self) -> RoundLoader:
+        """Rounds of batches for this rank."""
+        batches = RoundBatches(self.plan, self.batches_per_round)
+        return RoundLoader(self.datasets["train"], batches, **loader_options(self.num_workers))
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """All rows of the validation manifest."""
+        return self._evaluation("validate")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """All rows of the test manifest."""
+        return self._evaluation("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """All rows of the manifest to transcribe."""
+        return self._evaluation("predict")
+
+    def plan(self, round_index: int) -> list[Rows]:
+        """Plan a round for all ranks and give this rank's batches."""
+        assert self.trainer is not None
+        manifest = self.datasets["train"].manifest
+        drawn = uniform_draw(self._rows_by_domain, self._counts, self.seed, round_index)
+        plan = plan_round(
+            drawn,
+            manifest.durations,
+            self.batches_per_round,
+            self.trainer.world_size,
+            self.max_batch_seconds,
+            self.seed,
+            round_index,
+        )
+        if plan.left_over:
+            log.debug("round %d: %d drawn utterances found no room", round_index, plan.left_over)
+        return plan.of_rank(self.trainer.global_rank)
+
+    def _dataset(self, manifest: Manifest, training: bool) -> UtteranceDataset:
+        model = self.model
+        return UtteranceDataset(manifest, model.tokenizer, model.normalizer, model.sample_rate, training)
+
+    def _set_up_training(self, dataset: UtteranceDataset) -> None:
+        assert self.trainer is not None
+        manifest = dataset.manifest
+        longest = min(self.max_seconds, self.max_batch_seconds)
+        keep, self.left_out = feasible_rows(dataset, self.model, self.min_seconds, longest)
+        if self.left_out:
+            kinds = Counter(item.kind for item in self.left_out)
+            log.warning(
+                "%s: %d of %d utterances are left out of training: %s",
+                manifest.path,
+                len(self.left_out),
+                len(manifest),
+                ", ".join(f"{count} for {kind}" for kind, count in kinds.most_common()),
+            )
+        self._rows_by_domain = manifest.rows_by_domain(keep)
+        for domain, rows in zip(manifest.domains, self._rows_by_domain, strict=True):
+            if not len(rows):
+                raise InputError(
+                    f"{manifest.path}: nothing in the domain {domain} can be trained on; first reason: "
+                    + next(item.reason for item in self.left_out if manifest.value(item.row, "domain") == domain)
+                )
+        try:
+            shares = domain_shares(manifest.domains, self.domain_weights)
+        except ValueError as error:
+            raise InputError(f"--data.domain_weights: {error}") from error
+        batches = self.batches_per_round * self.trainer.world_size
+        seconds = FILL * self.max_batch_seconds * batches
+        self._counts = counts_per_round(manifest.durations, self._rows_by_domain, shares, seconds)
+        if sum(self._counts) < batches:
+            longest = float(np.max(manifest.durations[keep]))
+            raise InputError(
+                f"--data.max_batch_seconds {self.max_batch_seconds:g} is too small for utterances of up to "
+                f"{longest:.1f} s"
+            )
+        self.model.train_domains = manifest.domains
+
+    def _evaluation(self, split: str) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        return evaluation_loader(
+            self.datasets[split],
+            self.max_batch_seconds,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+            **loader_options(self.num_workers),
+        )

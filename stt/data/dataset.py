@@ -1,0 +1,93 @@
+"""Utterances of a manifest by row: audio read, text normalized and tokenized."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from stt.audio.io import AudioError, durations_agree, read_audio
+from stt.corpus.manifest import Manifest
+from stt.data.batch import LeftOut, Utterance
+from stt.errors import InputError
+from stt.text.normalize import Normalizer
+from stt.text.tokenizer import Tokenizer
+
+
+class SpeechModel(Protocol):
+    """What the data needs to know of the model, so that a checkpoint decides and not a second config."""
+
+    tokenizer: Tokenizer
+    normalizer: Normalizer
+    sample_rate: int  # Hz
+    train_domains: list[str]
+
+    def output_lengths(self, samples: Tensor) -> Tensor:
+        """Output frames (batch,) for so many samples (batch,)."""
+        ...
+
+
+class UtteranceDataset(Dataset[Utterance | LeftOut]):
+    """Rows of a manifest; what cannot be used comes back as `LeftOut`, never as an exception."""
+
+    def __init__(
+        self, manifest: Manifest, tokenizer: Tokenizer, normalizer: Normalizer, sample_rate: int, training: bool
+    ) -> None:
+        """Set up reading.
+
+        Args:
+            manifest: the utterances.
+            tokenizer: makes the targets.
+            normalizer: makes the references, where the manifest was not made with it already.
+            sample_rate: rate of the waveforms, Hz.
+            training: leave out utterances whose text cannot be learned; in evaluation they stay, because
+                an error rate over fewer utterances would be another one.
+        """
+        self.manifest = manifest
+        self.tokenizer = tokenizer
+        self.normalizer = normalizer
+        self.sample_rate = sample_rate
+        self.training = training
+        self._normalized = manifest.normalizer == normalizer.name
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.manifest)
+
+    def __getitem__(self, row: int) -> Utterance | LeftOut:
+        """Read one row."""
+        name = self.manifest.name(row)
+        offset, duration = self.manifest.window(row)
+        try:
+            reference, tokens = self.target(row)
+            waveform = read_audio(self.manifest.audio(row), self.sample_rate, offset, duration)
+        except AudioError as error:
+            return LeftOut(row, name, "unreadable audio", str(error))
+        except InputError as error:
+            return LeftOut(row, name, "unusable text", str(error))
+        seconds = len(waveform) / self.sample_rate
+        promised = float(self.manifest.durations[row])
+        if self.training and not durations_agree(promised, seconds):
+            return LeftOut(
+                row, name, "wrong duration", f"{promised:.2f} s in the manifest, {seconds:.2f} s in the file"
+            )
+        return Utterance(row, name, str(self.manifest.value(row, "domain")), seconds, waveform, reference, tokens)
+
+    def target(self, row: int) -> tuple[str, list[int]]:
+        """Give the normalized reference of a row and its tokens; no tokens in evaluation if it has none.
+
+        Raises:
+            InputError: in training, if the text is empty, refused by the normalizer or outside the tokenizer.
+        """
+        text = self.manifest.text(row)
+        if not self._normalized:
+            normalized = self.normalizer(text)
+            if self.training and normalized.refused:
+                raise InputError(f"the normalizer refuses {', '.join(normalized.refused)} in {text!r}")
+            text = normalized.text
+        if not self.training:
+            return text, self.tokenizer.encode(text) if set(text) <= self.tokenizer.alphabet else []
+        if not text:
+            raise InputError("the text is empty")
+        return text, self.tokenizer.encode(text)

@@ -1,0 +1,93 @@
+"""Data loaders: rounds of planned batches for training, sorted batches for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader
+
+from stt.curriculum.draw import Rows
+from stt.curriculum.plan import cut_by_cost
+from stt.data.batch import Batch, collate
+from stt.data.dataset import UtteranceDataset
+
+
+class RoundBatches:
+    """Batch sampler over planned rounds; knows the round and how many of its batches were consumed."""
+
+    def __init__(self, plan: Callable[[int], list[Rows]], batches_per_round: int) -> None:
+        """Set up with a function from the round's number to this rank's batches."""
+        self.plan = plan
+        self.batches_per_round = batches_per_round
+        self.round = 0
+        self.consumed = 0
+
+    def __len__(self) -> int:
+        """Batches in a round; the same in every round, because Lightning reads it once."""
+        return self.batches_per_round
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Give what is left of the current round, or the next round if nothing is."""
+        if self.consumed >= self.batches_per_round:
+            self.round, self.consumed = self.round + 1, 0
+        for rows in self.plan(self.round)[self.consumed :]:
+            yield rows.tolist()
+
+
+class RoundLoader(DataLoader[Batch]):
+    """A data loader that a checkpoint can hold: it goes on with exactly the batches that were left.
+
+    Workers read ahead, so the sampler's position is of no use; what is counted is what came out here.
+    """
+
+    def __init__(self, dataset: UtteranceDataset, batches: RoundBatches, **options: Any) -> None:
+        """Set up with options for `DataLoader`."""
+        super().__init__(dataset, batch_sampler=batches, collate_fn=collate, **options)  # type: ignore[arg-type]
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """Give the batches of a round and count them."""
+        for batch in super().__iter__():
+            self.batches.consumed += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Give the round and the batches consumed in it."""
+        return {"round": self.batches.round, "consumed": self.batches.consumed}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.batches.round, self.batches.consumed = state["round"], state["consumed"]
+
+
+def evaluation_loader(
+    dataset: UtteranceDataset, max_batch_seconds: float, rank: int, num_ranks: int, **options: Any
+) -> DataLoader[Batch]:
+    """Every row once, in batches of like length, dealt out to the ranks; no row is repeated to make ranks even."""
+    batches = sorted_batches(dataset.manifest.durations, max_batch_seconds)
+    mine = [rows.tolist() for rows in batches[rank::num_ranks]]
+    return DataLoader(dataset, batch_sampler=mine, collate_fn=collate, **options)  # type: ignore[arg-type]
+
+
+def sorted_batches(durations: npt.NDArray[np.float32], max_batch_seconds: float) -> list[Rows]:
+    """Cut all rows, sorted by duration, into batches that occupy at most `max_batch_seconds`."""
+    order = np.argsort(durations, kind="stable")
+    return np.split(order, cut_by_cost(durations[order].astype(np.float64), max_batch_seconds))
+
+
+def loader_options(num_workers: int) -> dict[str, Any]:
+    """Options that all loaders share; memory is pinned only where there is a device to copy to."""
+    return {
+        "num_workers": num_workers,
+        "persistent_workers": num_workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+        "worker_init_fn": _one_thread,
+    }
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)

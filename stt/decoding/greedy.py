@@ -1,0 +1,70 @@
+"""Greedy CTC decoding: the best class of every frame, repeats and blanks removed; times come for free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stt.audio.masking import length_mask
+from stt.text.tokenizer import WORD_START, Tokenizer
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its place in the audio and the mean probability of its pieces."""
+
+    text: str
+    start: float  # seconds
+    end: float  # seconds
+    confidence: float  # 0..1
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was recognized: piece indices with the frame each begins at and its probability."""
+
+    text: str
+    tokens: list[int]
+    frames: list[int]
+    confidences: list[float]
+
+    @property
+    def confidence(self) -> float:
+        """Mean probability of the pieces; 1 for an empty text, because nothing was guessed."""
+        return sum(self.confidences) / len(self.confidences) if self.confidences else 1.0
+
+
+def greedy_decode(log_probs: Tensor, lengths: Tensor, tokenizer: Tokenizer) -> list[Hypothesis]:
+    """Decode log_probs (batch, frame, vocab) with real frames `lengths` (batch,), without a loop over frames."""
+    best, tokens = log_probs.max(dim=-1)
+    previous = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=tokenizer.blank_id)
+    emitted = (tokens != tokenizer.blank_id) & (tokens != previous) & length_mask(lengths, tokens.shape[1])
+    # One transfer from the device for the whole batch; splitting is done on the host.
+    rows, frames = (index.cpu() for index in emitted.nonzero(as_tuple=True))
+    kept = tokens[emitted].cpu()
+    probabilities = best[emitted].float().exp().cpu()
+    counts = torch.bincount(rows, minlength=len(tokens)).tolist()
+    parts = zip(*(torch.split(values, counts) for values in (kept, frames, probabilities)), strict=True)
+    return [
+        Hypothesis(tokenizer.decode(ids := token.tolist()), ids, frame.tolist(), probability.tolist())
+        for token, frame, probability in parts
+    ]
+
+
+def words_of(hypothesis: Hypothesis, tokenizer: Tokenizer, frame_seconds: float, start: float = 0.0) -> list[Word]:
+    """Join pieces into words; times are those of the frames, `start` seconds added."""
+    groups: list[list[int]] = []
+    for i, token in enumerate(hypothesis.tokens):
+        if not groups or tokenizer.pieces[token].startswith(WORD_START):
+            groups.append([])
+        groups[-1].append(i)
+    words = []
+    for group in groups:
+        text = tokenizer.decode([hypothesis.tokens[i] for i in group])
+        if text:
+            confidence = sum(hypothesis.confidences[i] for i in group) / len(group)
+            first, last = hypothesis.frames[group[0]], hypothesis.frames[group[-1]]
+            words.append(Word(text, start + first * frame_seconds, start + (last + 1) * frame_seconds, confidence))
+    return words

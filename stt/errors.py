@@ -1,0 +1,16 @@
+"""The one exception that stands for bad input, and how a program ends on it."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+class InputError(ValueError):
+    """Bad input from the user: one sentence that names the file, the row and what to do."""
+
+
+def exit_with(error: InputError) -> NoReturn:
+    """Print the sentence of an `InputError` on standard error and end with exit code 2."""
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2)

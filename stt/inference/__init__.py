@@ -1,0 +1,1 @@
+"""Recognition without a Trainer."""

@@ -1,0 +1,92 @@
+"""From a checkpoint and audio files to text, without a Trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stt.audio.io import Waveform, read_audio
+from stt.decoding.greedy import Word, words_of
+from stt.errors import InputError
+from stt.task import SpeechRecognizer
+
+MIN_CHUNK_SECONDS = 15.0
+MAX_CHUNK_SECONDS = 25.0  # attention grows with the square of the length, and training saw short utterances
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Text of a file with its words."""
+
+    text: str
+    words: list[Word]
+    duration: float  # seconds
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the words; 1 for an empty text."""
+        return sum(word.confidence for word in self.words) / len(self.words) if self.words else 1.0
+
+
+class Transcriber:
+    """Recognizes files of any length, rate and number of channels."""
+
+    def __init__(self, checkpoint: Path | str, device: str | None = None) -> None:
+        """Load a checkpoint; the device is a GPU where there is one, unless named.
+
+        Raises:
+            InputError: the file is missing or not a checkpoint of this project.
+        """
+        if device is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model = load_recognizer(checkpoint, device)
+
+    def transcribe(self, path: Path | str) -> Transcript:
+        """Recognize one file.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        rate = self.model.sample_rate
+        waveform = read_audio(path, rate)
+        words: list[Word] = []
+        start = 0
+        for chunk in split_at_pauses(waveform, rate):
+            samples = torch.from_numpy(chunk).to(self.model.device).unsqueeze(0)
+            hypothesis = self.model.transcribe(samples, torch.tensor([len(chunk)], device=self.model.device))[0]
+            words += words_of(hypothesis, self.model.tokenizer, self.model.frame_seconds, start / rate)
+            start += len(chunk)
+        return Transcript(" ".join(word.text for word in words), words, len(waveform) / rate)
+
+
+def load_recognizer(checkpoint: Path | str, device: str = "cpu") -> SpeechRecognizer:
+    """Load a model for inference, from nothing but its checkpoint and with no code run from it.
+
+    Raises:
+        InputError: the file is missing or not a checkpoint of this project.
+    """
+    if not Path(checkpoint).is_file():
+        raise InputError(f"{checkpoint}: there is no such checkpoint")
+    try:
+        model = SpeechRecognizer.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
+    except InputError:
+        raise
+    except Exception as error:  # torch's unpickler and zip reader raise many kinds
+        raise InputError(f"{checkpoint}: not a checkpoint of this project ({type(error).__name__})") from error
+    return model.eval().to(device)
+
+
+def split_at_pauses(waveform: Waveform, sample_rate: int) -> list[Waveform]:
+    """Cut a long waveform (sample,) where it is quietest, into pieces of 15 to 25 seconds."""
+    shortest, longest = int(MIN_CHUNK_SECONDS * sample_rate), int(MAX_CHUNK_SECONDS * sample_rate)
+    window = max(1, sample_rate // 5)
+    pieces = []
+    while len(waveform) > longest:
+        energy = np.convolve(np.square(waveform[shortest:longest]), np.ones(window) / window, mode="same")
+        cut = shortest + int(energy.argmin())
+        pieces.append(waveform[:cut])
+        waveform = waveform[cut:]
+    return [*pieces, waveform]
