@@ -29,6 +29,15 @@ from stt.files import written_aside
 from stt.logs import run_loggers
 from stt.task import SpeechRecognizer
 
+# The size `tiny`; a checkpoint's own hyper-parameters, or a config, take their place.
+MODEL_DEFAULTS: dict[str, Any] = {
+    "tokenizer": "",
+    "normalizer": "plain-1",
+    "features": {"class_path": "stt.audio.features.LogMel"},
+    "encoder": {"class_path": "stt.models.ConvTransformer"},
+    "augment": {"class_path": "stt.audio.augment.SpecAugment"},
+    "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3}},
+}
 RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
 
 
@@ -72,6 +81,7 @@ class SpeechCLI(LightningCLI):
                 "checkpoint.enable_version_counter": False,
             }
         )
+        parser.set_defaults({f"model.{name}": value for name, value in MODEL_DEFAULTS.items()})
         parser.link_arguments("trainer.max_steps", "model.total_steps")
         parser.link_arguments("model.features.init_args.n_mels", "model.encoder.init_args.n_mels")
 
@@ -80,6 +90,8 @@ class SpeechCLI(LightningCLI):
         config = self.config[self.subcommand]
         run = self._run_folder(config)
         config.run = str(run)
+        if "verbose" in config:
+            config.verbose = False  # Lightning's table of results would repeat ours
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(run / "checkpoints")
         if self.subcommand == "fit" and not config.ckpt_path and (run / "checkpoints" / "last.ckpt").exists():
             raise InputError(

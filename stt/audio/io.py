@@ -61,11 +61,14 @@ def read_audio(path: Path | str, sample_rate: int, offset: float = 0.0, duration
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = int(file.samplerate)
-            if offset > 0:
-                file.seek(min(round(offset * rate), file.frames))
-            samples = file.read(
-                frames=-1 if duration is None else round(duration * rate), dtype="float32", always_2d=True
-            )
+            start = min(round(offset * rate), file.frames)
+            if file.seekable():
+                file.seek(start)
+            else:  # GSM: what comes before has to be decoded
+                file.read(start, dtype="float32")
+            rest = file.frames - start
+            count = rest if duration is None else min(rest, round(duration * rate))
+            samples = file.read(count, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         raise AudioError(f"{path}: not a readable audio file ({_reason(error)})") from error
     if not len(samples):

@@ -48,6 +48,8 @@ class Tokenizer:
         """
         if str(source).startswith(_INLINE):
             return cls(base64.b64decode(str(source)[len(_INLINE) :]))
+        if not str(source):
+            raise InputError("no tokenizer is given: name one with --model.tokenizer FILE")
         path = Path(source)
         if not path.is_file():
             raise InputError(f"{path}: no tokenizer here; make one with `python -m stt tokenizer train`")

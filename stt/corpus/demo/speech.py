@@ -20,17 +20,23 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Speaker:
-    """One espeak-ng; it holds global state, so there is one a process.
+    """The espeak-ng of this process: it holds global state, and a second start would hang.
 
     What it says is the same bit for bit only from a fresh process with the same calls in the same order.
     """
+
+    _started = False
 
     def __init__(self) -> None:
         """Load the library.
 
         Raises:
+            RuntimeError: it was started in this process before.
             InputError: espeak-ng cannot find its data.
         """
+        if Speaker._started:
+            raise RuntimeError("espeak-ng starts once a process")
+        Speaker._started = True
         self._library: Any = ctypes.cdll.LoadLibrary(str(espeakng_loader.get_library_path()))
         data = str(espeakng_loader.get_data_path()).encode()
         self.sample_rate = int(self._library.espeak_Initialize(_RETRIEVAL, 0, data, 0))

@@ -1,0 +1,124 @@
+"""Shared fixtures: a corpus of tones that a network learns in seconds, and the place of real speech."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_SILENT"] = "true"
+
+ROOT = Path(__file__).parents[1]
+MICRO = ROOT / "tests" / "micro.yaml"
+LETTERS = "abcde"
+RATE = 8_000
+
+
+def spoken_in_tones(text: str, seed: int = 0) -> np.ndarray:
+    """Every letter is a tone of its own for 0.2 s, a space is a pause; a little noise."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(0.2 * RATE)) / RATE
+    parts = [
+        np.zeros(len(time)) if letter == " " else 0.5 * np.sin(2 * np.pi * 400 * 1.4 ** LETTERS.index(letter) * time)
+        for letter in f" {text} "
+    ]
+    waveform = np.concatenate(parts)
+    return (waveform + 0.003 * rng.standard_normal(len(waveform))).astype(np.float32)
+
+
+def write_corpus(folder: Path, count: int, seed: int, domains: tuple[str, ...] = ("high", "low")) -> Path:
+    """Write wav files of random words in tones and a JSON Lines manifest of them."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for i in range(count):
+        words = ["".join(rng.choice(list(LETTERS), size=rng.integers(1, 4))) for _ in range(rng.integers(1, 4))]
+        text = " ".join(words)
+        waveform = spoken_in_tones(text, seed=i)
+        soundfile.write(folder / f"{i}.wav", waveform, RATE)
+        domain = domains[i % len(domains)]
+        lines.append({"audio": f"{i}.wav", "text": text, "duration": len(waveform) / RATE, "domain": domain})
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 40 utterances of tones in two domains."""
+    return write_corpus(tmp_path_factory.mktemp("tones"), 40, seed=0)
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(tones: Path) -> Path:
+    """A tokenizer for the tones."""
+    from stt.text.tokenizer import train_tokenizer
+
+    texts = [json.loads(line)["text"] for line in tones.read_text().splitlines()]
+    path = tones.parent / "tokenizer.model"
+    path.write_bytes(train_tokenizer(texts, 8).model)
+    return path
+
+
+@pytest.fixture
+def fit_args(tones: Path, tokenizer_file: Path, tmp_path: Path) -> list[str]:
+    """Arguments of a small run on the tones."""
+    return [
+        "fit",
+        f"--config={MICRO}",
+        f"--model.tokenizer={tokenizer_file}",
+        f"--data.train={tones}",
+        f"--data.validate={tones}",
+        f"--run={tmp_path / 'run'}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def trained(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that has learned the tones."""
+    from stt.cli import main
+
+    run = tmp_path_factory.mktemp("trained")
+    main(
+        [
+            "fit",
+            f"--config={MICRO}",
+            f"--model.tokenizer={tokenizer_file}",
+            f"--data.train={tones}",
+            f"--data.validate={tones}",
+            f"--run={run}",
+            "--trainer.max_steps=240",
+            "--data.batches_per_round=60",
+        ]
+    )
+    return run
+
+
+@pytest.fixture(scope="session")
+def real_speech() -> Path:
+    """The folder of real speech; tests that need it skip where there is none."""
+    folder = Path(os.environ.get("STT_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "fsdd").is_dir():
+        pytest.skip(f"no real speech in {folder}: set STT_TEST_DATA to the folder that holds fsdd/")
+    return folder
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must end with exit code 2 and one error; gives what it said."""
+
+    def run(main: Callable[[list[str]], None], args: list[str]) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main(args)
+        said = capsys.readouterr().err
+        assert stopped.value.code == 2, said
+        assert "Traceback" not in said
+        return said
+
+    return run

@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from stt.models import ConvTransformer
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
+
+
+def encoder(**options: object) -> ConvTransformer:
+    torch.manual_seed(0)
+    sizes = {"conv_channels": (16, 24, 32), "conv_blocks": (1, 2, 1), "conv_kernel_sizes": (5, 7, 9)}
+    return ConvTransformer(**{"n_mels": 20, "d_model": 32, "num_layers": 2, "num_heads": 2, **sizes, **options})
+
+
+def with_settled_statistics(model: ConvTransformer) -> ConvTransformer:
+    """Give the norms running statistics that are not the initial ones, then switch to evaluation."""
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(4, 100, model.conv.layers[0].depthwise.in_channels), torch.tensor([100, 80, 60, 9]))
+    return model.eval()
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_an_utterance_comes_out_the_same_alone_and_in_a_batch(config: Path) -> None:
+    init = yaml.safe_load(config.read_text())["model"].get("encoder", {}).get("init_args", {})
+    torch.manual_seed(0)
+    model = with_settled_statistics(ConvTransformer(n_mels=80, **init))
+    lengths = torch.tensor([37, 200, 1, 8, 121])
+    x = torch.randn(5, 200, 80)
+    for i, length in enumerate(lengths):
+        x[i, length:] = 1e3  # what stands in the padding must not matter
+    with torch.no_grad():
+        batched, frames = model(x, lengths)
+        for i, length in enumerate(lengths):
+            alone, alone_frames = model(x[i : i + 1, :length], lengths[i : i + 1])
+            assert frames[i] == alone_frames[0]
+            torch.testing.assert_close(batched[i, : frames[i]], alone[0], atol=1e-5, rtol=1e-5)
+
+
+def test_the_gradient_does_not_see_the_padding() -> None:
+    model = with_settled_statistics(encoder())
+    x = torch.randn(2, 64, 20, requires_grad=True)
+    y, frames = model(x, torch.tensor([64, 21]))
+    y[1, : frames[1]].sum().backward()
+    assert x.grad is not None
+    assert x.grad[1, :21].abs().sum() > 0
+    assert x.grad[1, 21:].abs().max() == 0
+
+
+def test_lengths_are_right_for_1_to_400_frames() -> None:
+    model = encoder().eval()
+    lengths = torch.arange(1, 401)
+    expected = (lengths + 7) // 8
+    with torch.no_grad():
+        _, frames = model(torch.zeros(400, 400, 20), lengths)
+        assert frames.tolist() == model.output_lengths(lengths).tolist() == expected.tolist()
+        for length in range(1, 401, 13):
+            alone, _ = model(torch.zeros(1, length, 20), torch.tensor([length]))
+            assert alone.shape[1] == expected[length - 1]
+
+
+def test_training_statistics_do_not_depend_on_the_padding() -> None:
+    x = torch.randn(2, 40, 20)
+    short, padded = encoder(dropout=0.0).train(), encoder(dropout=0.0).train()
+    first, frames = short(x, torch.tensor([40, 24]))
+    second, _ = padded(torch.nn.functional.pad(x, (0, 0, 0, 160)), torch.tensor([40, 24]))
+    for i in range(2):
+        torch.testing.assert_close(first[i, : frames[i]], second[i, : frames[i]], atol=1e-4, rtol=1e-4)
+
+
+def test_positions_are_relative() -> None:
+    model = encoder().eval()
+    with torch.no_grad():
+        x = torch.randn(1, 30, 32)
+        shifted = torch.cat([x, x], dim=1)
+        alone = model.transformer(x, torch.tensor([30]))[0]
+        # With attention to the first half hidden, the second half must come out as it does alone.
+        layer = model.transformer.layers[0]
+        from stt.models.transformer import rotary_angles
+
+        keys = torch.ones(1, 1, 60, 60, dtype=torch.bool)
+        keys[..., 30:, :30] = False
+        angles = rotary_angles(60, model.transformer.head_size, x.device)
+        late = layer(shifted, keys, angles)[:, 30:]
+        early = layer(x, torch.ones(1, 1, 30, 30, dtype=torch.bool), angles[:, :30])
+    torch.testing.assert_close(late, early, atol=1e-5, rtol=1e-5)
+    assert alone.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    ("config", "least", "most"), [("tiny", 1e6, 3e6), ("small", 25e6, 35e6), ("large", 60e6, 70e6)]
+)
+def test_sizes_are_those_of_the_article(config: str, least: float, most: float) -> None:
+    path = Path(__file__).parents[2] / "configs" / "model" / f"{config}.yaml"
+    init = yaml.safe_load(path.read_text())["model"].get("encoder", {}).get("init_args", {})
+    assert least < sum(p.numel() for p in ConvTransformer(n_mels=80, **init).parameters()) < most
