@@ -76,9 +76,17 @@ class SpeechCLI(LightningCLI):
             {
                 "checkpoint.monitor": "val/cer/mean",
                 "checkpoint.filename": "best",
-                "checkpoint.save_last": True,
                 "checkpoint.save_on_train_epoch_end": False,
                 "checkpoint.enable_version_counter": False,
+            }
+        )
+        # A callback of its own: Lightning's `save_last` writes only when a new best is written.
+        parser.add_lightning_class_args(ModelCheckpoint, "last")
+        parser.set_defaults(
+            {
+                "last.filename": "last",
+                "last.save_on_train_epoch_end": True,
+                "last.enable_version_counter": False,
             }
         )
         parser.set_defaults({f"model.{name}": value for name, value in MODEL_DEFAULTS.items()})
@@ -92,7 +100,8 @@ class SpeechCLI(LightningCLI):
         config.run = str(run)
         if "verbose" in config:
             config.verbose = False  # Lightning's table of results would repeat ours
-        config.checkpoint.dirpath = config.checkpoint.dirpath or str(run / "checkpoints")
+        for key in ("checkpoint", "last"):
+            config[key].dirpath = config[key].dirpath or str(run / "checkpoints")
         if self.subcommand == "fit" and not config.ckpt_path and (run / "checkpoints" / "last.ckpt").exists():
             raise InputError(
                 f"{run} already holds a run: give another --run, or go on with --ckpt_path {run}/checkpoints/last.ckpt"
@@ -118,6 +127,12 @@ class SpeechCLI(LightningCLI):
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.
         trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
         return trainer
+
+    def after_fit(self) -> None:
+        """Test the best checkpoint, where there is a test manifest."""
+        best = self.trainer.checkpoint_callback.best_model_path  # type: ignore[union-attr]
+        if self.config[self.subcommand].data.test and best:
+            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
 
     def _run_folder(self, config: Any) -> Path:
         if config.run:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
+torch.set_num_threads(1)  # networks this small gain nothing from more, and lose much on a shared machine
 
 ROOT = Path(__file__).parents[1]
 MICRO = ROOT / "tests" / "micro.yaml"
@@ -38,7 +40,10 @@ def write_corpus(folder: Path, count: int, seed: int, domains: tuple[str, ...] =
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for i in range(count):
-        words = ["".join(rng.choice(list(LETTERS), size=rng.integers(1, 4))) for _ in range(rng.integers(1, 4))]
+        words = [
+            "".join(rng.choice(list(LETTERS), size=rng.integers(1, 4), replace=False))
+            for _ in range(rng.integers(1, 4))
+        ]
         text = " ".join(words)
         waveform = spoken_in_tones(text, seed=i)
         soundfile.write(folder / f"{i}.wav", waveform, RATE)
@@ -51,8 +56,8 @@ def write_corpus(folder: Path, count: int, seed: int, domains: tuple[str, ...] =
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 40 utterances of tones in two domains."""
-    return write_corpus(tmp_path_factory.mktemp("tones"), 40, seed=0)
+    """A manifest of 120 utterances of tones in two domains."""
+    return write_corpus(tmp_path_factory.mktemp("tones"), 120, seed=0)
 
 
 @pytest.fixture(scope="session")

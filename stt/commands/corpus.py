@@ -15,6 +15,7 @@ from stt.corpus.importers import importers
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest
 from stt.corpus.row import Row
+from stt.corpus.split import split_manifest
 from stt.corpus.stats import stats_table
 from stt.errors import InputError
 from stt.text.normalize import get_normalizer
@@ -50,12 +51,16 @@ def _import(
     out: Path,
     normalizer: str,
     skip_bad: bool,
+    hold_out: float,
     **options: Any,
 ) -> None:
     report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad)
     for line in report.lines():
         print(line)
     print(f"{report.kept} rows written to {out}, {report.bad_count} left out")
+    if hold_out:
+        for split, path in split_manifest(read_manifest(out), hold_out).items():
+            print(f"{split}: {len(read_manifest(path))} rows in {path}")
 
 
 def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
@@ -67,6 +72,7 @@ def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
         "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], inspect.Parameter.empty),
         "normalizer": (Annotated[str, typer.Option(help="what to do to texts: russian-1 or plain-1")], "plain-1"),
         "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="leave bad rows out and list them")], False),
+        "hold_out": (Annotated[float, typer.Option(help="share to split off for validation, and again for test")], 0.0),
     }
     own = {
         parameter.name: (hints[parameter.name], parameter.default)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from lightning import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifest
@@ -84,7 +85,9 @@ class SpeechDataModule(LightningDataModule):
         Raises:
             InputError: a manifest is not named or not right, or a domain has nothing to train on.
         """
-        for split in ("train", "validate") if stage == "fit" else (stage,):
+        if stage == "fit" and self.manifests["test"]:
+            read_manifest(self.manifests["test"])  # a test follows the training: better to know now
+        for split in ("train", "validate") if stage == "fit" else (str(TrainerFn(stage).value),):
             path = self.manifests[split]
             if path is None:
                 raise InputError(f"no manifest to {split} on: give --data.{split} FILE")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from stt.curriculum.draw import Rows
 from stt.curriculum.plan import cut_by_cost
@@ -16,7 +16,7 @@ from stt.data.batch import Batch, collate
 from stt.data.dataset import UtteranceDataset
 
 
-class RoundBatches:
+class RoundBatches(Sampler[list[int]]):
     """Batch sampler over planned rounds; knows the round and how many of its batches were consumed."""
 
     def __init__(self, plan: Callable[[int], list[Rows]], batches_per_round: int) -> None:
@@ -64,12 +64,28 @@ class RoundLoader(DataLoader[Batch]):
         self.batches.round, self.batches.consumed = state["round"], state["consumed"]
 
 
+class EvaluationBatches(Sampler[list[int]]):
+    """Batches as they are (a plain list would do, were Lightning not to wrap the sampler of `predict`)."""
+
+    def __init__(self, batches: list[list[int]]) -> None:
+        """Keep the batches."""
+        self.batches = batches
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Give them in order."""
+        return iter(self.batches)
+
+
 def evaluation_loader(
     dataset: UtteranceDataset, max_batch_seconds: float, rank: int, num_ranks: int, **options: Any
 ) -> DataLoader[Batch]:
     """Every row once, in batches of like length, dealt out to the ranks; no row is repeated to make ranks even."""
     batches = sorted_batches(dataset.manifest.durations, max_batch_seconds)
-    mine = [rows.tolist() for rows in batches[rank::num_ranks]]
+    mine = EvaluationBatches([rows.tolist() for rows in batches[rank::num_ranks]])
     return DataLoader(dataset, batch_sampler=mine, collate_fn=collate, **options)  # type: ignore[arg-type]
 
 

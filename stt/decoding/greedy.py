@@ -21,7 +21,7 @@ class Word:
     confidence: float  # 0..1
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning walks through what `predict_step` returns and refuses frozen ones
 class Hypothesis:
     """What was recognized: piece indices with the frame each begins at and its probability."""
 

@@ -1,0 +1,73 @@
+# `make demo` and `make test` do everything on a fresh machine: Python 3.11 or 3.12 and a C++ compiler.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+DATA ?= ../shared/data
+TINY := --config configs/model/tiny.yaml
+
+.PHONY: help setup demo test lint lock fsdd speechocean762 clean
+
+help:
+	@echo "make demo            make a corpus, train on it, test, transcribe: about a quarter of an hour on two cores"
+	@echo "make test            all tests"
+	@echo "make lint            ruff, mypy, import-linter"
+	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
+	@echo "make speechocean762  train on real sentences of non-native speakers (DATA=$(DATA))"
+	@echo "make lock            renew constraints.txt from what pyproject.toml allows today"
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "error: $(PYTHON) is not Python 3.11 or 3.12: call make PYTHON=/path/to/python3.11"; exit 2; }
+	@command -v c++ >/dev/null || { echo "error: kenlm is built from source and needs a C++ compiler (c++)"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/python -m stt corpus demo --out corpora/demo
+	$(BIN)/python -m stt corpus stats corpora/demo/train.parquet
+	$(BIN)/python -m stt tokenizer train corpora/demo/train.parquet --out corpora/demo/tokenizer.model --pieces 300
+	rm -rf runs/demo
+	$(BIN)/python train.py fit $(TINY) --config configs/data/demo.yaml --run runs/demo
+	@echo "a file it has not seen, by voices it has not heard:"
+	$(BIN)/python -m stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/public_speech/test/0000[0-2].flac
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fsdd: setup
+	for split in train:600 validate:40 test:100; do \
+		$(BIN)/python -m stt corpus import fsdd $(DATA)/fsdd/recordings --out corpora/fsdd/$${split%:*}.parquet \
+			--split $${split%:*} --strings $${split#*:} || exit; done
+	$(BIN)/python -m stt tokenizer train corpora/fsdd/train.parquet --out corpora/fsdd/tokenizer.model --pieces 48
+	rm -rf runs/fsdd
+	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --run runs/fsdd
+
+speechocean762: setup
+	for split in train dev; do \
+		$(BIN)/python -m stt corpus import kaldi $(DATA)/speechocean762/$$split \
+			--out corpora/speechocean762/$$split.parquet --domain '{age_group}_{gender}' || exit; done
+	$(BIN)/python -m stt tokenizer train corpora/speechocean762/train.parquet \
+		--out corpora/speechocean762/tokenizer.model --pieces 300
+	rm -rf runs/speechocean762
+	$(BIN)/python train.py fit $(TINY) --config configs/data/speechocean762.yaml --run runs/speechocean762
+	$(BIN)/python train.py test --ckpt_path runs/speechocean762/checkpoints/last.ckpt \
+		--data.test corpora/speechocean762/dev.parquet
+
+lock: pyproject.toml
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[demo,dev]'
+	{ echo "# Versions that were installed and tested together; written by make lock."; \
+		.venv-lock/bin/pip freeze --exclude stt; } > constraints.txt
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv runs corpora

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from stt.corpus.manifest import read_manifest, write_manifest
+from stt.corpus.split import split_manifest
+from stt.errors import InputError
+
+
+def manifest(folder: Path, count: int = 600, speakers: int = 0) -> Path:
+    rows = [
+        {
+            "audio": f"{i}.wav",
+            "text": f"text {i // 2}",
+            "duration": 1.0,
+            "domain": "ab"[i % 2],
+            "speaker": f"s{i % speakers}" if speakers else None,
+        }
+        for i in range(count)
+    ]
+    write_manifest(pa.Table.from_pylist(rows), folder / "m.parquet", "plain-1")
+    return folder / "m.parquet"
+
+
+@pytest.mark.parametrize(("speakers", "column"), [(0, "text"), (60, "speaker")])
+def test_no_speaker_or_sentence_is_in_two_splits_and_nothing_is_lost(
+    tmp_path: Path, speakers: int, column: str
+) -> None:
+    paths = split_manifest(read_manifest(manifest(tmp_path, speakers=speakers)), 0.1)
+    splits = {split: read_manifest(path) for split, path in paths.items()}
+    groups = {split: set(part.table[column].to_pylist()) for split, part in splits.items()}
+    assert not groups["train"] & groups["test"]
+    assert not groups["train"] & groups["validate"]
+    assert not groups["validate"] & groups["test"]
+    assert sum(len(part) for part in splits.values()) == 600
+    assert 0.03 < len(splits["test"]) / 600 < 0.2
+    assert splits["test"].normalizer == "plain-1"
+
+
+def test_what_comes_later_does_not_move_the_others(tmp_path: Path) -> None:
+    few = read_manifest(split_manifest(read_manifest(manifest(tmp_path, 400)), 0.1)["test"])
+    before = set(few.table["text"].to_pylist())
+    more = read_manifest(split_manifest(read_manifest(manifest(tmp_path, 800)), 0.1)["test"])
+    assert before <= set(more.table["text"].to_pylist())
+
+
+def test_a_split_without_a_domain_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing of the domain"):
+        split_manifest(read_manifest(manifest(tmp_path, 4)), 0.1)
+    with pytest.raises(InputError, match="share"):
+        split_manifest(read_manifest(manifest(tmp_path)), 0.5)

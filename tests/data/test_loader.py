@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stt.corpus.manifest import read_manifest
+from stt.data.dataset import UtteranceDataset
+from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options, sorted_batches
+from stt.text.normalize import get_normalizer
+from stt.text.tokenizer import Tokenizer
+
+
+@pytest.fixture
+def dataset(tones: Path, tokenizer_file: Path) -> UtteranceDataset:
+    tokenizer = Tokenizer.load(tokenizer_file)
+    return UtteranceDataset(read_manifest(tones), tokenizer, get_normalizer("plain-1"), 8000, training=True)
+
+
+def plan(round_index: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(round_index).permutation(40).reshape(10, 4))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("stop", [1, 7, 10, 13])
+def test_a_restored_loader_goes_on_with_exactly_the_batches_that_were_left(
+    dataset: UtteranceDataset, num_workers: int, stop: int
+) -> None:
+    def loader() -> RoundLoader:
+        return RoundLoader(dataset, RoundBatches(plan, 10), **loader_options(num_workers))
+
+    whole = loader()
+    expected = [batch.rows for _ in range(2) for batch in whole]
+    first, seen = loader(), []
+    while len(seen) < stop:
+        for batch in first:
+            seen.append(batch.rows)
+            if len(seen) == stop:
+                state = first.state_dict()
+                break
+    second = loader()
+    second.load_state_dict(state)
+    while len(seen) < 20:
+        seen += [batch.rows for batch in second]
+    assert seen == expected
+
+
+def test_evaluation_gives_every_row_once_over_all_ranks(dataset: UtteranceDataset) -> None:
+    options = loader_options(0)
+    rows = [
+        row for rank in range(3) for batch in evaluation_loader(dataset, 8.0, rank, 3, **options) for row in batch.rows
+    ]
+    assert sorted(rows) == list(range(120))
+
+
+def test_evaluation_batches_stay_within_their_budget_unless_one_utterance_is_longer() -> None:
+    durations = np.array([1, 2, 3, 50, 2, 1, 4], np.float32)
+    batches = sorted_batches(durations, 8.0)
+    for rows in batches:
+        assert len(rows) == 1 or durations[rows].max() * len(rows) <= 8.0
+    assert sorted(np.concatenate(batches)) == list(range(7))

@@ -1,0 +1,104 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stt.audio.augment import SpecAugment
+from stt.audio.features import LogMel
+from stt.data.batch import Utterance, collate
+from stt.models import ConvTransformer
+from stt.task import SpeechRecognizer, warmup_cosine
+from tests.conftest import RATE, spoken_in_tones
+
+
+@pytest.fixture
+def model(tokenizer_file: Path) -> SpeechRecognizer:
+    torch.manual_seed(0)
+    encoder = ConvTransformer(
+        n_mels=32, conv_channels=(32, 48, 64), conv_blocks=(1, 1, 1), d_model=64, num_layers=2, num_heads=2, dropout=0.0
+    )
+    return SpeechRecognizer(
+        str(tokenizer_file), "plain-1", LogMel(RATE, n_mels=32), encoder, SpecAugment(0.0), torch.optim.AdamW
+    )
+
+
+def utterance(model: SpeechRecognizer, text: str, row: int = 0) -> Utterance:
+    waveform = spoken_in_tones(text)
+    return Utterance(row, f"{row}.wav", "d", len(waveform) / RATE, waveform, text, model.tokenizer.encode(text))
+
+
+def test_a_handful_of_utterances_is_learned_by_heart(model: SpeechRecognizer) -> None:
+    texts = ["ab ba", "a", "cde dec", "eb a cab", "d", "bad cab e", "ace", "b e d"]
+    batch = collate([utterance(model, text) for text in texts])
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    model.log = lambda *args, **options: None  # type: ignore[method-assign]
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = model.training_step(batch, 0)["loss"]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    model.eval()
+    assert [hypothesis.text for hypothesis in model.transcribe(batch.waveforms, batch.lengths)] == texts
+
+
+def test_the_log_probabilities_do_not_depend_on_the_batch(model: SpeechRecognizer) -> None:
+    model.eval()
+    batch = collate([utterance(model, text) for text in ("ab", "a bad cab", "e")])
+    with torch.no_grad():
+        together, frames = model(batch.waveforms, batch.lengths)
+        for i in range(3):
+            alone, count = model(batch.waveforms[i : i + 1, : batch.lengths[i]], batch.lengths[i : i + 1])
+            assert count[0] == frames[i]
+            torch.testing.assert_close(together[i, : frames[i]], alone[0], atol=1e-5, rtol=1e-5)
+
+
+def test_an_utterance_that_cannot_be_aligned_does_not_count_and_leaves_the_gradient_finite(
+    model: SpeechRecognizer,
+) -> None:
+    model.log = lambda *args, **options: None  # type: ignore[method-assign]
+    good = utterance(model, "ab ba")
+    short = Utterance(1, "short.wav", "d", 0.1, good.waveform[: RATE // 10], "abcde abcde", [1, 1, 1, 1, 1])
+    outputs = model.training_step(collate([good, short]), 0)
+    assert outputs["counted"].tolist() == [True, False]
+    outputs["loss"].backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_batch_with_nothing_left_has_a_loss_of_zero_and_a_finite_gradient(model: SpeechRecognizer) -> None:
+    model.log = lambda *args, **options: None  # type: ignore[method-assign]
+    loss = model.training_step(collate([]), 0)["loss"]
+    loss.backward()
+    assert float(loss) == 0
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.05, 60.0])
+@pytest.mark.parametrize("kind", ["silence", "noise", "clipping"])
+def test_any_audio_gives_a_finite_result(model: SpeechRecognizer, seconds: float, kind: str) -> None:
+    count = max(1, int(seconds * RATE))
+    noise = np.random.default_rng(0).standard_normal(count)
+    waveform = {"silence": np.zeros(count), "noise": noise, "clipping": np.sign(noise)}[kind]
+    model.eval()
+    with torch.no_grad():
+        log_probs, _ = model(torch.tensor(waveform, dtype=torch.float32).unsqueeze(0), torch.tensor([count]))
+    assert log_probs.isfinite().all()
+    torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    shares = [warmup_cosine(step, 10, 100) for step in range(101)]
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[9] == max(shares) == 1.0
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert shares[100] == pytest.approx(0.01)
+    assert math.isclose(warmup_cosine(500, 10, 100), 0.01)
+
+
+def test_scales_and_biases_are_not_decayed(model: SpeechRecognizer) -> None:
+    groups = model.configure_optimizers()["optimizer"].param_groups  # type: ignore[index, call-overload]
+    assert all(parameter.ndim > 1 for parameter in groups[0]["params"])
+    assert groups[1]["weight_decay"] == 0
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
