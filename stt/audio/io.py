@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import torch
-import torchaudio.functional
 
 from stt.errors import InputError
 
@@ -96,6 +94,9 @@ def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
     """Resample a waveform (sample,) with a windowed sinc; rates in Hz."""
     if from_rate == to_rate:
         return waveform
+    import torch  # takes seconds to import, which commands that read no audio should not
+    import torchaudio.functional
+
     resampled = torchaudio.functional.resample(torch.from_numpy(waveform), from_rate, to_rate)
     return np.asarray(resampled.numpy(), dtype=np.float32)
 

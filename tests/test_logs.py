@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from stt.logs import wandb_offline
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    return tmp_path / "netrc"
+
+
+def test_without_a_login_wandb_stays_offline(nobody: Path) -> None:
+    assert wandb_offline()
+    nobody.write_text("machine example.com login me password secret\n")
+    assert wandb_offline()
+    nobody.write_text("not a netrc at all {{{")
+    assert wandb_offline()
+
+
+def test_who_has_logged_in_or_chosen_a_mode_gets_it(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody.write_text("machine api.wandb.ai login user password secret\n")
+    assert not wandb_offline()
+    nobody.unlink()
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    assert not wandb_offline()
+    monkeypatch.delenv("WANDB_API_KEY")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert not wandb_offline()
