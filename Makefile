@@ -55,7 +55,7 @@ speechocean762: setup
 		$(BIN)/python -m stt corpus import kaldi $(DATA)/speechocean762/$$split \
 			--out corpora/speechocean762/$$split.parquet --domain '{age_group}_{gender}' || exit; done
 	$(BIN)/python -m stt tokenizer train corpora/speechocean762/train.parquet \
-		--out corpora/speechocean762/tokenizer.model --pieces 300
+		--out corpora/speechocean762/tokenizer.model --pieces 100
 	rm -rf runs/speechocean762
 	$(BIN)/python train.py fit $(TINY) --config configs/data/speechocean762.yaml --run runs/speechocean762
 	$(BIN)/python train.py test --ckpt_path runs/speechocean762/checkpoints/last.ckpt \
