@@ -64,8 +64,16 @@ class DomainErrorRatesCallback(Callback):
         self._update(batch, outputs["hypotheses"])
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the error rates."""
-        self._log(pl_module, "val")
+        """Log the error rates, and say them in a line."""
+        rates = self._log(pl_module, "val")
+        if trainer.is_global_zero and not trainer.sanity_checking:
+            mean = mean_over_domains(rates)
+            by_domain = ", ".join(f"{domain} {100 * rate.cer:.1f}" for domain, rate in rates.items())
+            print(
+                f"step {trainer.global_step}: CER {100 * mean['cer']:.1f} %, WER {100 * mean['wer']:.1f} %; "
+                f"CER by domain: {by_domain}",
+                flush=True,
+            )
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the error rates, write and print them."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stt.corpus.manifest import Manifest
@@ -51,14 +52,19 @@ def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
 
 def stats_table(manifest: Manifest) -> Table:
     """Lay the figures out for a terminal."""
-    table = Table(title=f"{manifest.path}, normalizer {manifest.normalizer or 'unknown'}")
-    heads = ("domain", "hours", "utterances", "speakers", "chars/s", "words", "shortest s", "median s", "longest s")
-    for head in (*heads, "median chars"):
-        table.add_column(head, justify="left" if head == "domain" else "right")
+    table = Table(
+        title=f"{manifest.path}, normalizer {manifest.normalizer or 'unknown'}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        caption_justify="left",
+    )
+    for head in ("domain", "hours", "utterances", "speakers", "chars/s", "words", "min/med/max s", "chars"):
+        table.add_column(head, justify="left" if head == "domain" else "right", no_wrap=True)
     for domain, s in domain_stats(manifest).items():
         counts = (f"{s.hours:.2f}", str(s.utterances), str(s.speakers or "-"), f"{s.characters_per_second:.1f}")
-        lengths = (f"{s.shortest:.2f}", f"{s.median:.2f}", f"{s.longest:.2f}", str(s.characters))
-        table.add_row(domain, *counts, str(s.vocabulary), *lengths)
+        lengths = f"{s.shortest:.1f}/{s.median:.1f}/{s.longest:.1f}"
+        table.add_row(domain, *counts, str(s.vocabulary), lengths, str(s.characters))
     alphabet = sorted({character for text in pc.unique(manifest.table["text"]).to_pylist() for character in text})
-    table.caption = f"alphabet: {''.join(alphabet)!r}"
+    table.caption = f"words: how many different ones; chars: median of a text; alphabet: {''.join(alphabet)!r}"
     return table
