@@ -130,8 +130,12 @@ class SpeechCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Test the best checkpoint, where there is a test manifest."""
+        if not self.config[self.subcommand].data.test:
+            return
         best = self.trainer.checkpoint_callback.best_model_path  # type: ignore[union-attr]
-        if self.config[self.subcommand].data.test and best:
+        if not best:
+            print("nothing to test: training ended before the first validation", flush=True)
+        else:
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
 
     def _run_folder(self, config: Any) -> Path:

@@ -173,6 +173,13 @@ class SpeechDataModule(LightningDataModule):
                 f"--data.max_batch_seconds {self.max_batch_seconds:g} is too small for utterances of up to "
                 f"{longest:.1f} s"
             )
+        steps_per_round = self.batches_per_round // max(1, self.trainer.accumulate_grad_batches)
+        if self.trainer.max_steps > 0 and self.trainer.max_steps % max(1, steps_per_round):
+            log.warning(
+                "trainer.max_steps (%d) is not a multiple of a round's %d steps: the last steps will not be validated",
+                self.trainer.max_steps,
+                steps_per_round,
+            )
         self.model.train_domains = manifest.domains
 
     def _evaluation(self, split: str) -> DataLoader[Batch]:
