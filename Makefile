@@ -30,8 +30,9 @@ demo: setup
 	$(BIN)/python -m stt tokenizer train corpora/demo/train.parquet --out corpora/demo/tokenizer.model --pieces 300
 	rm -rf runs/demo
 	$(BIN)/python train.py fit $(TINY) --config configs/data/demo.yaml --run runs/demo
-	@echo "a file it has not seen, by voices it has not heard:"
-	$(BIN)/python -m stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/public_speech/test/0000[0-2].flac
+	@echo "files it has not seen: a studio, a telephone call, and a hall with voices it has not heard:"
+	$(BIN)/python -m stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/narration/test/00000.flac \
+		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
 test: setup
 	$(BIN)/python -m pytest

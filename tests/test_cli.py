@@ -23,7 +23,7 @@ def metrics(run: Path, version: int = 0) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_parses_and_builds(
-    config: Path, fit_args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, fit_args: list[str], tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = yaml.safe_load(config.read_text())
     own_tokenizer = "tokenizer" in given.get("model", {})
@@ -41,6 +41,7 @@ def test_every_config_parses_and_builds(
             f"--config={config}",
             *([] if own_tokenizer else [f"--model.tokenizer={tokenizer}"]),
             *data,
+            f"--data.test={tones}",
             "--trainer.fast_dev_run=true",
             "--trainer.accelerator=cpu",
             "--trainer.devices=1",

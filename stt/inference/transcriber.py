@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def load_recognizer(checkpoint: Path | str, device: str = "cpu") -> SpeechRecogn
     """
     if not Path(checkpoint).is_file():
         raise InputError(f"{checkpoint}: there is no such checkpoint")
+    # Lightning advises against saving modules as hyper-parameters; what a checkpoint holds is their configuration.
+    warnings.filterwarnings("ignore", message=r".*is an instance of `nn\.Module`.*")
     try:
         model = SpeechRecognizer.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
     except InputError:

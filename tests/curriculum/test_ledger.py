@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from stt.curriculum.ledger import Ledger
+
+
+def ledger(size: int = 100, prior: np.ndarray | None = None) -> Ledger:
+    return Ledger.new(np.zeros(size, np.int32), 1, prior)
+
+
+def observe(book: Ledger, rows: np.ndarray, cers: np.ndarray) -> None:
+    book.observe(rows, cers.astype(np.float32), np.ones(len(rows), np.bool_), 0)
+
+
+def test_the_unseen_count_as_the_domains_mean() -> None:
+    book = ledger()
+    assert (book.estimate(np.arange(100), 0) == 1).all()
+    observe(book, np.arange(50), np.full(50, 0.4))
+    np.testing.assert_allclose(book.estimate(np.arange(50, 100), 0), 0.4, atol=1e-3)
+
+
+def test_the_prior_orders_what_was_not_seen() -> None:
+    book = ledger(prior=np.array([0.1] * 50 + [0.3] * 49 + [np.nan], np.float32))
+    observe(book, np.arange(0, 100, 2), np.full(50, 0.2))
+    easy, hard, unknown = book.estimate(np.array([1, 51, 99]), 0)
+    assert easy < unknown < hard
+    assert unknown == pytest.approx(0.2, abs=1e-3)
+
+
+def test_an_old_observation_falls_with_the_drift_that_others_show() -> None:
+    book = ledger()
+    observe(book, np.arange(100), np.full(100, 0.8))
+    before = book.estimate(np.array([99]), 0)[0]
+    for cer in (0.6, 0.45, 0.34, 0.25, 0.19, 0.14):
+        observe(book, np.arange(50), np.full(50, cer))
+    never_again = book.estimate(np.array([99]), 0)[0]
+    assert before == pytest.approx(0.8, abs=1e-3)
+    assert 0.1 < never_again < 0.4
+
+
+def test_repeated_observations_settle_at_the_utterances_own_cer() -> None:
+    book, rng = ledger(), np.random.default_rng(0)
+    own = rng.uniform(0.05, 0.6, 100)
+    for _ in range(12):
+        observe(book, np.arange(100), own)
+    np.testing.assert_allclose(book.estimate(np.arange(100), 0), own, atol=0.04)
+
+
+def test_cers_above_one_count_as_one() -> None:
+    book = ledger()
+    observe(book, np.arange(100), np.full(100, 7.0))
+    assert book.estimate(np.arange(100), 0).max() == 1
+
+
+def test_the_state_is_the_whole_ledger() -> None:
+    book = ledger()
+    observe(book, np.arange(30), np.linspace(0, 1, 30))
+    copy = Ledger.from_state_dict({name: value.copy() for name, value in book.state_dict().items()})
+    observe(book, np.arange(10, 40), np.linspace(1, 0, 30))
+    observe(copy, np.arange(10, 40), np.linspace(1, 0, 30))
+    for name, value in book.state_dict().items():
+        np.testing.assert_array_equal(value, copy.state_dict()[name])
+
+
+def test_sixteen_million_utterances_take_a_few_hundred_megabytes() -> None:
+    assert ledger(1_000_000).nbytes * 16.5 < 300e6
