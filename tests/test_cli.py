@@ -46,6 +46,7 @@ def test_every_config_parses_and_builds(
             "--trainer.accelerator=cpu",
             "--trainer.devices=1",
             "--trainer.num_nodes=1",
+            "--trainer.strategy=auto",  # ddp is tried in processes of its own, below
             "--trainer.precision=32-true",
             "--trainer.enable_progress_bar=false",
             "--model.normalizer=plain-1",
@@ -159,27 +160,29 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
     assert len([row for row in metrics(tmp_path / "parts", 1) if row["train/loss"]]) == 2
 
 
+def in_a_process(args: list[str]) -> None:
+    """Run train.py as a user does; DDP starts its other processes from it."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *args], cwd=ROOT, timeout=240, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_path: Path) -> None:
     results = {}
-    for devices in (1, 2):
+    for devices, strategy in ((1, "auto"), (2, "ddp")):
         run = tmp_path / str(devices)
-        subprocess.run(
+        in_a_process(
             [
-                sys.executable,
-                str(ROOT / "train.py"),
                 "test",
                 f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}",
                 f"--data.test={tones}",
                 "--data.num_workers=0",
                 "--trainer.accelerator=cpu",
                 f"--trainer.devices={devices}",
-                f"--trainer.strategy={'ddp' if devices == 2 else 'auto'}",
+                f"--trainer.strategy={strategy}",
                 f"--run={run}",
-            ],
-            check=True,
-            cwd=ROOT,
-            timeout=240,
-            capture_output=True,
+            ]
         )
         results[devices] = json.loads((run / "test_metrics.json").read_text())
     assert results[1] == results[2]
@@ -204,14 +207,7 @@ def test_the_usual_choices_train(fit_args: list[str], tmp_path: Path, options: l
 
 
 def test_two_processes_train_together(fit_args: list[str], tmp_path: Path) -> None:
-    options = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_steps=6"]
-    subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *fit_args, *options],
-        check=True,
-        cwd=ROOT,
-        timeout=240,
-        capture_output=True,
-    )
+    in_a_process([*fit_args, "--trainer.devices=2", "--trainer.strategy=ddp"])
     state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["global_step"] == 6
     assert [row["val/cer/mean"] for row in metrics(tmp_path / "run") if row["val/cer/mean"]]
@@ -264,10 +260,10 @@ def test_a_checkpoint_with_another_tokenizer_is_refused(
 
 def test_real_digits_are_learned(real_speech: Path, tmp_path: Path) -> None:
     source = str(real_speech / "fsdd" / "recordings")
-    for split, strings in (("train", 100), ("validate", 15)):
+    for split, strings in (("train", 400), ("validate", 15)):
         args = ["corpus", "import", "fsdd", source, "--out", f"{tmp_path}/{split}.parquet", "--split", split]
         with pytest.raises(SystemExit):
-            stt([*args, "--strings", str(strings), "--max-digits", "2"])
+            stt([*args, "--strings", str(strings), "--max-digits", "3"])
     with pytest.raises(SystemExit):
         stt(["tokenizer", "train", f"{tmp_path}/train.parquet", "--out", f"{tmp_path}/t.model", "--pieces", "32"])
     main(
@@ -283,9 +279,9 @@ def test_real_digits_are_learned(real_speech: Path, tmp_path: Path) -> None:
             "--trainer.max_steps=400",
             "--trainer.enable_progress_bar=false",
             "--data.batches_per_round=200",
-            "--data.max_batch_seconds=25",
+            "--data.max_batch_seconds=40",
             "--data.num_workers=0",
         ]
     )
     last = [row for row in metrics(tmp_path / "run") if row["val/cer/mean"]][-1]
-    assert float(last["val/cer/mean"]) < 0.25
+    assert float(last["val/cer/mean"]) < 0.3

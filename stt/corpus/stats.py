@@ -66,5 +66,9 @@ def stats_table(manifest: Manifest) -> Table:
         lengths = f"{s.shortest:.1f}/{s.median:.1f}/{s.longest:.1f}"
         table.add_row(domain, *counts, str(s.vocabulary), lengths, str(s.characters))
     alphabet = sorted({character for text in pc.unique(manifest.table["text"]).to_pylist() for character in text})
-    table.caption = f"words: how many different ones; chars: median of a text; alphabet: {''.join(alphabet)!r}"
+    table.caption = (
+        "words: how many different ones; chars: median of a text\n"
+        f"fingerprint: {manifest.fingerprint[:16]}\n"
+        f"alphabet: {''.join(alphabet)!r}"
+    )
     return table
