@@ -20,6 +20,7 @@ from stt.callbacks import (
     DomainErrorRatesCallback,
     GradientClipping,
     LeftOutReport,
+    Observations,
     Predictions,
     Transcripts,
 )
@@ -122,7 +123,7 @@ class SpeechCLI(LightningCLI):
         if config.trainer.logger in (None, True) and not config.trainer.fast_dev_run:
             kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
         trainer = super().instantiate_trainer(**kwargs)
-        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Predictions()]
+        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions()]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.

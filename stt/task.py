@@ -66,6 +66,7 @@ class SpeechRecognizer(LightningModule):
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
         self.train_domains: list[str] = []
+        self.strength_by_domain: dict[str, float] = {}
 
     @property
     def sample_rate(self) -> int:
@@ -82,10 +83,13 @@ class SpeechRecognizer(LightningModule):
         """Output frames (batch,) for so many samples (batch,)."""
         return self.encoder.output_lengths(self.features.output_lengths(samples))
 
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
+    def forward(self, waveforms: Tensor, lengths: Tensor, strength: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Turn waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,).
+
+        While training, a `strength` (batch,) of the augmentation may be given for each utterance.
+        """
         x, frames = self.features(waveforms, lengths)
-        x, frames = self.augment(x, frames)
+        x, frames = self.augment(x, frames, strength)
         x, frames = self.encoder(x, frames)
         return torch.log_softmax(self.head(x).float(), dim=-1), frames
 
@@ -108,11 +112,17 @@ class SpeechRecognizer(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Mean CTC loss over the utterances that count."""
-        log_probs, frames = self(batch.waveforms, batch.lengths)
+        log_probs, frames = self(batch.waveforms, batch.lengths, self._strengths(batch))
         losses, counted = self.losses(log_probs, frames, batch)
         loss = torch.where(counted, losses, 0.0).sum() / counted.sum().clamp(min=1)
         self.log("train/loss", loss, prog_bar=True, batch_size=max(len(batch), 1))
-        return {"loss": loss, "losses": losses.detach(), "counted": counted}
+        return {
+            "loss": loss,
+            "losses": losses.detach(),
+            "counted": counted,
+            "log_probs": log_probs.detach(),
+            "frames": frames,
+        }
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Hypothesis]]:
         """Recognize a batch; the callbacks make error rates of it."""
@@ -125,6 +135,12 @@ class SpeechRecognizer(LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Hypothesis]:
         """Recognize a batch; a callback writes the texts."""
         return self.transcribe(batch.waveforms, batch.lengths)[: len(batch)]
+
+    def _strengths(self, batch: Batch) -> Tensor | None:
+        if not self.strength_by_domain or not len(batch):
+            return None
+        strengths = [self.strength_by_domain[domain] for domain in batch.domains]
+        return torch.tensor(strengths).to(batch.waveforms.device, non_blocking=True)
 
     def _evaluate(self, batch: Batch, split: str) -> dict[str, list[Hypothesis]]:
         log_probs, frames = self(batch.waveforms, batch.lengths)

@@ -144,20 +144,27 @@ def test_a_file_that_breaks_after_import_is_left_out_by_name_and_the_run_goes_on
     assert [row["val/left_out"] for row in metrics(tmp_path / "run") if row["val/left_out"]][-1] == "2.0"
 
 
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("sampling", ["UniformSampling", "CurriculumSampling"])
+def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp_path: Path, sampling: str) -> None:
     def weights(run: str) -> dict[str, torch.Tensor]:
         return torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
-    mid = ["--last.every_n_train_steps=1"]
+    mid = ["--last.every_n_train_steps=1", f"--data.sampling=stt.data.sampling.{sampling}", "--trainer.max_steps=9"]
     main([*fit_args, f"--run={tmp_path / 'whole'}", *mid])
-    # Stopped in the middle of the second round of three batches, then started again.
-    main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, "--trainer.max_steps=4", "--model.warmup_steps=10"])
+    # Stopped in the middle of the second round of three batches, then started again for the rest and a third.
+    main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, "--trainer.max_steps=4"])
     checkpoint = tmp_path / "parts" / "checkpoints" / "last.ckpt"
     main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, f"--ckpt_path={checkpoint}"])
     whole, parts = weights("whole"), weights("parts")
     for name, value in whole.items():
         torch.testing.assert_close(parts[name], value, atol=1e-6, rtol=1e-5, msg=name)
-    assert len([row for row in metrics(tmp_path / "parts", 1) if row["train/loss"]]) == 2
+    assert len([row for row in metrics(tmp_path / "parts", 1) if row["train/loss"]]) == 5
+    rounds = [
+        [{k: v for k, v in row.items() if k.startswith("curriculum/")} for row in metrics(tmp_path / run, version)]
+        for run, version in (("whole", 0), ("parts", 1))
+    ]
+    last = [[row for row in rows if row["curriculum/observed_cer/low"]][-1] for rows in rounds]
+    assert last[0] == last[1]
 
 
 def in_a_process(args: list[str]) -> None:
@@ -196,6 +203,7 @@ def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_p
         ["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.1", "--model.optimizer.momentum=0.9"],
         ["--clip=stt.callbacks.PercentileClipping", "--clip.percentile=80"],
         ["--data.domain_weights={low: 3}"],
+        ["--data.sampling=stt.data.sampling.CurriculumSampling", "--data.sampling.target_by_domain={low: 0.05}"],
     ],
     ids=lambda options: options[0].lstrip("-"),
 )
@@ -207,7 +215,8 @@ def test_the_usual_choices_train(fit_args: list[str], tmp_path: Path, options: l
 
 
 def test_two_processes_train_together(fit_args: list[str], tmp_path: Path) -> None:
-    in_a_process([*fit_args, "--trainer.devices=2", "--trainer.strategy=ddp"])
+    curriculum = "--data.sampling=stt.data.sampling.CurriculumSampling"
+    in_a_process([*fit_args, "--trainer.devices=2", "--trainer.strategy=ddp", curriculum])
     state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["global_step"] == 6
     assert [row["val/cer/mean"] for row in metrics(tmp_path / "run") if row["val/cer/mean"]]
@@ -222,6 +231,11 @@ def test_two_processes_train_together(fit_args: list[str], tmp_path: Path) -> No
         (["--model.normalizer=klingon"], "no normalizer is called 'klingon'"),
         (["--data.domain_weights={mars: 2}"], "unknown domains ['mars']"),
         (["--data.max_batch_seconds=0.5"], "can be trained on"),
+        (["--data.sampling=stt.data.sampling.CurriculumSampling", "--data.sampling.target_cer=1"], "between 0 and 1"),
+        (
+            ["--data.sampling=stt.data.sampling.CurriculumSampling", "--data.sampling.target_by_domain={mars: 0.1}"],
+            "unknown domains ['mars']",
+        ),
         (["--ckpt_path=none.ckpt"], "there is no such checkpoint"),
         (["--model.augment.init_args.strength=7"], "strength"),
         (["--data.nonsense=1"], "nonsense"),

@@ -28,21 +28,26 @@ class SpecAugment(nn.Module):
             raise InputError(f"augmentation strength must lie in 0..1, not {strength}")
         self.strength = strength
 
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask features (batch, frame, mel) whose real frames are `lengths` (batch,)."""
-        if not self.training or self.strength == 0:
+    def forward(self, features: Tensor, lengths: Tensor, strength: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mask features (batch, frame, mel) whose real frames are `lengths` (batch,).
+
+        A `strength` (batch,) takes the place of the module's own, for each utterance.
+        """
+        if not self.training or (strength is None and self.strength == 0):
             return features, lengths
         batch, frames, mels = features.shape
         device = features.device
+        widest = torch.full((batch,), self.strength, device=device) if strength is None else strength
+        widest = widest.view(-1, 1, 1)
         # At full strength: two bands of up to 40 % of the mels, ten stretches of up to 5 % of the frames.
-        bands = _stripes(torch.full((batch,), mels, device=device), mels, 2, 0.4 * self.strength)
-        stretches = _stripes(lengths, frames, 10, 0.05 * self.strength)
+        bands = _stripes(torch.full((batch,), mels, device=device), mels, 2, 0.4 * widest)
+        stretches = _stripes(lengths, frames, 10, 0.05 * widest)
         hidden = bands.unsqueeze(1) | stretches.unsqueeze(2)
         return features.masked_fill(hidden, 0.0), lengths
 
 
-def _stripes(lengths: Tensor, size: int, count: int, widest: float) -> Tensor:
-    """Draw `count` random stripes a row, each up to `widest` (a share of its length); true inside them."""
+def _stripes(lengths: Tensor, size: int, count: int, widest: Tensor) -> Tensor:
+    """Draw `count` random stripes a row, each up to `widest` (batch, 1, 1), a share of its length; true inside them."""
     draw = torch.rand(2, len(lengths), count, 1, device=lengths.device)
     extent = lengths.view(-1, 1, 1)
     width = draw[0] * widest * extent

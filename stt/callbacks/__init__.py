@@ -3,6 +3,7 @@
 from stt.callbacks.clipping import GradientClipping, PercentileClipping
 from stt.callbacks.error_rates import DomainErrorRatesCallback
 from stt.callbacks.left_out import LeftOutReport
+from stt.callbacks.observations import Observations
 from stt.callbacks.predictions import Predictions
 from stt.callbacks.transcripts import Transcripts
 
@@ -10,6 +11,7 @@ __all__ = [
     "DomainErrorRatesCallback",
     "GradientClipping",
     "LeftOutReport",
+    "Observations",
     "PercentileClipping",
     "Predictions",
     "Transcripts",

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from stt.callbacks.ranks import gathered
 from stt.data.batch import Batch, LeftOut
 from stt.decoding.greedy import Hypothesis
 from stt.files import written_aside
@@ -79,7 +79,7 @@ class DomainErrorRatesCallback(Callback):
         """Log the error rates, write and print them."""
         rates = self._log(pl_module, "test")
         model = cast(SpeechRecognizer, pl_module)
-        left_out = _gather(trainer, self._left_out)
+        left_out = [item for part in gathered(trainer, self._left_out) for item in part]
         if trainer.is_global_zero:
             results = summarize(rates, model.train_domains, model.normalizer.name)
             results["left_out"] = [asdict(item) for item in left_out]
@@ -149,11 +149,3 @@ def print_table(results: dict[str, Any]) -> None:
     if results["left_out"]:
         table.caption = f"{len(results['left_out'])} utterances could not be read and are left out"
     Console().print(table)
-
-
-def _gather(trainer: Trainer, items: list[LeftOut]) -> list[LeftOut]:
-    if trainer.world_size == 1:
-        return items
-    parts: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(parts, items)
-    return [item for part in parts for item in part]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifest
-from stt.curriculum.draw import Rows, counts_per_round, domain_shares, uniform_draw
+from stt.curriculum.draw import Rows, counts_per_round, domain_shares
 from stt.curriculum.plan import plan_round
 from stt.data.batch import Batch, LeftOut
 from stt.data.dataset import SpeechModel, UtteranceDataset
 from stt.data.feasibility import feasible_rows
 from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options
+from stt.data.sampling import UniformSampling
 from stt.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ class SpeechDataModule(LightningDataModule):
         min_seconds: float = 0.1,
         max_seconds: float = 30.0,
         domain_weights: dict[str, float] | None = None,
+        sampling: UniformSampling | None = None,
         num_workers: int = 1,
         seed: int = 0,
     ) -> None:
@@ -56,6 +60,7 @@ class SpeechDataModule(LightningDataModule):
             min_seconds: shorter utterances are not trained on.
             max_seconds: longer utterances are not trained on.
             domain_weights: relative probability by domain; None gives all domains the same.
+            sampling: `UniformSampling` (also None) or `CurriculumSampling`.
             num_workers: processes that read audio, for each device.
             seed: decides which utterances come when.
         """
@@ -66,12 +71,12 @@ class SpeechDataModule(LightningDataModule):
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.domain_weights = domain_weights
+        self.sampling = sampling or UniformSampling()
         self.num_workers = num_workers
         self.seed = seed
         self.datasets: dict[str, UtteranceDataset] = {}
         self.left_out: list[LeftOut] = []
-        self._rows_by_domain: list[Rows] = []
-        self._counts: list[int] = []
+        self._batches: RoundBatches | None = None
 
     @property
     def model(self) -> SpeechModel:
@@ -102,8 +107,8 @@ class SpeechDataModule(LightningDataModule):
 
     def train_dataloader(self) -> RoundLoader:
         """Rounds of batches for this rank."""
-        batches = RoundBatches(self.plan, self.batches_per_round)
-        return RoundLoader(self.datasets["train"], batches, **loader_options(self.num_workers))
+        self._batches = RoundBatches(self.plan, self.batches_per_round)
+        return RoundLoader(self.datasets["train"], self._batches, **loader_options(self.num_workers))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """All rows of the validation manifest."""
@@ -121,9 +126,8 @@ class SpeechDataModule(LightningDataModule):
         """Plan a round for all ranks and give this rank's batches."""
         assert self.trainer is not None
         manifest = self.datasets["train"].manifest
-        drawn = uniform_draw(self._rows_by_domain, self._counts, self.seed, round_index)
         plan = plan_round(
-            drawn,
+            self.sampling.draw(round_index),
             manifest.durations,
             self.batches_per_round,
             self.trainer.world_size,
@@ -131,9 +135,25 @@ class SpeechDataModule(LightningDataModule):
             self.seed,
             round_index,
         )
+        if self.trainer.world_size > 1:
+            _check_equal(plan.digest(), self.trainer.world_size)
         if plan.left_over:
             log.debug("round %d: %d drawn utterances found no room", round_index, plan.left_over)
         return plan.of_rank(self.trainer.global_rank)
+
+    @property
+    def round_is_finished(self) -> bool:
+        """Whether training has consumed all batches of the round."""
+        return self._batches is not None and self._batches.consumed >= self.batches_per_round
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the sampling, for a checkpoint."""
+        return {"sampling": self.sampling.state_dict() if "train" in self.datasets else {}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with it; a test or a prediction has no use for it."""
+        if "train" in self.datasets and state_dict["sampling"]:
+            self.sampling.load_state_dict(state_dict["sampling"])
 
     def _dataset(self, manifest: Manifest, training: bool) -> UtteranceDataset:
         model = self.model
@@ -153,8 +173,8 @@ class SpeechDataModule(LightningDataModule):
                 len(manifest),
                 ", ".join(f"{count} for {kind}" for kind, count in kinds.most_common()),
             )
-        self._rows_by_domain = manifest.rows_by_domain(keep)
-        for domain, rows in zip(manifest.domains, self._rows_by_domain, strict=True):
+        rows_by_domain = manifest.rows_by_domain(keep)
+        for domain, rows in zip(manifest.domains, rows_by_domain, strict=True):
             if not len(rows):
                 raise InputError(
                     f"{manifest.path}: nothing in the domain {domain} can be trained on; first reason: "
@@ -166,13 +186,14 @@ class SpeechDataModule(LightningDataModule):
             raise InputError(f"--data.domain_weights: {error}") from error
         batches = self.batches_per_round * self.trainer.world_size
         seconds = FILL * self.max_batch_seconds * batches
-        self._counts = counts_per_round(manifest.durations, self._rows_by_domain, shares, seconds)
-        if sum(self._counts) < batches:
+        counts = counts_per_round(manifest.durations, rows_by_domain, shares, seconds)
+        if sum(counts) < batches:
             longest = float(np.max(manifest.durations[keep]))
             raise InputError(
                 f"--data.max_batch_seconds {self.max_batch_seconds:g} is too small for utterances of up to "
                 f"{longest:.1f} s"
             )
+        self.sampling.start(manifest, rows_by_domain, counts, self.seed)
         steps_per_round = self.batches_per_round // max(1, self.trainer.accumulate_grad_batches)
         if self.trainer.max_steps > 0 and self.trainer.max_steps % max(1, steps_per_round):
             log.warning(
@@ -191,3 +212,10 @@ class SpeechDataModule(LightningDataModule):
             self.trainer.world_size,
             **loader_options(self.num_workers),
         )
+
+
+def _check_equal(digest: str, world_size: int) -> None:
+    digests: list[Any] = [None] * world_size
+    torch.distributed.all_gather_object(digests, digest)
+    if len(set(digests)) > 1:
+        raise InputError("the ranks have planned different rounds: they must read the same manifest and checkpoint")
