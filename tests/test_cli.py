@@ -175,6 +175,25 @@ def in_a_process(args: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_run_resumed_from_its_best_checkpoint_closes_the_round_that_was_open(
+    fit_args: list[str], tmp_path: Path
+) -> None:
+    # The best checkpoint is written by the validation, between a round's last batch and its end.
+    options = ["--data.sampling=stt.data.sampling.CurriculumSampling"]
+    main([*fit_args, *options, "--trainer.max_steps=3"])
+    checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    saved = torch.load(checkpoint, weights_only=True)
+    assert saved["callbacks"]["Observations"]["rows"][0]
+    main([*fit_args, *options, f"--run={tmp_path / 'again'}", f"--ckpt_path={checkpoint}"])
+    whole = [*fit_args, *options, f"--run={tmp_path / 'whole'}"]
+    main(whole)
+    last = {}
+    for run in ("again", "whole"):
+        rows = [row for row in metrics(tmp_path / run) if row.get("curriculum/observed_cer/low")]
+        last[run] = {name: value for name, value in rows[-1].items() if name.startswith("curriculum/")}
+    assert last["again"] == last["whole"]
+
+
 def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_path: Path) -> None:
     results = {}
     for devices, strategy in ((1, "auto"), (2, "ddp")):

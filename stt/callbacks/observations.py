@@ -56,7 +56,7 @@ class Observations(Callback):
             return
         rows, cers = self._merged(trainer)
         self._rows, self._cers = [], []
-        pl_module.log_dict(datamodule.sampling.close_round(rows, cers))
+        pl_module.log_dict(datamodule.close_round(rows, cers))
         self._set_strengths(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:

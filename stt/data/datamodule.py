@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.curriculum.draw import Rows, counts_per_round, domain_shares
+from stt.curriculum.ledger import Floats
 from stt.curriculum.plan import plan_round
 from stt.data.batch import Batch, LeftOut
 from stt.data.dataset import SpeechModel, UtteranceDataset
@@ -145,6 +146,11 @@ class SpeechDataModule(LightningDataModule):
     def round_is_finished(self) -> bool:
         """Whether training has consumed all batches of the round."""
         return self._batches is not None and self._batches.consumed >= self.batches_per_round
+
+    def close_round(self, rows: Rows, cers: Floats) -> dict[str, float]:
+        """Hand the sampling the CERs observed in the round, a row each; gives what is worth logging."""
+        assert self._batches is not None
+        return self.sampling.close_round(self._batches.round, rows, cers)
 
     def state_dict(self) -> dict[str, Any]:
         """State of the sampling, for a checkpoint."""

@@ -30,8 +30,8 @@ class UniformSampling:
         """Rows of a round, the same whenever and wherever it is asked for."""
         return uniform_draw(self.rows_by_domain, self.counts, self.seed, round_index)
 
-    def close_round(self, rows: Rows, cers: Floats) -> dict[str, float]:
-        """Enter the CERs observed in the round, a row each; gives what is worth logging."""
+    def close_round(self, round_index: int, rows: Rows, cers: Floats) -> dict[str, float]:
+        """Enter the CERs observed in a round, a row each; gives what is worth logging."""
         found = dict(zip(rows.tolist(), cers.tolist(), strict=True))
         metrics = {}
         for domain, mine in zip(self.domains, self.rows_by_domain, strict=True):
@@ -102,12 +102,13 @@ class CurriculumSampling(UniformSampling):
         drawn = zip(self._draws, self.counts, strict=True)
         return np.concatenate([np.resize(one.rows, count) for one, count in drawn])
 
-    def close_round(self, rows: Rows, cers: Floats) -> dict[str, float]:
-        """Enter the CERs observed in the round, and move the controllers."""
+    def close_round(self, round_index: int, rows: Rows, cers: Floats) -> dict[str, float]:
+        """Enter the CERs observed in a round, and move the controllers."""
+        self.draw(round_index)  # a run resumed between a round's last batch and its end has not drawn it
         found = np.full(len(self.curriculum.ledger.domain), np.nan, np.float32)
         found[rows] = cers
         self.curriculum.close_round(self._draws, [found[drawn.rows] for drawn in self._draws])
-        metrics = super().close_round(rows, cers)
+        metrics = super().close_round(round_index, rows, cers)
         ledger = self.curriculum.ledger
         for i, (domain, controller) in enumerate(zip(self.domains, self.curriculum.controllers, strict=True)):
             mine, drawn = self.rows_by_domain[i], self._draws[i]

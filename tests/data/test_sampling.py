@@ -40,7 +40,7 @@ def test_the_curriculum_moves_to_what_is_near_the_target(tmp_path: Path) -> None
     sampling = started(CurriculumSampling(0.15), corpus, [100])
     for i in range(25):
         rows = np.unique(sampling.draw(i))
-        logged = sampling.close_round(rows, own[rows])
+        logged = sampling.close_round(i, rows, own[rows])
     assert logged["curriculum/observed_cer/d"] == pytest.approx(0.15, abs=0.05)
     assert logged["curriculum/seen_share/d"] > 0.8
     assert logged["curriculum/target_cer/d"] == 0.15
@@ -54,7 +54,7 @@ def test_the_state_survives_a_checkpoint_and_another_manifest_is_refused(tmp_pat
     rng = np.random.default_rng(0)
     for i in range(5):
         rows = np.unique(sampling.draw(i))
-        sampling.close_round(rows, rng.random(len(rows)).astype(np.float32))
+        sampling.close_round(i, rows, rng.random(len(rows)).astype(np.float32))
     torch.save(sampling.state_dict(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     copy = started(CurriculumSampling(), corpus, [20, 20])
