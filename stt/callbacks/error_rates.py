@@ -11,11 +11,11 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
-from stt.callbacks.ranks import gathered
 from stt.data.batch import Batch, LeftOut
 from stt.decoding.greedy import Hypothesis
 from stt.files import written_aside
 from stt.metrics.error_rate import DomainErrorRates, ErrorRate, mean_over_domains
+from stt.ranks import gathered
 from stt.task import SpeechRecognizer
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from stt.callbacks.ranks import gathered
 from stt.curriculum.draw import Rows
 from stt.curriculum.ledger import Floats
 from stt.data.batch import Batch
 from stt.data.datamodule import SpeechDataModule
 from stt.decoding.greedy import greedy_decode
 from stt.metrics.error_rate import character_error_rate
+from stt.ranks import gathered
 from stt.task import SpeechRecognizer
 from stt.text.tokenizer import Tokenizer
 

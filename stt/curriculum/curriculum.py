@@ -16,7 +16,7 @@ from stt.curriculum.controller import Controller
 from stt.curriculum.draw import Rows
 from stt.curriculum.ledger import Floats, Ledger
 from stt.curriculum.suspects import LEAST_LEVEL, LEAST_LOOKS, find_suspects
-from stt.curriculum.tilt import STEEPEST, draw, effective_share, histogram, solve_beta, tilted_mean
+from stt.curriculum.tilt import draw, effective_share, histogram, solve_beta, tilted_mean
 
 UNIFORM_SHARE = 0.2  # of a round
 AUDIT_SHARE = 0.01  # of a round: suspects, so that a wrong suspicion is taken back
@@ -110,7 +110,7 @@ class Curriculum:
         cers = self.ledger.estimate(trusted, domain)
         binned = histogram(cers)
         # The uniform part has the mean it has; the tilted part makes up for it.
-        mean = float((binned[0] * binned[1]).sum() / binned[1].sum())
+        mean = tilted_mean(binned, 0.0)
         set_point = self.controllers[domain].set_point
         wanted = (set_point * count - mean * uniform) / max(count - uniform, 1)
         beta = solve_beta(binned, min(max(wanted, 0.0), 1.0))
@@ -130,7 +130,7 @@ class Curriculum:
         return Draw(
             rows.astype(np.int64),
             np.arange(len(rows)) < uniform,
-            float(np.clip(beta, -STEEPEST, STEEPEST)),
+            beta,
             effective_share(binned, beta),
             easiest,
             hardest,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
@@ -23,6 +22,7 @@ from stt.data.feasibility import feasible_rows
 from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options
 from stt.data.sampling import UniformSampling
 from stt.errors import InputError
+from stt.ranks import gathered
 
 log = logging.getLogger(__name__)
 FILL = 0.97  # share of the batches' room that a round draws; the rest takes up chance and padding
@@ -91,9 +91,10 @@ class SpeechDataModule(LightningDataModule):
         Raises:
             InputError: a manifest is not named or not right, or a domain has nothing to train on.
         """
+        splits = ["train", "validate"] if stage == "fit" else [str(TrainerFn(stage).value)]
         if stage == "fit" and self.manifests["test"]:
-            read_manifest(self.manifests["test"])  # a test follows the training: better to know now
-        for split in ("train", "validate") if stage == "fit" else (str(TrainerFn(stage).value),):
+            splits.append("test")  # it follows the training: better to know now what is wrong with it
+        for split in splits:
             path = self.manifests[split]
             if path is None:
                 raise InputError(f"no manifest to {split} on: give --data.{split} FILE")
@@ -136,8 +137,8 @@ class SpeechDataModule(LightningDataModule):
             self.seed,
             round_index,
         )
-        if self.trainer.world_size > 1:
-            _check_equal(plan.digest(), self.trainer.world_size)
+        if self.trainer.world_size > 1 and len(set(gathered(self.trainer, plan.digest()))) > 1:
+            raise InputError("the ranks have planned different rounds: they must read the same manifest and checkpoint")
         if plan.left_over:
             log.debug("round %d: %d drawn utterances found no room", round_index, plan.left_over)
         return plan.of_rank(self.trainer.global_rank)
@@ -218,10 +219,3 @@ class SpeechDataModule(LightningDataModule):
             self.trainer.world_size,
             **loader_options(self.num_workers),
         )
-
-
-def _check_equal(digest: str, world_size: int) -> None:
-    digests: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(digests, digest)
-    if len(set(digests)) > 1:
-        raise InputError("the ranks have planned different rounds: they must read the same manifest and checkpoint")
