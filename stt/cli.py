@@ -36,7 +36,7 @@ MODEL_DEFAULTS: dict[str, Any] = {
     "normalizer": "plain-1",
     "features": {"class_path": "stt.audio.features.LogMel"},
     "encoder": {"class_path": "stt.models.ConvTransformer"},
-    "augment": {"class_path": "stt.audio.augment.SpecAugment"},
+    "augment": {"class_path": "stt.audio.augment.Augmentation"},
     "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3}},
 }
 RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
@@ -145,6 +145,9 @@ class SpeechCLI(LightningCLI):
             return Path(config.run)
         if config.ckpt_path and Path(config.ckpt_path).parent.name == "checkpoints":
             return Path(config.ckpt_path).parent.parent
+        for starter, variable in (("torchrun", "TORCHELASTIC_RUN_ID"), ("SLURM", "SLURM_JOB_ID")):
+            if variable in os.environ:
+                raise InputError(f"the processes that {starter} starts must agree on a folder for the run: give --run")
         default = str(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         return Path(os.environ.setdefault(RUN_VARIABLE, default))
 

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from stt.audio.augment import SpecAugment
+from stt.audio.augment import Augmentation
 from stt.audio.features import LogMel
 from stt.data.batch import Batch
 from stt.decoding.greedy import Hypothesis, greedy_decode
@@ -34,7 +34,7 @@ class SpeechRecognizer(LightningModule):
         normalizer: str,
         features: LogMel,
         encoder: Encoder,
-        augment: SpecAugment,
+        augment: Augmentation,
         optimizer: OptimizerCallable,
         warmup_steps: int = 500,
         total_steps: int = 10_000,
@@ -46,7 +46,7 @@ class SpeechRecognizer(LightningModule):
             normalizer: versioned name of the normalizer of the texts.
             features: front end, from waveforms to frames.
             encoder: network from frames to fewer, wider frames.
-            augment: augmentation of the features while training.
+            augment: augmentation while training.
             optimizer: makes the optimizer from parameter groups.
             warmup_steps: optimizer steps in which the learning rate rises to its peak.
             total_steps: optimizer steps after which it has fallen to a hundredth; linked to `trainer.max_steps`.
@@ -88,8 +88,9 @@ class SpeechRecognizer(LightningModule):
 
         While training, a `strength` (batch,) of the augmentation may be given for each utterance.
         """
+        waveforms = self.augment.waveforms(waveforms, lengths, strength)
         x, frames = self.features(waveforms, lengths)
-        x, frames = self.augment(x, frames, strength)
+        x = self.augment.features(x, frames, strength)
         x, frames = self.encoder(x, frames)
         return torch.log_softmax(self.head(x).float(), dim=-1), frames
 

@@ -183,7 +183,7 @@ def test_a_run_resumed_from_its_best_checkpoint_closes_the_round_that_was_open(
     main([*fit_args, *options, "--trainer.max_steps=3"])
     checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
     saved = torch.load(checkpoint, weights_only=True)
-    assert saved["callbacks"]["Observations"]["rows"][0]
+    assert len(saved["callbacks"]["Observations"]["ranks"][0]["rows"])
     main([*fit_args, *options, f"--run={tmp_path / 'again'}", f"--ckpt_path={checkpoint}"])
     whole = [*fit_args, *options, f"--run={tmp_path / 'whole'}"]
     main(whole)

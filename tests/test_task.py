@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stt.audio.augment import SpecAugment
+from stt.audio.augment import Augmentation
 from stt.audio.features import LogMel
 from stt.data.batch import Utterance, collate
 from stt.models import ConvTransformer
@@ -20,7 +20,7 @@ def model(tokenizer_file: Path) -> SpeechRecognizer:
         n_mels=32, conv_channels=(32, 48, 64), conv_blocks=(1, 1, 1), d_model=64, num_layers=2, num_heads=2, dropout=0.0
     )
     return SpeechRecognizer(
-        str(tokenizer_file), "plain-1", LogMel(RATE, n_mels=32), encoder, SpecAugment(0.0), torch.optim.AdamW
+        str(tokenizer_file), "plain-1", LogMel(RATE, n_mels=32), encoder, Augmentation(0.0), torch.optim.AdamW
     )
 
 

@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from stt.curriculum.draw import Rows
-from stt.curriculum.ledger import Floats
+from stt.curriculum.observed import Observed, merge
 from stt.data.batch import Batch
 from stt.data.datamodule import SpeechDataModule
-from stt.decoding.greedy import greedy_decode
+from stt.decoding.greedy import emitted_tokens
+from stt.host import HostCopy
 from stt.metrics.error_rate import character_error_rate
+from stt.models.ctc import ctc_losses
 from stt.ranks import gathered
 from stt.task import SpeechRecognizer
 from stt.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a training step leaves to observe, on its way from the device."""
+
+    batch: Batch
+    tokenizer: Tokenizer
+    tokens: HostCopy  # (batch, frame) tokens of the greedy hypothesis, -1 where a frame emits none
+    losses: HostCopy  # (batch, 2) loss per token against the own and against another label
+
+    @classmethod
+    def of(cls, batch: Batch, outputs: dict[str, Tensor], tokenizer: Tokenizer, wants_doubts: bool) -> Step:
+        """Start the copies, without waiting for the device."""
+        log_probs, frames = outputs["log_probs"], outputs["frames"]
+        tokens = emitted_tokens(log_probs, frames, tokenizer.blank_id).to(torch.int16)
+        own = torch.where(outputs["counted"], outputs["losses"], torch.nan)
+        other = random_losses(log_probs, frames, batch, tokenizer.blank_id) if wants_doubts else torch.nan * own
+        return cls(batch, tokenizer, HostCopy(tokens), HostCopy(torch.stack([own, other], dim=1)))
+
+    def observed(self) -> Observed:
+        """Wait for the copies and compare with the references."""
+        batch, tokens, losses = self.batch, self.tokens.read().numpy(), self.losses.read().numpy()
+        hypotheses = [self.tokenizer.decode(row[row >= 0].tolist()) for row in tokens[: len(batch)]]
+        pairs = zip(batch.references, hypotheses, strict=True)
+        cers = [character_error_rate(reference, hypothesis) for reference, hypothesis in pairs]
+        values = np.concatenate([np.array(cers, np.float32).reshape(-1, 1), losses[: len(batch)]], axis=1)
+        texts = dict(zip(batch.rows, hypotheses, strict=True))
+        return Observed(np.array(batch.rows, np.int64), np.where(np.isfinite(values), values, np.nan), texts)
+
+
+@torch.no_grad()
+def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int) -> Tensor:
+    """CTC loss per token (batch,) of each utterance against the label of its neighbour in the batch.
+
+    NaN where that label is the same or would need more frames.
+    """
+    needed, lengths = batch.frames_needed.roll(1), batch.token_lengths.roll(1)
+    usable = (frames >= needed) & (lengths > 0)
+    losses = ctc_losses(log_probs, frames, batch.tokens.roll(1, dims=0), torch.where(usable, lengths, 0), blank_id)
+    other = [a != b for a, b in zip(batch.references, batch.references[-1:] + batch.references[:-1], strict=True)]
+    usable &= torch.tensor(other or [False]).to(usable.device, non_blocking=True)
+    return torch.where(usable, losses, torch.nan)
 
 
 class Observations(Callback):
@@ -28,10 +74,9 @@ class Observations(Callback):
 
     def __init__(self) -> None:
         """Start without observations."""
-        self._rows: list[int] = []
-        self._cers: list[float] = []
+        self._parts: list[Observed] = []
         self._trainer: Trainer | None = None
-        self._previous: tuple[Batch, dict[str, Tensor], Tokenizer] | None = None
+        self._previous: Step | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Remember the trainer, for the exchange when a state is saved."""
@@ -44,9 +89,11 @@ class Observations(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Observe the previous step."""
+        """Start copying what this step showed, and read what the previous one did."""
+        tokenizer = cast(SpeechRecognizer, pl_module).tokenizer
+        step = Step.of(batch, outputs, tokenizer, _datamodule(trainer).sampling.wants_doubts)
         self._observe()
-        self._previous = (batch, outputs, cast(SpeechRecognizer, pl_module).tokenizer)
+        self._previous = step
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the round, unless training stops in the middle of it."""
@@ -54,48 +101,30 @@ class Observations(Callback):
         datamodule = _datamodule(trainer)
         if not datamodule.round_is_finished:
             return
-        rows, cers = self._merged(trainer)
-        self._rows, self._cers = [], []
-        pl_module.log_dict(datamodule.close_round(rows, cers))
+        observed = merge([Observed.nothing(), *(part for parts in gathered(trainer, self._parts) for part in parts)])
+        self._parts = []
+        pl_module.log_dict(datamodule.close_round(observed))
         self._set_strengths(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
         """Observations of a round that is not closed yet, the last step included, of all ranks (each must ask)."""
         self._observe()
         assert self._trainer is not None
-        parts = gathered(self._trainer, (self._rows, self._cers))
-        return {"rows": [rows for rows, _ in parts], "cers": [cers for _, cers in parts]}
+        return {"ranks": [_plain(parts) for parts in gathered(self._trainer, self._parts)]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them: each rank with its own, or the first with all if there is another number of ranks now."""
+        """Go on with them, each rank with its own; with another number of ranks, close that round at once."""
         assert self._trainer is not None
-        rank, rows, cers = self._trainer.global_rank, state_dict["rows"], state_dict["cers"]
-        if len(rows) == self._trainer.world_size:
-            self._rows, self._cers = list(rows[rank]), list(cers[rank])
-        elif rank == 0:
-            self._rows = [row for part in rows for row in part]
-            self._cers = [cer for part in cers for cer in part]
+        ranks = [_observed(part) for part in state_dict["ranks"]]
+        if len(ranks) == self._trainer.world_size:
+            self._parts = [ranks[self._trainer.global_rank]]
+        else:
+            _datamodule(self._trainer).close_left_round(merge(ranks))
 
     def _observe(self) -> None:
-        if self._previous is None:
-            return
-        batch, outputs, tokenizer = self._previous
-        self._previous = None
-        hypotheses = greedy_decode(outputs["log_probs"], outputs["frames"], tokenizer)
-        self._rows += batch.rows
-        self._cers += [
-            character_error_rate(reference, hypothesis.text)
-            for reference, hypothesis in zip(batch.references, hypotheses[: len(batch)], strict=True)
-        ]
-
-    def _merged(self, trainer: Trainer) -> tuple[Rows, Floats]:
-        """Observations of all ranks, each row once (the mean of what was seen of it), in the order of the rows."""
-        parts = gathered(trainer, (self._rows, self._cers))
-        rows = np.array([row for part in parts for row in part[0]], dtype=np.int64)
-        cers = np.array([cer for part in parts for cer in part[1]], dtype=np.float64)
-        unique, place = np.unique(rows, return_inverse=True)
-        sums = np.bincount(place, weights=cers, minlength=len(unique))
-        return unique, (sums / np.bincount(place, minlength=len(unique))).astype(np.float32)
+        if self._previous is not None:
+            self._parts.append(self._previous.observed())
+            self._previous = None
 
     def _set_strengths(self, trainer: Trainer, pl_module: LightningModule) -> None:
         model = cast(SpeechRecognizer, pl_module)
@@ -104,3 +133,14 @@ class Observations(Callback):
 
 def _datamodule(trainer: Trainer) -> SpeechDataModule:
     return cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+
+
+def _plain(parts: list[Observed]) -> dict[str, Any]:
+    """Observations as a checkpoint can hold them."""
+    whole = merge([Observed.nothing(), *parts])
+    rows, values = torch.from_numpy(whole.rows), torch.from_numpy(whole.values)
+    return {"rows": rows, "values": values, "hypotheses": whole.hypotheses}
+
+
+def _observed(plain: dict[str, Any]) -> Observed:
+    return Observed(plain["rows"].numpy(), plain["values"].numpy(), plain["hypotheses"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 GAIN = 0.5  # exponent of a round's miss
-STRENGTH_STEP = 0.05  # change of the augmentation strength in a round
+STRENGTH_GAIN = 0.15  # change of the augmentation strength in a round, for a miss by a factor of e
 NEAR = 0.15  # relative miss that counts as none
 
 
@@ -48,7 +49,10 @@ class Controller:
         # At a bound a further set-point would change nothing now and would have to be unwound later.
         if not (easiest and miss < 1) and not (hardest and miss > 1):
             self.set_point = min(max(self.set_point * miss**GAIN, self.target / 5), 5 * self.target, 0.95)
-        if hardest and miss > 1 + NEAR:
-            self.strength = min(self.strength + STRENGTH_STEP, self.strongest)
-        elif miss < 1 - NEAR:
-            self.strength = max(self.strength - STRENGTH_STEP, 0.0)
+        if (hardest and miss > 1 + NEAR) or miss < 1 - NEAR:
+            self.strength = min(max(self.strength + STRENGTH_GAIN * math.log(miss), 0.0), self.strongest)
+
+    def carry_over(self, old: Controller) -> None:
+        """Go on where another one was; its set-point is scaled to this one's target."""
+        self.set_point = old.set_point * (self.target / old.target)
+        self.strength = min(old.strength, self.strongest)

@@ -1,7 +1,8 @@
 """The curriculum: each round draws from every domain what keeps its CER at the target.
 
 Source: the article's Idea 6. A round's utterances of a domain are a uniform share, which shows how
-the whole domain is doing, and a tilted share without replacement; suspects come in for audit only.
+the whole domain is doing, some whose label was never judged, and a tilted share without
+replacement; suspects come in for audit only.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import numpy.typing as npt
 
 from stt.curriculum.controller import Controller
 from stt.curriculum.draw import Rows
-from stt.curriculum.ledger import Floats, Ledger
-from stt.curriculum.suspects import LEAST_LEVEL, LEAST_LOOKS, find_suspects
+from stt.curriculum.ledger import Ledger
+from stt.curriculum.observed import Observed
+from stt.curriculum.suspects import doubts, find_suspects
 from stt.curriculum.tilt import draw, effective_share, histogram, solve_beta, tilted_mean
 
 UNIFORM_SHARE = 0.2  # of a round
-AUDIT_SHARE = 0.01  # of a round: suspects, so that a wrong suspicion is taken back
-QUESTION_SHARE = 0.05  # of a round, at most: utterances with a high CER that were not looked at often enough to judge
+UNJUDGED_SHARE = 0.05  # of a round, at most: utterances whose label was never judged
+AUDIT_SHARE = 0.005  # of a round: any suspects
+APPEAL_SHARE = 0.01  # of a round, at most: the least doubted suspects among those that were not looked at often
+SURE = 3  # looks at a label after which a suspicion can only wait for the audit
 
 
 @dataclass(frozen=True)
@@ -57,20 +61,22 @@ class Curriculum:
         """Draw `counts[d]` utterances of each domain d, fewer where a domain has not so many."""
         return [self._draw(domain, count, round_index) for domain, count in enumerate(counts)]
 
-    def close_round(self, draws: list[Draw], cers: list[Floats]) -> None:
-        """Enter what was observed of each domain's draw, in the order of its rows; NaN where nothing was."""
-        for domain, (drawn, observed) in enumerate(zip(draws, cers, strict=True)):
-            seen = np.isfinite(observed)
+    def close_round(self, draws: list[Draw], observed: Observed) -> None:
+        """Enter what was observed of a round's draws."""
+        for domain, drawn in enumerate(draws):
+            found = observed.of(drawn.rows)
+            seen = np.isfinite(found.cers)
             if not seen.any():
                 continue
-            rows, values, uniform = drawn.rows[seen], observed[seen], drawn.uniform[seen]
-            mine = ~self.suspects[rows]
-            self.ledger.observe(rows, values, uniform & mine, domain)
-            if mine.any():
-                mean = float(np.clip(values[mine], 0, 1).mean())
+            rows, cers, uniform = drawn.rows[seen], found.cers[seen], drawn.uniform[seen]
+            trusted = ~self.suspects[rows]
+            doubt = doubts(found.losses, found.random_losses)[seen]
+            self.ledger.observe(rows, cers, doubt, uniform & trusted, domain)
+            if trusted.any():
+                mean = float(np.clip(cers[trusted], 0, 1).mean())
                 self.controllers[domain].close_round(mean, drawn.easiest, drawn.hardest)
             of_domain = self.rows_by_domain[domain]
-            self.suspects[of_domain] = find_suspects(self.ledger, domain)[of_domain]
+            self.suspects[of_domain] = find_suspects(self.ledger.doubt[of_domain], self.ledger.looks[of_domain])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a later round depends on."""
@@ -81,31 +87,34 @@ class Curriculum:
             "seed": self.seed,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
-        self.ledger = Ledger.from_state_dict(state["ledger"])
-        self.controllers = [Controller(**controller) for controller in state["controllers"]]
-        self.suspects = np.array(state["suspects"])
-        self.seed = state["seed"]
+    def load_state_dict(
+        self, state: dict[str, Any], places: Rows | None = None, domains: list[int] | None = None
+    ) -> None:
+        """Go on where `state_dict` was taken; the targets stay those that are asked for now.
 
-    def _questioned(self, rows: Rows) -> Rows:
-        """Places in `rows` of utterances that look mislabelled but cannot be judged yet."""
-        looks = self.ledger.looks[rows]
-        return np.flatnonzero((looks > 0) & (looks < LEAST_LOOKS) & (self.ledger.level[rows] > LEAST_LEVEL))
+        Args:
+            state: what `state_dict` gave.
+            places: place of each utterance in the state, -1 for a new one; None where they are the same.
+            domains: place of each domain in the state, -1 for a new one; None where they are the same.
+        """
+        old = Ledger.from_state_dict(state["ledger"])
+        places = np.arange(len(self.suspects)) if places is None else places
+        domains = list(range(len(self.controllers))) if domains is None else domains
+        self.ledger.carry_over(old, places, domains)
+        self.suspects = np.where(places >= 0, np.asarray(state["suspects"])[places], False)
+        for controller, place in zip(self.controllers, domains, strict=True):
+            if place >= 0:
+                controller.carry_over(Controller(**state["controllers"][place]))
+        self.seed = state["seed"]
 
     def _draw(self, domain: int, count: int, round_index: int) -> Draw:
         rng = np.random.default_rng([self.seed, round_index, domain])
         every = self.rows_by_domain[domain]
         suspected = self.suspects[every]
-        trusted = every[~suspected] if suspected.any() else every
-        audited = every[suspected]
-        audit = min(len(audited), round(AUDIT_SHARE * count))
-        count = min(count - audit, len(trusted))
+        trusted = every[~suspected]
+        audits = self._audits(every[suspected], count, rng)
+        count = min(count - len(audits), len(trusted))
         uniform = round(UNIFORM_SHARE * count)
-
-        questioned = self._questioned(trusted)
-        question = min(len(questioned), round(QUESTION_SHARE * count))
-        count -= question
 
         cers = self.ledger.estimate(trusted, domain)
         binned = histogram(cers)
@@ -121,11 +130,12 @@ class Curriculum:
         first = rng.choice(len(trusted), uniform, replace=False, shuffle=False)
         left = np.ones(len(trusted), dtype=np.bool_)
         left[first] = False
-        asked = rng.permutation(questioned[left[questioned]])[:question]
+        looks = self.ledger.looks[trusted]
+        unjudged = np.flatnonzero(left & (looks == 0) & looks.any())
+        asked = _some(unjudged, round(UNJUDGED_SHARE * count), rng)
         left[asked] = False
         rest = np.flatnonzero(left)
-        tilted = rest[draw(cers[rest], beta, count - uniform, rng)]
-        audits = rng.choice(audited, audit, replace=False)
+        tilted = rest[draw(cers[rest], beta, count - uniform - len(asked), rng)]
         rows = np.concatenate([trusted[first], trusted[tilted], trusted[asked], audits])
         return Draw(
             rows.astype(np.int64),
@@ -135,3 +145,15 @@ class Curriculum:
             easiest,
             hardest,
         )
+
+    def _audits(self, suspects: Rows, count: int, rng: np.random.Generator) -> Rows:
+        """Suspects to look at again in a round of `count`, so that a wrong suspicion is taken back."""
+        audits = _some(suspects, round(AUDIT_SHARE * count), rng)
+        appeals = np.setdiff1d(suspects[self.ledger.looks[suspects] < SURE], audits)
+        appeals = appeals[np.argsort(self.ledger.doubt[appeals], kind="stable")]
+        return np.concatenate([audits, appeals[: round(APPEAL_SHARE * count)]])
+
+
+def _some(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
+    """Draw `most` of these rows, or all if there are no more."""
+    return rows if len(rows) <= most else rng.choice(rows, most, replace=False, shuffle=False)

@@ -17,9 +17,9 @@ from stt.curriculum.draw import Rows
 
 Floats = npt.NDArray[np.float32]
 NEWEST = 0.5  # share of the newest observation in the running mean of an utterance, once there are two
+NEWEST_DOUBT = 0.25  # the same for doubts, which matter only as a mean of several looks
 TRUST = 0.5  # a single observation of a few words is coarse: it weighs like two thirds, the domain's mean like one
 DAMPING = 0.5  # exponent of a round's drift, whose observations are noisy
-LEARNED = 0.4  # mean CER of a domain from which on a high CER says something about the utterance
 MEAN_RATE = 0.3  # share of the newest round in a domain's mean
 
 
@@ -32,7 +32,7 @@ class Ledger:
         prior: relative difficulty before the first look, mean 1 in every domain.
         quotient: running mean of observed CER over drift; NaN where nothing was observed.
         count: number of observations.
-        level: running mean of the CERs observed since the domain was learned, for the search of wrong labels.
+        doubt: running mean of the doubts of its label (0 it fits, 1 it fits like somebody else's), once there are any.
         looks: number of those.
         drift: cumulative drift of each domain.
         mean: CER of each domain's average utterance today, from uniformly drawn ones; 1 at first.
@@ -42,7 +42,7 @@ class Ledger:
     prior: npt.NDArray[np.float16]
     quotient: Floats
     count: npt.NDArray[np.uint16]
-    level: npt.NDArray[np.float16]
+    doubt: npt.NDArray[np.float16]
     looks: npt.NDArray[np.uint8]
     drift: npt.NDArray[np.float64] = field(repr=False)
     mean: npt.NDArray[np.float64] = field(repr=False)
@@ -90,12 +90,13 @@ class Ledger:
         seen = np.nan_to_num(self.quotient[rows]) * np.float32(self.drift[domain])
         return np.asarray(np.clip(trust * seen + (1 - trust) * unseen, 0, 1), dtype=np.float32)
 
-    def observe(self, rows: Rows, cers: Floats, uniform: npt.NDArray[np.bool_], domain: int) -> None:
+    def observe(self, rows: Rows, cers: Floats, doubts: Floats, uniform: npt.NDArray[np.bool_], domain: int) -> None:
         """Enter a round's observations of one domain.
 
         Args:
             rows: utterances, each once.
             cers: observed CER; above 1 counts as 1.
+            doubts: of their labels; NaN where nothing can be said.
             uniform: which of them were drawn uniformly, and so stand for the whole domain.
             domain: the domain.
         """
@@ -112,11 +113,27 @@ class Ledger:
         share = np.where(again, np.float32(NEWEST), np.float32(1))
         quotient = cers / np.float32(self.drift[domain])
         self.quotient[rows] = share * quotient + (1 - share) * np.nan_to_num(self.quotient[rows])
-        if self.mean[domain] <= LEARNED:
-            share = np.where(self.looks[rows] > 0, np.float32(NEWEST), np.float32(1))
-            self.level[rows] = share * cers + (1 - share) * self.level[rows]
-            self.looks[rows] = np.minimum(self.looks[rows].astype(np.int64) + 1, np.iinfo(np.uint8).max)
+        judged = np.isfinite(doubts)
+        asked, looks = rows[judged], self.looks[rows[judged]].astype(np.int64) + 1
+        share = np.maximum(1 / looks, NEWEST_DOUBT).astype(np.float32)
+        self.doubt[asked] = share * doubts[judged] + (1 - share) * self.doubt[asked]
+        self.looks[asked] = np.minimum(looks, np.iinfo(np.uint8).max)
         self.count[rows] = np.minimum(self.count[rows].astype(np.int64) + 1, np.iinfo(np.uint16).max)
+
+    def carry_over(self, old: Ledger, places: Rows, domains: list[int]) -> None:
+        """Take over what another ledger knows.
+
+        Args:
+            old: the other ledger.
+            places: place there of each utterance, -1 for one that it does not have.
+            domains: place there of each domain, -1 for one that it does not have.
+        """
+        known = places >= 0
+        for name in ("quotient", "count", "doubt", "looks"):
+            getattr(self, name)[known] = getattr(old, name)[places[known]]
+        for domain, place in enumerate(domains):
+            if place >= 0:
+                self.drift[domain], self.mean[domain] = old.drift[place], old.mean[place]
 
     def state_dict(self) -> dict[str, npt.NDArray[np.generic]]:
         """All arrays by name."""

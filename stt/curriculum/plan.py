@@ -22,6 +22,11 @@ class RoundPlan:
         """Give the batches of one rank, in order."""
         return [ranks[rank] for ranks in self.batches]
 
+    def rank_spread(self, durations: npt.NDArray[np.float32]) -> float:
+        """Mean over the steps of (costliest rank - cheapest rank) / mean: what ranks wait for each other."""
+        costs = np.array([[float(durations[rows].max()) * len(rows) for rows in ranks] for ranks in self.batches])
+        return float(((costs.max(axis=1) - costs.min(axis=1)) / costs.mean(axis=1)).mean())
+
     def digest(self) -> str:
         """SHA-256 over everything in the plan: equal plans, equal digests."""
         whole = hashlib.sha256()

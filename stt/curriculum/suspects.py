@@ -1,9 +1,9 @@
-"""Suspects: utterances whose CER stays so far above their domain's that their label is most likely wrong.
+"""Suspects: utterances whose label the model finds as unlikely as anybody else's label.
 
-A hard utterance with a right label gets better with the model, a wrong label does not. So the
-running means of the CERs that were observed since the domain was learned part into two heaps, with a
-valley between them. In a noisy domain right labels reach high CERs too, but in one heap with a
-tail: without a valley nothing is suspected.
+A hard utterance with a right label costs the model more than an easy one, but far less than a text
+that was never spoken. How much that costs is measured beside: the loss of the same audio against
+the text of another utterance. A CER says much less: it is coarse in short utterances, and a
+noisy one with a right label reaches the CER of a wrong one.
 """
 
 from __future__ import annotations
@@ -11,35 +11,39 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stt.curriculum.ledger import Ledger
+from stt.curriculum.ledger import Floats
 
-LEAST_LOOKS = 3  # observations, since the domain was learned, before anything is suspected
-LEAST_LEVEL = 0.5  # CER that no suspect is under
-LEAST_JUDGED = 50  # utterances of a domain that can be judged, before any is
-DEPTH = 0.6  # the valley's density is at most this share of the upper heap's
-BINS = 40
-SMOOTHING = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+SEPARATED = 0.5  # median loss over that of random labels, under which a label can be judged
+HIGHEST = 1.5  # doubts are cut here, so that one look cannot outweigh all others
+THRESHOLD = 0.65  # mean doubt of a suspect that was looked at often
+SINGLE_LOOK = 0.1  # what a single look needs more, two looks half of it, and so on
+MOST = 0.5  # share of a domain that can be suspected: if more seems wrong, it is not the labels
 
 
-def find_suspects(ledger: Ledger, domain: int) -> npt.NDArray[np.bool_]:
-    """Tell which utterances of the ledger are suspects of one domain."""
-    rows = np.flatnonzero((ledger.domain == domain) & (ledger.looks >= LEAST_LOOKS))
-    suspects = np.zeros(len(ledger.domain), dtype=np.bool_)
-    if len(rows) >= LEAST_JUDGED:
-        level = ledger.level[rows].astype(np.float32)
-        suspects[rows[level > valley(level)]] = True
+def doubts(losses: Floats, random_losses: Floats) -> Floats:
+    """Judge labels: about 0 for what was learned, 1 for a label like that of another utterance.
+
+    Args:
+        losses: CTC loss per token of a domain's utterances in a round; NaN where there is none.
+        random_losses: the same against texts of other utterances.
+
+    Returns:
+        Doubt of each label; NaN for all while the model cannot tell right labels from wrong ones.
+    """
+    known, wrong = losses[np.isfinite(losses)], random_losses[np.isfinite(random_losses)]
+    if not len(known) or not len(wrong) or np.median(known) > SEPARATED * np.median(wrong):
+        return np.full(len(losses), np.nan, np.float32)
+    return np.asarray(np.clip(losses / np.median(wrong), 0, HIGHEST), dtype=np.float32)
+
+
+def find_suspects(doubt: npt.NDArray[np.float16], looks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Tell which utterances of a domain are suspects, by their mean doubt and the looks that went into it."""
+    looked = np.flatnonzero(looks)
+    threshold = THRESHOLD + SINGLE_LOOK / looks[looked].astype(np.float32)
+    found = looked[doubt[looked] > threshold]
+    most = int(MOST * len(doubt))
+    if len(found) > most:
+        found = found[np.argsort(-doubt[found], kind="stable")[:most]]
+    suspects = np.zeros(len(doubt), dtype=np.bool_)
+    suspects[found] = True
     return suspects
-
-
-def valley(level: npt.NDArray[np.float32]) -> float:
-    """Find the CER between the heap of right labels and that of wrong ones; infinity where there is one heap."""
-    counts, edges = np.histogram(level, bins=BINS, range=(0, 1))
-    density = np.convolve(np.pad(counts, 2, mode="reflect"), SMOOTHING, mode="valid")
-    first = int(LEAST_LEVEL * BINS)
-    upper = first + int(density[first:].argmax())
-    lower = int(density[:first].argmax())
-    lowest = lower + int(density[lower : upper + 1].argmin())
-    place = max(lowest, first)
-    if density[lower] < density[upper] or density[place] > DEPTH * density[upper]:
-        return float("inf")
-    return float(edges[place])

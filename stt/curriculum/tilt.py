@@ -14,7 +14,9 @@ from stt.curriculum.ledger import Floats
 
 BINS = 256
 STEEPEST = 30.0  # bound of beta; the effective number of utterances usually binds before it
-LEAST_EFFECTIVE = 0.1  # effective number of utterances, 1 / sum p^2, as a share of the domain
+# Effective number of utterances, 1 / sum p^2, as a share of the domain. On digits in noise, a tenth was
+# 20 % behind uniform sampling with clean labels: a few easy utterances came again and again.
+LEAST_EFFECTIVE = 0.4
 
 Histogram = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 

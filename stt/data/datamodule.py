@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.curriculum.draw import Rows, counts_per_round, domain_shares
-from stt.curriculum.ledger import Floats
+from stt.curriculum.observed import Observed
 from stt.curriculum.plan import plan_round
 from stt.data.batch import Batch, LeftOut
 from stt.data.dataset import SpeechModel, UtteranceDataset
@@ -78,6 +78,7 @@ class SpeechDataModule(LightningDataModule):
         self.datasets: dict[str, UtteranceDataset] = {}
         self.left_out: list[LeftOut] = []
         self._batches: RoundBatches | None = None
+        self._rank_spread: float | None = None
 
     @property
     def model(self) -> SpeechModel:
@@ -109,7 +110,8 @@ class SpeechDataModule(LightningDataModule):
 
     def train_dataloader(self) -> RoundLoader:
         """Rounds of batches for this rank."""
-        self._batches = RoundBatches(self.plan, self.batches_per_round)
+        assert self.trainer is not None
+        self._batches = RoundBatches(self.plan, self.batches_per_round, self.trainer.world_size)
         return RoundLoader(self.datasets["train"], self._batches, **loader_options(self.num_workers))
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -139,6 +141,8 @@ class SpeechDataModule(LightningDataModule):
         )
         if self.trainer.world_size > 1 and len(set(gathered(self.trainer, plan.digest()))) > 1:
             raise InputError("the ranks have planned different rounds: they must read the same manifest and checkpoint")
+        if self.trainer.world_size > 1:
+            self._rank_spread = plan.rank_spread(manifest.durations)
         if plan.left_over:
             log.debug("round %d: %d drawn utterances found no room", round_index, plan.left_over)
         return plan.of_rank(self.trainer.global_rank)
@@ -148,10 +152,16 @@ class SpeechDataModule(LightningDataModule):
         """Whether training has consumed all batches of the round."""
         return self._batches is not None and self._batches.consumed >= self.batches_per_round
 
-    def close_round(self, rows: Rows, cers: Floats) -> dict[str, float]:
-        """Hand the sampling the CERs observed in the round, a row each; gives what is worth logging."""
+    def close_round(self, observed: Observed) -> dict[str, float]:
+        """Hand the sampling what the round showed; gives what is worth logging."""
         assert self._batches is not None
-        return self.sampling.close_round(self._batches.round, rows, cers)
+        spread = {} if self._rank_spread is None else {"data/rank_cost_spread": self._rank_spread}
+        return self.sampling.close_round(self._batches.round, observed) | spread
+
+    def close_left_round(self, observed: Observed) -> None:
+        """Hand it what a run with another number of ranks had seen of a round; training goes on with the next round."""
+        if len(observed.rows):
+            self.sampling.close_left_round(observed)
 
     def state_dict(self) -> dict[str, Any]:
         """State of the sampling, for a checkpoint."""

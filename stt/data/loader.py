@@ -19,10 +19,11 @@ from stt.data.dataset import UtteranceDataset
 class RoundBatches(Sampler[list[int]]):
     """Batch sampler over planned rounds; knows the round and how many of its batches were consumed."""
 
-    def __init__(self, plan: Callable[[int], list[Rows]], batches_per_round: int) -> None:
+    def __init__(self, plan: Callable[[int], list[Rows]], batches_per_round: int, num_ranks: int = 1) -> None:
         """Set up with a function from the round's number to this rank's batches."""
         self.plan = plan
         self.batches_per_round = batches_per_round
+        self.num_ranks = num_ranks
         self.round = 0
         self.consumed = 0
 
@@ -56,12 +57,20 @@ class RoundLoader(DataLoader[Batch]):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Give the round and the batches consumed in it."""
-        return {"round": self.batches.round, "consumed": self.batches.consumed}
+        """Give the round, the batches consumed in it, and for how many ranks it was planned."""
+        batches = self.batches
+        return {"round": batches.round, "consumed": batches.consumed, "num_ranks": batches.num_ranks}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where `state_dict` was taken."""
-        self.batches.round, self.batches.consumed = state["round"], state["consumed"]
+        """Go on where `state_dict` was taken.
+
+        A round planned for another number of ranks cannot be finished: as many batches as were
+        left of it come from the next one.
+        """
+        batches = self.batches
+        batches.round, batches.consumed = state["round"], state["consumed"]
+        if state["num_ranks"] != batches.num_ranks and batches.consumed < batches.batches_per_round:
+            batches.round += 1
 
 
 class EvaluationBatches(Sampler[list[int]]):

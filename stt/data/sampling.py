@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,23 @@ from stt.corpus.manifest import Manifest
 from stt.curriculum.controller import Controller
 from stt.curriculum.curriculum import Curriculum, Draw
 from stt.curriculum.draw import Rows, uniform_draw
-from stt.curriculum.ledger import Floats, Ledger
+from stt.curriculum.ledger import Ledger
+from stt.curriculum.observed import Observed
 from stt.errors import InputError
+
+log = logging.getLogger(__name__)
+HISTOGRAM_BINS = 10
 
 
 class UniformSampling:
     """Every utterance of a domain equally often."""
 
+    wants_doubts = False  # whether it has a use for losses and hypotheses, which cost a little to observe
+
     def start(self, manifest: Manifest, rows_by_domain: list[Rows], counts: list[int], seed: int) -> None:
         """Take over what there is to draw from: rows of each domain, and how many a round takes of each."""
         self.domains = manifest.domains
+        self.domain_index = manifest.domain_index
         self.rows_by_domain = rows_by_domain
         self.counts = counts
         self.seed = seed
@@ -30,15 +38,19 @@ class UniformSampling:
         """Rows of a round, the same whenever and wherever it is asked for."""
         return uniform_draw(self.rows_by_domain, self.counts, self.seed, round_index)
 
-    def close_round(self, round_index: int, rows: Rows, cers: Floats) -> dict[str, float]:
-        """Enter the CERs observed in a round, a row each; gives what is worth logging."""
-        found = dict(zip(rows.tolist(), cers.tolist(), strict=True))
-        metrics = {}
-        for domain, mine in zip(self.domains, self.rows_by_domain, strict=True):
-            values = [found[row] for row in np.intersect1d(rows, mine).tolist()]
-            if values:
-                metrics[f"curriculum/observed_cer/{domain}"] = float(np.clip(values, 0, 1).mean())
-        return metrics
+    def close_round(self, round_index: int, observed: Observed) -> dict[str, float]:
+        """Enter what was observed in a round; gives what is worth logging."""
+        index = self.domain_index[observed.rows]
+        counts = np.bincount(index, minlength=len(self.domains))
+        sums = np.bincount(index, weights=np.clip(observed.cers, 0, 1), minlength=len(self.domains))
+        return {
+            f"curriculum/observed_cer/{domain}": float(sums[i] / counts[i])
+            for i, domain in enumerate(self.domains)
+            if counts[i]
+        }
+
+    def close_left_round(self, observed: Observed) -> None:
+        """Enter what was observed of a round that a run with another number of ranks has left open."""
 
     def strengths(self, base: float) -> dict[str, float]:
         """Augmentation strength of the domains that shall have another one than `base`."""
@@ -57,6 +69,8 @@ class CurriculumSampling(UniformSampling):
 
     Source: the article's Idea 6; the law is in `stt.curriculum`.
     """
+
+    wants_doubts = True
 
     def __init__(self, target_cer: float = 0.10, target_by_domain: dict[str, float] | None = None) -> None:
         """Set the targets.
@@ -86,9 +100,12 @@ class CurriculumSampling(UniformSampling):
         prior = np.asarray(manifest.table["cer"].to_numpy(), dtype=np.float32)
         ledger = Ledger.new(manifest.domain_index, len(manifest.domains), prior)
         self.curriculum = Curriculum(ledger, controllers, rows_by_domain, seed)
-        self.fingerprint = manifest.fingerprint
+        self.keys = manifest.keys
+        self.hypotheses: dict[int, str] = {}
+        self._path = manifest.path
         self._round = -1
         self._draws: list[Draw] = []
+        self._left = (-1, counts)  # round and counts of the checkpoint that was loaded
 
     def draw(self, round_index: int) -> Rows:
         """Rows of a round; it must be closed before another is drawn."""
@@ -102,28 +119,25 @@ class CurriculumSampling(UniformSampling):
         drawn = zip(self._draws, self.counts, strict=True)
         return np.concatenate([np.resize(one.rows, count) for one, count in drawn])
 
-    def close_round(self, round_index: int, rows: Rows, cers: Floats) -> dict[str, float]:
-        """Enter the CERs observed in a round, and move the controllers."""
+    def close_round(self, round_index: int, observed: Observed) -> dict[str, float]:
+        """Enter what was observed in a round, and move the controllers."""
         self.draw(round_index)  # a run resumed between a round's last batch and its end has not drawn it
-        found = np.full(len(self.curriculum.ledger.domain), np.nan, np.float32)
-        found[rows] = cers
-        self.curriculum.close_round(self._draws, [found[drawn.rows] for drawn in self._draws])
-        metrics = super().close_round(round_index, rows, cers)
-        ledger = self.curriculum.ledger
-        for i, (domain, controller) in enumerate(zip(self.domains, self.curriculum.controllers, strict=True)):
-            mine, drawn = self.rows_by_domain[i], self._draws[i]
-            values = {
-                "target_cer": controller.target,
-                "set_point": controller.set_point,
-                "beta": drawn.beta,
-                "strength": controller.strength,
-                "effective_utterances": drawn.effective * len(mine),
-                "seen_share": float((ledger.count[mine] > 0).mean()),
-                "passes": float(ledger.count[mine].mean()),
-                "suspects": float(self.curriculum.suspects[mine].sum()),
-            }
+        self.curriculum.close_round(self._draws, observed)
+        suspects = self.curriculum.suspects
+        texts = {**self.hypotheses, **observed.hypotheses}
+        self.hypotheses = {row: text for row, text in texts.items() if suspects[row]}
+        metrics = super().close_round(round_index, observed)
+        for i, domain in enumerate(self.domains):
+            values = self._state_of(i) | self._ledger_of(i)
             metrics |= {f"curriculum/{name}/{domain}": value for name, value in values.items()}
         return metrics
+
+    def close_left_round(self, observed: Observed) -> None:
+        """Enter what was observed of a round that a run with another number of ranks has left open."""
+        round_index, counts = self._left
+        self.counts, mine = counts, self.counts
+        self.close_round(round_index, observed)
+        self.counts, self._round = mine, -1
 
     def strengths(self, base: float) -> dict[str, float]:
         """The second lever, on top of the strength that all domains have."""
@@ -131,25 +145,79 @@ class CurriculumSampling(UniformSampling):
         return {domain: min(1.0, base + controller.strength) for domain, controller in controllers}
 
     def state_dict(self) -> dict[str, Any]:
-        """Ledger, controllers and suspects, with the fingerprint of the manifest they are about."""
+        """Ledger, controllers and suspects, with the keys of the utterances and the domains they are about."""
         state = self.curriculum.state_dict()
         state["ledger"] = {name: _tensor(value) for name, value in state["ledger"].items()}
         state["suspects"] = _tensor(state["suspects"])
-        return {**state, "fingerprint": self.fingerprint}
+        rows = torch.tensor(list(self.hypotheses), dtype=torch.int64)
+        hypotheses = {"rows": rows, "texts": list(self.hypotheses.values())}
+        keys = _tensor(self.keys.view(np.int64))  # torch saves uint64, but loads it only unsafely
+        place = {"round": self._round, "counts": self.counts}
+        return {**state, **place, "keys": keys, "domains": self.domains, "hypotheses": hypotheses}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
-
-        Raises:
-            InputError: the state is about another manifest.
-        """
-        if state.get("fingerprint") != self.fingerprint:
-            raise InputError(
-                "the checkpoint's ledger is about another training manifest than the one given: resume with the same "
-                "manifest"
-            )
+        """Go on where `state_dict` was taken; of another manifest, with what is known of the utterances they share."""
         ledger = {name: value.numpy() for name, value in state["ledger"].items()}
-        self.curriculum.load_state_dict({**state, "ledger": ledger, "suspects": state["suspects"].numpy()})
+        plain = {**state, "ledger": ledger, "suspects": state["suspects"].numpy()}
+        texts = zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True)
+        self._left = (state["round"], state["counts"])
+        keys = state["keys"].numpy().view(np.uint64)
+        if np.array_equal(keys, self.keys) and state["domains"] == self.domains:
+            self.curriculum.load_state_dict(plain)
+            self.hypotheses = dict(texts)
+            return
+        places = _places(keys, self.keys)
+        known = int((places >= 0).sum())
+        gone = len(keys) - len(np.unique(places[places >= 0]))
+        log.warning(
+            "%s is not the manifest that the checkpoint's ledger is about: %d utterances are known, "
+            "%d are new and count as their domain's mean, %d of the ledger's are gone",
+            self._path,
+            known,
+            len(places) - known,
+            gone,
+        )
+        names = {domain: i for i, domain in enumerate(state["domains"])}
+        self.curriculum.load_state_dict(plain, places, [names.get(domain, -1) for domain in self.domains])
+        old = dict(texts)
+        now = np.flatnonzero(self.curriculum.suspects).tolist()
+        self.hypotheses = {row: old[places[row]] for row in now if places[row] in old}
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays that grow with the corpus, bytes."""
+        rows = sum(rows.nbytes for rows in self.rows_by_domain)
+        others = self.domain_index.nbytes + self.keys.nbytes + self.curriculum.suspects.nbytes
+        return self.curriculum.ledger.nbytes + rows + others
+
+    def _state_of(self, domain: int) -> dict[str, float]:
+        """Say how a domain is steered and how far it has been gone through."""
+        controller, ledger = self.curriculum.controllers[domain], self.curriculum.ledger
+        drawn, mine = self._draws[domain], self.rows_by_domain[domain]
+        return {
+            "target_cer": controller.target,
+            "set_point": controller.set_point,
+            "beta": drawn.beta,
+            "strength": controller.strength,
+            "effective_utterances": drawn.effective * len(mine),
+            "seen_share": float(np.count_nonzero(ledger.count[mine]) / len(mine)),
+            "passes": float(ledger.count[mine].mean()),
+            "suspects": float(np.count_nonzero(self.curriculum.suspects[mine])),
+        }
+
+    def _ledger_of(self, domain: int) -> dict[str, float]:
+        """Histogram of the CERs expected today, as shares of the domain: a metric for each bin."""
+        estimate = self.curriculum.ledger.estimate(self.rows_by_domain[domain], domain)
+        counts, _ = np.histogram(estimate, bins=HISTOGRAM_BINS, range=(0, 1))
+        shares = counts / len(estimate)
+        return {f"ledger_{i / HISTOGRAM_BINS:.1f}": float(share) for i, share in enumerate(shares)}
+
+
+def _places(keys: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> Rows:
+    """Place of each wanted key among `keys`, -1 where there is none."""
+    order = np.argsort(keys, kind="stable")
+    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    return np.where(keys[order[place]] == wanted, order[place], -1)
 
 
 def _tensor(values: npt.NDArray[Any]) -> torch.Tensor:

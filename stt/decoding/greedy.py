@@ -36,15 +36,22 @@ class Hypothesis:
         return sum(self.confidences) / len(self.confidences) if self.confidences else 1.0
 
 
+def emitted_tokens(log_probs: Tensor, lengths: Tensor, blank_id: int) -> Tensor:
+    """Token that each frame emits (batch, frame), -1 where none: blanks, repeats and padding."""
+    tokens = log_probs.argmax(dim=-1)
+    previous = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=blank_id)
+    emits = (tokens != blank_id) & (tokens != previous) & length_mask(lengths, tokens.shape[1])
+    return torch.where(emits, tokens, -1)
+
+
 def greedy_decode(log_probs: Tensor, lengths: Tensor, tokenizer: Tokenizer) -> list[Hypothesis]:
     """Decode log_probs (batch, frame, vocab) with real frames `lengths` (batch,), without a loop over frames."""
-    best, tokens = log_probs.max(dim=-1)
-    previous = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=tokenizer.blank_id)
-    emitted = (tokens != tokenizer.blank_id) & (tokens != previous) & length_mask(lengths, tokens.shape[1])
+    tokens = emitted_tokens(log_probs, lengths, tokenizer.blank_id)
+    emitted = tokens >= 0
     # One transfer from the device for the whole batch; splitting is done on the host.
     rows, frames = (index.cpu() for index in emitted.nonzero(as_tuple=True))
     kept = tokens[emitted].cpu()
-    probabilities = best[emitted].float().exp().cpu()
+    probabilities = log_probs[emitted].gather(1, tokens[emitted].unsqueeze(1)).squeeze(1).float().exp().cpu()
     counts = torch.bincount(rows, minlength=len(tokens)).tolist()
     parts = zip(*(torch.split(values, counts) for values in (kept, frames, probabilities)), strict=True)
     return [

@@ -7,8 +7,10 @@ import numpy as np
 from stt.curriculum.controller import Controller
 from stt.curriculum.curriculum import Curriculum
 from stt.curriculum.ledger import Ledger
+from stt.curriculum.observed import Observed, merge
 
 CHARACTERS = 30  # of an utterance; observed CERs are as coarse as that makes them
+RANDOM_LOSS = 5.0  # per token, of a label that was never spoken
 
 
 class SimulatedLearner:
@@ -22,11 +24,15 @@ class SimulatedLearner:
         self.wrong = self.rng.random(len(self.domain)) < wrong
         self.skill = np.full(len(difficulties), 0.3)
 
-    def cers(self, rows: np.ndarray, ease: float = 0.0) -> np.ndarray:
+    def observe(self, rows: np.ndarray, ease: float = 0.0) -> Observed:
         """Observe utterances (augmentation makes them harder), without learning."""
-        expected = 1 - np.exp(-self.difficulty[rows] * (1 + ease) / self.skill[self.domain[rows]])
-        expected = np.where(self.wrong[rows], 0.85, expected)
-        return self.rng.binomial(CHARACTERS, expected).astype(np.float32) / CHARACTERS
+        error = 1 - np.exp(-self.difficulty[rows] * (1 + ease) / self.skill[self.domain[rows]])
+        expected = np.where(self.wrong[rows], 0.85, error)
+        cers = self.rng.binomial(CHARACTERS, expected) / CHARACTERS
+        noise = np.exp(0.25 * self.rng.standard_normal((2, len(rows))))
+        # Losses are further apart than CERs, as they are in training: an error costs more the less sense it makes.
+        losses = np.where(self.wrong[rows], 0.9, 0.7 * error) * RANDOM_LOSS * noise[0]
+        return Observed(rows, np.stack([cers, losses, RANDOM_LOSS * noise[1]], axis=1).astype(np.float32))
 
     def learn(self, rows: np.ndarray, rate: float = 0.08) -> None:
         """Gain skill: most from utterances that are neither known nor hopeless, some for other domains too."""
@@ -47,14 +53,14 @@ def simulate(
     log: dict[str, list[list[float]]] = {"observed": [], "effective": [], "strength": [], "wrong": []}
     for i in range(rounds):
         draws = curriculum.draw_round([round(share * len(r)) for r in rows], i)
-        cers = [
-            learner.cers(drawn.rows, 3 * controller.strength)
+        parts = [
+            learner.observe(drawn.rows, 3 * controller.strength)
             for drawn, controller in zip(draws, curriculum.controllers, strict=True)
         ]
-        log["observed"].append([float(cer.mean()) for cer in cers])
+        log["observed"].append([float(part.cers.mean()) for part in parts])
         log["effective"].append([drawn.effective for drawn in draws])
         log["strength"].append([controller.strength for controller in curriculum.controllers])
         log["wrong"].append([float(learner.wrong[drawn.rows].mean()) for drawn in draws])
-        curriculum.close_round(draws, cers)
+        curriculum.close_round(draws, merge(parts))
         learner.learn(np.concatenate([drawn.rows for drawn in draws]))
     return curriculum, {name: np.array(values) for name, values in log.items()}

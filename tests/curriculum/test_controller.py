@@ -24,11 +24,19 @@ def test_when_nothing_harder_is_left_the_strength_rises_and_falls_again() -> Non
     for _ in range(20):
         controller.close_round(0.04, easiest=False, hardest=True)
     assert controller.strength == pytest.approx(0.3)
-    for _ in range(3):
-        controller.close_round(0.2, easiest=False, hardest=False)
-    assert controller.strength == pytest.approx(0.15)
+    controller.close_round(0.2, easiest=False, hardest=False)
+    fallen = controller.strength
+    assert 0.1 < fallen < 0.25
     controller.close_round(0.1, easiest=False, hardest=False)
-    assert controller.strength == pytest.approx(0.15)
+    assert controller.strength == fallen
+
+
+def test_another_target_scales_what_was_learned() -> None:
+    old, new = Controller.new(0.1), Controller.new(0.05)
+    old.close_round(0.2, easiest=False, hardest=False)
+    new.carry_over(old)
+    assert new.target == 0.05
+    assert new.set_point == pytest.approx(old.set_point / 2)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -0.1, float("nan")])

@@ -9,7 +9,8 @@ def ledger(size: int = 100, prior: np.ndarray | None = None) -> Ledger:
 
 
 def observe(book: Ledger, rows: np.ndarray, cers: np.ndarray) -> None:
-    book.observe(rows, cers.astype(np.float32), np.ones(len(rows), np.bool_), 0)
+    unknown = np.full(len(rows), np.nan, np.float32)
+    book.observe(rows, cers.astype(np.float32), unknown, np.ones(len(rows), np.bool_), 0)
 
 
 def test_the_unseen_count_as_the_domains_mean() -> None:
@@ -50,6 +51,26 @@ def test_cers_above_one_count_as_one() -> None:
     book = ledger()
     observe(book, np.arange(100), np.full(100, 7.0))
     assert book.estimate(np.arange(100), 0).max() == 1
+
+
+def test_doubts_are_averaged_over_the_looks_that_gave_one() -> None:
+    book, rows = ledger(), np.arange(3)
+    for doubts in ([0.9, 0.2, np.nan], [0.7, np.nan, np.nan], [0.8, 0.4, np.nan]):
+        book.observe(rows, np.zeros(3, np.float32), np.array(doubts, np.float32), np.zeros(3, np.bool_), 0)
+    assert book.looks[:3].tolist() == [3, 2, 0]
+    np.testing.assert_allclose(book.doubt[:3], [0.8, 0.3, 0.0], atol=1e-3)
+
+
+def test_what_is_known_is_carried_to_another_order_of_utterances_and_domains() -> None:
+    old = Ledger.new(np.repeat([0, 1], 50).astype(np.int32), 2)
+    old.observe(np.arange(50), np.full(50, 0.3, np.float32), np.full(50, 0.1, np.float32), np.ones(50, np.bool_), 0)
+    places = np.array([-1, 70, 3, 2])
+    new = Ledger.new(np.array([0, 1, 2, 2], np.int32), 3)
+    new.carry_over(old, places, [-1, 1, 0])
+    assert new.count.tolist() == [0, 0, 1, 1]
+    assert new.looks.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(new.estimate(np.array([2, 3]), 2), 0.3, atol=1e-3)
+    assert new.mean.tolist() == pytest.approx([1.0, 1.0, 0.3])
 
 
 def test_the_state_is_the_whole_ledger() -> None:

@@ -1,39 +1,39 @@
 import numpy as np
-import pytest
 
-from stt.curriculum.ledger import Ledger
-from stt.curriculum.suspects import LEAST_LOOKS, find_suspects, valley
+from stt.curriculum.suspects import doubts, find_suspects
 
 RNG = np.random.default_rng(0)
-GOOD = RNG.beta(1, 8, 2000)
 
 
-def ledger(level: np.ndarray, looks: int = LEAST_LOOKS) -> Ledger:
-    book = Ledger.new(np.zeros(len(level), np.int32), 1)
-    book.level[:] = level
-    book.looks[:] = looks
-    return book
+def arrays(doubt: list[float], looks: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(doubt, np.float16), np.array(looks, np.uint8)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.25])
-def test_a_heap_of_wrong_labels_is_found_behind_the_valley(share: float) -> None:
-    wrong = int(share * len(GOOD))
-    level = np.concatenate([GOOD, RNG.normal(0.85, 0.07, wrong).clip(0, 1)])
-    found = find_suspects(ledger(level), 0)
-    assert found[len(GOOD) :].mean() > 0.9
-    assert found[len(GOOD) :].sum() / found.sum() > 0.9
+def test_a_wrong_label_is_doubted_like_a_random_one_and_a_right_one_is_not() -> None:
+    right, wrong = RNG.gamma(2, 0.2, 300), RNG.lognormal(np.log(4), 0.2, 20)
+    random = RNG.lognormal(np.log(4), 0.2, 320)
+    found = doubts(np.concatenate([right, wrong]).astype(np.float32), random.astype(np.float32))
+    assert np.median(found[:300]) < 0.15
+    assert 0.9 < np.median(found[300:]) < 1.1
 
 
-@pytest.mark.parametrize("shape", [(1, 8), (1.5, 3), (2, 2)])
-def test_a_tail_of_hard_utterances_is_not_suspected(shape: tuple[float, float]) -> None:
-    assert find_suspects(ledger(RNG.beta(*shape, 3000)), 0).mean() <= 0.01
+def test_nothing_is_doubted_before_right_and_random_labels_come_apart() -> None:
+    losses, random = RNG.normal(3.0, 0.3, 100), RNG.normal(3.5, 0.3, 100)
+    assert np.isnan(doubts(losses.astype(np.float32), random.astype(np.float32))).all()
+    assert np.isnan(doubts(losses.astype(np.float32), np.full(100, np.nan, np.float32))).all()
 
 
-def test_nothing_is_suspected_before_it_was_looked_at_often_enough() -> None:
-    level = np.concatenate([GOOD, np.full(200, 0.9)])
-    assert not find_suspects(ledger(level, LEAST_LOOKS - 1), 0).any()
-    assert not find_suspects(ledger(np.full(20, 0.9)), 0).any()
+def test_a_loss_that_is_not_known_leaves_its_doubt_unknown() -> None:
+    found = doubts(np.array([0.1, np.nan, 0.1], np.float32), np.array([5.0, 5.0, np.nan], np.float32))
+    assert np.isnan(found).tolist() == [False, True, False]
 
 
-def test_a_domain_that_is_bad_as_a_whole_has_no_valley() -> None:
-    assert valley(RNG.normal(0.8, 0.1, 1000).clip(0, 1).astype(np.float32)) == float("inf")
+def test_a_single_look_must_say_more_than_many() -> None:
+    doubt, looks = arrays([0.7, 0.7, 0.9, 0.9, 0.3, 0, 0, 0, 0], [1, 5, 1, 0, 9, 1, 1, 1, 1])
+    assert np.flatnonzero(find_suspects(doubt, looks)).tolist() == [1, 2]
+
+
+def test_never_more_than_half_of_a_domain_is_suspected() -> None:
+    suspects = find_suspects(*arrays([1.0, 0.9, 1.1, 1.2], [3] * 4))
+    assert np.flatnonzero(suspects).tolist() == [2, 3]
+    assert not find_suspects(*arrays([1.0], [9])).any()

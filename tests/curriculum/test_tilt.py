@@ -18,9 +18,9 @@ def test_a_target_out_of_reach_stops_at_the_bound_of_effective_utterances() -> N
     binned = histogram(CERS)
     for target in (0.0, 1.0):
         assert effective_share(binned, solve_beta(binned, target)) >= LEAST_EFFECTIVE
-    easiest, hardest = solve_beta(binned, 0.0), solve_beta(binned, 1.0)
-    assert effective_share(binned, 1.02 * hardest) < LEAST_EFFECTIVE
-    assert easiest == STEEPEST, "so many utterances are easy here that the bound of beta comes first"
+        assert effective_share(binned, 1.02 * solve_beta(binned, target)) < LEAST_EFFECTIVE
+    easy = histogram(np.where(CERS < 0.3, 0, CERS))
+    assert solve_beta(easy, 0.0) == STEEPEST, "so many utterances are easy here that the bound of beta comes first"
 
 
 def test_the_mean_falls_as_beta_rises() -> None:

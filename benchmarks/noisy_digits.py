@@ -1,0 +1,217 @@
+"""Uniform sampling against the curriculum on real digits in noise, with right and with shuffled labels.
+
+Strings of 1-5 digits at signal-to-noise ratios of 30, 15, 5 and 0 dB, a domain each. All runs have
+the same model, steps and batches; runs that are finished already are not repeated.
+
+    python benchmarks/noisy_digits.py --data ../shared/data --out docs/results/noisy_digits.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from stt.corpus.demo.sound import colored_noise, mix
+from stt.corpus.importers import fsdd
+from stt.corpus.ingest import ingest
+from stt.corpus.manifest import read_manifest
+from stt.files import written_aside
+from stt.progress import track
+from stt.text.normalize import get_normalizer
+
+ROOT = Path(__file__).parents[1]
+DOMAINS = {"snr_30_db": 30.0, "snr_15_db": 15.0, "snr_05_db": 5.0, "snr_00_db": 0.0}
+STRINGS = {"train": 200, "validate": 12, "test": 40}  # for each of six speakers, in every domain
+SHUFFLED = {"clean": 0.0, "shuffled_05": 0.05, "shuffled_25": 0.25}
+SAMPLINGS = ("UniformSampling", "CurriculumSampling")
+BAND = 0.3  # relative
+
+
+def main() -> None:
+    """Make the corpora, train everything, write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds fsdd/recordings")
+    parser.add_argument("--work", type=Path, default=Path("runs/noisy_digits"), help="folder for corpora and runs")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/noisy_digits.json"))
+    parser.add_argument("--labels", nargs="+", choices=list(SHUFFLED), default=list(SHUFFLED))
+    parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, each with its share of the cores")
+    parser.add_argument("options", nargs="*", help="more options for train.py, after --")
+    args = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    corpora = {labels: make_corpus(args.data, args.work / "corpora", labels) for labels in args.labels}
+
+    def result(job: tuple[int, str, str]) -> dict[str, Any]:
+        seed, labels, sampling = job
+        run = args.work / f"{labels}.{sampling}.{seed}"
+        train(run, corpora[labels], sampling, seed, args.steps, args.options)
+        return {"labels": labels, "sampling": sampling, "seed": seed, **read_run(run, corpora[labels])}
+
+    jobs = list(itertools.product(args.seeds, args.labels, args.samplings))
+    results = []
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for done in track(pool.map(result, jobs), "training", len(jobs)):
+            results.append(done)
+            print(json.dumps({k: v for k, v in done.items() if not isinstance(v, dict | list)}), flush=True)
+    report = {"command": " ".join(sys.argv), "machine": machine(), "steps": args.steps, "runs": results}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(args.out) as aside:
+        aside.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def make_corpus(data: Path, folder: Path, labels: str) -> Path:
+    """Write the manifests of all splits, and `wrong.npy`: which rows of the training were given a wrong label."""
+    corpus = folder / labels
+    if (corpus / "wrong.npy").exists():
+        return corpus
+    normalizer = get_normalizer("plain-1")
+    for place, (split, count) in enumerate(STRINGS.items()):
+        rows = []
+        for number, (domain, snr_db) in enumerate(DOMAINS.items()):
+            strings = fsdd.rows(data / "fsdd/recordings", split=split, strings=count, domain=domain, seed=number)  # type: ignore[arg-type]
+            rng = np.random.default_rng([place, number])
+            for row in strings:
+                assert row.waveform is not None
+                noisy = mix(row.waveform, colored_noise(len(row.waveform), 0.0, rng), snr_db)
+                peak = max(1.0, float(np.abs(noisy).max()))
+                rows.append(replace(row, waveform=noisy / peak, audio=Path(domain) / row.audio))
+        wrong = np.zeros(len(rows), np.bool_)
+        if split == "train":
+            texts, wrong = shuffle_labels([r.text for r in rows], [r.domain for r in rows], SHUFFLED[labels])
+            rows = [replace(row, text=text) for row, text in zip(rows, texts, strict=True)]
+        ingest(rows, corpus / f"{split}.parquet", normalizer, skip_bad=False)
+        if split == "train":
+            truth = wrong
+    options = ["--out", str(corpus / "tokenizer.model"), "--pieces", "48"]
+    command = [sys.executable, "-m", "stt", "tokenizer", "train", str(corpus / "train.parquet"), *options]
+    subprocess.run(command, check=True, env=environment())
+    np.save(corpus / "wrong.npy", truth)
+    return corpus
+
+
+def shuffle_labels(
+    texts: list[str], domains: list[str], share: float, seed: int = 0
+) -> tuple[list[str], npt.NDArray[np.bool_]]:
+    """Give a share of the utterances of every domain the text of another one of them; tells which."""
+    rng = np.random.default_rng(seed)
+    shuffled, wrong = list(texts), np.zeros(len(texts), np.bool_)
+    for domain in sorted(set(domains)):
+        mine = np.flatnonzero(np.array(domains) == domain)
+        chosen = rng.choice(mine, round(share * len(mine)), replace=False)
+        given = rng.permutation(chosen)
+        while (same := np.array([texts[a] == texts[b] for a, b in zip(chosen, given, strict=True)], np.bool_)).any():
+            given[same] = rng.permutation(given)[: same.sum()] if same.sum() > 1 else rng.choice(chosen, 1)
+        for place, source in zip(chosen, given, strict=True):
+            shuffled[place] = texts[source]
+        wrong[chosen] = True
+    return shuffled, wrong
+
+
+def train(run: Path, corpus: Path, sampling: str, seed: int, steps: int, options: list[str]) -> None:
+    """Train and test with the project's own command line."""
+    if (run / "test_metrics.json").exists():
+        return
+    subprocess.run(["rm", "-rf", str(run)], check=True)
+    command = [sys.executable, str(ROOT / "train.py"), "fit"]
+    for config in ("model/tiny", "data/fsdd"):
+        command += ["--config", str(ROOT / f"configs/{config}.yaml")]
+    for split in STRINGS:
+        command += [f"--data.{split}={corpus}/{split}.parquet"]
+    command += [f"--model.tokenizer={corpus}/tokenizer.model", f"--run={run}", f"--seed_everything={seed}"]
+    command += [f"--trainer.max_steps={steps}", "--data.batches_per_round=40", f"--data.seed={seed}"]
+    command += [
+        f"--data.sampling={sampling}",
+        "--trainer.callbacks+=drawn.DrawnRows",
+        "--trainer.enable_progress_bar=false",
+        *options,
+    ]
+    run.mkdir(parents=True)
+    with (run / "output.txt").open("w") as output:
+        subprocess.run(command, check=True, env=environment(), stdout=output, stderr=subprocess.STDOUT)
+
+
+def environment() -> dict[str, str]:
+    """Let subprocesses import this folder and the project from any directory."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}", "WANDB_MODE": "disabled"}
+
+
+def read_run(run: Path, corpus: Path) -> dict[str, Any]:
+    """Sum up a run: error rates by domain over steps, what was drawn, what was held, what was suspected."""
+    wrong = np.load(corpus / "wrong.npy")
+    drawn = [np.array(rows) for rows in json.loads((run / "drawn.json").read_text())]
+    manifest = read_manifest(corpus / "train.parquet")
+    late = np.concatenate(drawn[-len(drawn) // 4 :])
+    with next((run / "logs").glob("version_*/metrics.csv")).open() as file:
+        lines = list(csv.DictReader(file))
+    test = json.loads((run / "test_metrics.json").read_text())
+    seconds = np.cumsum([float(manifest.durations[rows].sum()) for rows in drawn])
+    curves = {domain: curve(lines, f"val/cer/{domain}") for domain in [*DOMAINS, "mean"]}
+    result: dict[str, Any] = {
+        "test_cer": test["mean"]["cer"],
+        "audio_seconds": float(seconds[-1]),
+        "wrong_drawn_late": float(wrong[late].mean()),
+        "wrong_drawn": float(wrong[np.concatenate(drawn)].mean()),
+        "test_cer_by_domain": {domain: test["domains"][domain]["cer"] for domain in DOMAINS},
+        "validation_cer": curves,
+        "audio_seconds_at": [[step, float(seconds[step - 1])] for step, _ in curves["mean"]],
+        "steps_to": {f"{c:g}": next((s for s, v in curves["mean"] if v <= c), None) for c in (0.3, 0.2, 0.1, 0.05)},
+        "observed": {domain: curve(lines, f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
+    }
+    state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["SpeechDataModule"]["sampling"]
+    if "suspects" in state:
+        suspects = state["suspects"].numpy()
+        found = int((suspects & wrong).sum())
+        held = [within_band(result["observed"][domain]) for domain in DOMAINS]
+        effective = [v for d in DOMAINS for _, v in curve(lines, f"curriculum/effective_utterances/{d}")]
+        result |= {
+            "held": float(np.mean(np.concatenate(held))) if sum(map(len, held)) else None,
+            "held_by_domain": {d: float(np.mean(h)) if len(h) else None for d, h in zip(DOMAINS, held, strict=True)},
+            "suspects": int(suspects.sum()),
+            "precision": found / max(int(suspects.sum()), 1),
+            "recall": found / max(int(wrong.sum()), 1),
+            "wrongly_suspected": float((suspects & ~wrong).sum() / (~wrong).sum()),
+            "least_effective_share": min(effective) / (len(wrong) / len(DOMAINS)),
+            "beta": {domain: curve(lines, f"curriculum/beta/{domain}") for domain in DOMAINS},
+            "strength": {domain: curve(lines, f"curriculum/strength/{domain}") for domain in DOMAINS},
+        }
+    return result
+
+
+def curve(lines: list[dict[str, str]], name: str) -> list[tuple[int, float]]:
+    """Points (step, value) of a logged metric."""
+    return [(int(line["step"]) + 1, float(line[name])) for line in lines if line.get(name)]
+
+
+def within_band(observed: list[tuple[int, float]], target: float = 0.1) -> npt.NDArray[np.bool_]:
+    """Tell which rounds are within the band, from the one in which the target was first reached on."""
+    values = np.array([value for _, value in observed])
+    first = np.flatnonzero(values <= target)[:1]
+    return np.abs(values[first[0] :] / target - 1) <= BAND if len(first) else np.zeros(0, np.bool_)
+
+
+def machine() -> str:
+    """Describe where this ran."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {device}, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

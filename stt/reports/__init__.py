@@ -1,0 +1,1 @@
+"""What a person looks at after training: pictures and lists made of a run folder."""

@@ -1,0 +1,129 @@
+"""The curriculum of a run: a picture of how it was steered, and the list of what looks mislabelled."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stt.corpus.manifest import Manifest
+from stt.curriculum.ledger import Ledger
+from stt.errors import InputError
+from stt.files import written_aside
+from stt.metrics.error_rate import character_error_rate
+from stt.reports.run import Curve, Run
+
+PREFIX = "curriculum/"
+BAND = 0.3  # relative distance from the target that the picture shades
+COLUMNS = ("row", "audio", "domain", "cer", "doubt", "looks", "reference", "hypothesis")
+
+
+def sampling_state(run: Run) -> dict[str, Any]:
+    """State of the curriculum in a run's checkpoint.
+
+    Raises:
+        InputError: the run was not sampled by a curriculum.
+    """
+    state = run.state().get("SpeechDataModule", {}).get("sampling", {})
+    if "ledger" not in state:
+        raise InputError(f"{run.checkpoint}: this run has no curriculum (--data.sampling CurriculumSampling makes one)")
+    return dict(state)
+
+
+def draw(run: Run) -> Figure:
+    """Draw observed CER against target, beta and strength over the steps, and the ledger: a column for each domain.
+
+    Raises:
+        InputError: the run was not sampled by a curriculum, or its log is gone.
+    """
+    state, curves = sampling_state(run), run.metrics()
+    ledger = ledger_of(state)
+    suspects = state["suspects"].numpy()
+    domains: list[str] = state["domains"]
+    figure, axes = plt.subplots(
+        4, len(domains), figsize=(1 + 3.2 * len(domains), 10), squeeze=False, sharey="row", layout="constrained"
+    )
+    for i, domain in enumerate(domains):
+        target, observed, beta, strength = (
+            curves.get(f"{PREFIX}{name}/{domain}", []) for name in ("target_cer", "observed_cer", "beta", "strength")
+        )
+        _draw_observed(axes[0, i], observed, target)
+        axes[0, i].set_title(domain)
+        axes[1, i].step(*_points(beta), where="mid", color="C1")
+        axes[1, i].axhline(0, color="0.7", linewidth=0.8)
+        axes[2, i].step(*_points(strength), where="mid", color="C2")
+        axes[2, i].set_ylim(0, 1)
+        axes[2, i].set_xlabel("step")
+        _draw_ledger(axes[3, i], ledger, suspects, i)
+        for axis in axes[1:3, i]:
+            axis.sharex(axes[0, i])
+    labels = ("CER of what is\ntrained on, %", "beta\n(> 0 easier, < 0 harder)", "augmentation\nstrength", "utterances")
+    for axis, label in zip(axes[:, 0], labels, strict=True):
+        axis.set_ylabel(label)
+    axes[0, 0].legend(fontsize="small")
+    axes[3, 0].legend(fontsize="small")
+    figure.suptitle(f"curriculum of {run.folder.name}")
+    return figure
+
+
+def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
+    """Write the suspects as a CSV table, worst first; gives their number.
+
+    The columns: row of the manifest (from 1), audio, domain, CER of the last hypothesis, doubt (0 the
+    label fits, 1 it fits like somebody else's), looks that went into it, reference, last hypothesis.
+
+    Raises:
+        InputError: the run was not sampled by a curriculum, or trained on another manifest.
+    """
+    state = sampling_state(run)
+    if not np.array_equal(state["keys"].numpy().view(np.uint64), manifest.keys):
+        raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
+    ledger = ledger_of(state)
+    hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))
+    rows = np.flatnonzero(state["suspects"].numpy())
+    rows = rows[np.argsort(-ledger.doubt[rows], kind="stable")]
+    with written_aside(out) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows.tolist():
+            reference, hypothesis = manifest.text(row), hypotheses.get(row, "")
+            cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in hypotheses else ""
+            domain = manifest.domains[int(ledger.domain[row])]
+            known = [cer, f"{ledger.doubt[row]:.2f}", int(ledger.looks[row])]
+            writer.writerow([row + 1, manifest.name(row), domain, *known, reference, hypothesis])
+    return len(rows)
+
+
+def ledger_of(state: dict[str, Any]) -> Ledger:
+    """Rebuild the ledger from a checkpoint's state."""
+    return Ledger.from_state_dict({name: values.numpy() for name, values in state["ledger"].items()})
+
+
+def _draw_observed(axis: Axes, observed: Curve, target: Curve) -> None:
+    steps, values = _points(observed)
+    axis.plot(steps, 100 * values, marker=".", label="observed")
+    if target:
+        wanted = 100 * target[-1][1]
+        axis.axhline(wanted, color="0.3", linewidth=0.8, label="target")
+        axis.axhspan((1 - BAND) * wanted, (1 + BAND) * wanted, color="0.9", zorder=0)
+
+
+def _draw_ledger(axis: Axes, ledger: Ledger, suspects: npt.NDArray[np.bool_], domain: int) -> None:
+    seen = (ledger.domain == domain) & (ledger.count > 0)
+    cers = [100 * ledger.estimate(np.flatnonzero(seen & which), domain) for which in (~suspects, suspects)]
+    bins = np.linspace(0, 100, 21).tolist()
+    axis.hist(cers, bins=bins, stacked=True, color=["C0", "C3"], label=["trusted", "suspects"])
+    unseen = int(((ledger.domain == domain) & (ledger.count == 0)).sum())
+    axis.set_title(f"{int(seen.sum()):,} seen, {unseen:,} never", fontsize="small")
+    axis.set_xlabel("CER expected today, %")
+
+
+def _points(curve: Curve) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    points = np.array(curve, dtype=np.float64).reshape(-1, 2)
+    return points[:, 0], points[:, 1]

@@ -1,0 +1,82 @@
+"""Reading a run folder: its metrics over steps, its checkpoint, its configuration."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from stt.errors import InputError
+
+Curve = list[tuple[int, float]]  # (step, value), steps ascending
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the checkpoint in it that is looked at."""
+
+    folder: Path
+    checkpoint: Path
+
+    def state(self) -> dict[str, Any]:
+        """Everything the checkpoint holds, on the CPU.
+
+        Raises:
+            InputError: the file is not a checkpoint.
+        """
+        try:
+            state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise InputError(f"{self.checkpoint}: not a readable checkpoint ({str(error).splitlines()[0]})") from error
+        return state
+
+    def train_manifest(self) -> Path:
+        """Where the run's training manifest was.
+
+        Raises:
+            InputError: the run folder has no configuration.
+        """
+        path = self.folder / "config.yaml"
+        if not path.is_file():
+            raise InputError(f"{path} is missing, so nobody knows the training manifest: give --manifest FILE")
+        return Path(yaml.safe_load(path.read_text(encoding="utf-8"))["data"]["train"])
+
+    def metrics(self) -> dict[str, Curve]:
+        """Every logged metric over the steps; where a run was resumed, the later log counts.
+
+        Raises:
+            InputError: the run folder has no log.
+        """
+        logs = sorted((self.folder / "logs").glob("version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:]))
+        if not logs:
+            raise InputError(f"{self.folder}: there is no log in this run folder (logs/version_*/metrics.csv)")
+        curves: dict[str, Curve] = {}
+        for log in logs:
+            newer: dict[str, Curve] = {}
+            with log.open(newline="", encoding="utf-8") as file:
+                for line in csv.DictReader(file):
+                    for name, value in line.items():
+                        if value and name not in ("step", "epoch"):
+                            newer.setdefault(name, []).append((int(line["step"]), float(value)))
+            for name, curve in newer.items():
+                kept = [point for point in curves.get(name, []) if point[0] < curve[0][0]]
+                curves[name] = kept + curve
+        return curves
+
+
+def find_run(path: Path) -> Run:
+    """Find the run that a run folder or a checkpoint inside of one stands for; a folder means its last checkpoint.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if path.is_file():
+        return Run(path.parent.parent, path)
+    last = path / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        raise InputError(f"{path}: neither a checkpoint nor a run folder with checkpoints/last.ckpt in it")
+    return Run(path, last)
