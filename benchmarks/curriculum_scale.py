@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -24,15 +22,13 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import torch
-
-sys.path[:0] = [str(Path(__file__).parents[1])]
+from common import write_report
 
 from stt.corpus.manifest import Manifest
 from stt.curriculum.draw import counts_per_round
 from stt.curriculum.observed import Observed
 from stt.curriculum.plan import plan_round
 from stt.data.sampling import CurriculumSampling
-from stt.files import written_aside
 
 SIZES = (100_000, 1_000_000, 4_000_000, 16_500_000)
 # Millions of utterances in Open STT, about.
@@ -57,16 +53,7 @@ def main() -> None:
         command = [sys.executable, __file__, "--measure", str(size)]
         results.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(json.dumps(results[-1]), flush=True)
-    report = {
-        "command": " ".join(sys.argv),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "num_batches": NUM_BATCHES,
-        "max_batch_seconds": MAX_BATCH_SECONDS,
-        "sizes": results,
-    }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(args.out) as aside:
-        aside.write_text(json.dumps(report, indent=1) + "\n")
+    write_report(args.out, {"num_batches": NUM_BATCHES, "max_batch_seconds": MAX_BATCH_SECONDS, "sizes": results})
 
 
 def measure(size: int) -> dict[str, Any]:

@@ -12,30 +12,30 @@ import argparse
 import csv
 import itertools
 import json
+import math
 import os
-import platform
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import torch
+from common import call, fit, write_report
 
-sys.path[:0] = [str(Path(__file__).parents[1])]
+mpl.use("agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from stt.corpus.demo.sound import colored_noise, mix
 from stt.corpus.importers import fsdd
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest
-from stt.files import written_aside
 from stt.progress import track
 from stt.text.normalize import get_normalizer
 
-ROOT = Path(__file__).parents[1]
 DOMAINS = {"snr_30_db": 30.0, "snr_15_db": 15.0, "snr_05_db": 5.0, "snr_00_db": 0.0}
 STRINGS = {"train": 200, "validate": 12, "test": 40}  # for each of six speakers, in every domain
 SHUFFLED = {"clean": 0.0, "shuffled_05": 0.05, "shuffled_25": 0.25}
@@ -62,7 +62,12 @@ def main() -> None:
     def result(job: tuple[int, str, str]) -> dict[str, Any]:
         seed, labels, sampling = job
         run = args.work / f"{labels}.{sampling}.{seed}"
-        train(run, corpora[labels], sampling, seed, args.steps, args.options)
+        corpus = corpora[labels]
+        manifests = [f"--data.{split}={corpus}/{split}.parquet" for split in STRINGS]
+        options = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampling={sampling}"]
+        options += [f"--seed_everything={seed}", f"--data.seed={seed}", f"--trainer.max_steps={args.steps}"]
+        options += ["--data.batches_per_round=40", "--trainer.callbacks+=drawn.DrawnRows"]
+        fit(run, *manifests, *options, *args.options)
         return {"labels": labels, "sampling": sampling, "seed": seed, **read_run(run, corpora[labels])}
 
     jobs = list(itertools.product(args.seeds, args.labels, args.samplings))
@@ -71,10 +76,10 @@ def main() -> None:
         for done in track(pool.map(result, jobs), "training", len(jobs)):
             results.append(done)
             print(json.dumps({k: v for k, v in done.items() if not isinstance(v, dict | list)}), flush=True)
-    report = {"command": " ".join(sys.argv), "machine": machine(), "steps": args.steps, "runs": results}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(args.out) as aside:
-        aside.write_text(json.dumps(report, indent=1) + "\n")
+    summary = summarize(results)
+    print(json.dumps(summary, indent=1))
+    write_report(args.out, {"steps": args.steps, "summary": summary, "runs": results})
+    draw(results).savefig(args.out.with_suffix(".png"), dpi=110)
 
 
 def make_corpus(data: Path, folder: Path, labels: str) -> Path:
@@ -100,9 +105,7 @@ def make_corpus(data: Path, folder: Path, labels: str) -> Path:
         ingest(rows, corpus / f"{split}.parquet", normalizer, skip_bad=False)
         if split == "train":
             truth = wrong
-    options = ["--out", str(corpus / "tokenizer.model"), "--pieces", "48"]
-    command = [sys.executable, "-m", "stt", "tokenizer", "train", str(corpus / "train.parquet"), *options]
-    subprocess.run(command, check=True, env=environment())
+    call("-m", "stt", "tokenizer", "train", f"{corpus}/train.parquet", f"--out={corpus}/tokenizer.model", "--pieces=48")
     np.save(corpus / "wrong.npy", truth)
     return corpus
 
@@ -125,32 +128,49 @@ def shuffle_labels(
     return shuffled, wrong
 
 
-def train(run: Path, corpus: Path, sampling: str, seed: int, steps: int, options: list[str]) -> None:
-    """Train and test with the project's own command line."""
-    if (run / "test_metrics.json").exists():
-        return
-    subprocess.run(["rm", "-rf", str(run)], check=True)
-    command = [sys.executable, str(ROOT / "train.py"), "fit"]
-    for config in ("model/tiny", "data/fsdd"):
-        command += ["--config", str(ROOT / f"configs/{config}.yaml")]
-    for split in STRINGS:
-        command += [f"--data.{split}={corpus}/{split}.parquet"]
-    command += [f"--model.tokenizer={corpus}/tokenizer.model", f"--run={run}", f"--seed_everything={seed}"]
-    command += [f"--trainer.max_steps={steps}", "--data.batches_per_round=40", f"--data.seed={seed}"]
-    command += [
-        f"--data.sampling={sampling}",
-        "--trainer.callbacks+=drawn.DrawnRows",
-        "--trainer.enable_progress_bar=false",
-        *options,
-    ]
-    run.mkdir(parents=True)
-    with (run / "output.txt").open("w") as output:
-        subprocess.run(command, check=True, env=environment(), stdout=output, stderr=subprocess.STDOUT)
+def summarize(results: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
+    """Mean, least and largest over the seeds of every figure, by labels and sampling; only of what all seeds have."""
+    summary: dict[str, dict[str, list[float]]] = {}
+    for run in results:
+        group = summary.setdefault(f"{run['labels']} {run['sampling']}", {})
+        for name, value in run.items():
+            if isinstance(value, float):
+                group.setdefault(name, []).append(value)
+        for domain, value in run["test_cer_by_domain"].items():
+            group.setdefault(f"test_cer/{domain}", []).append(value)
+        for cer, steps in run["steps_to"].items():
+            group.setdefault(f"steps_to/{cer}", []).append(math.nan if steps is None else steps)
+    return {
+        key: {
+            name: [round(f, 4) for f in (float(np.mean(v)), min(v), max(v))]
+            for name, v in group.items()
+            if not np.isnan(v).any()
+        }
+        for key, group in summary.items()
+    }
 
 
-def environment() -> dict[str, str]:
-    """Let subprocesses import this folder and the project from any directory."""
-    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}", "WANDB_MODE": "disabled"}
+def draw(results: list[dict[str, Any]]) -> Figure:
+    """Draw validation CER over audio seconds, observed CER of the curriculum, and the share of wrong labels drawn."""
+    kinds = sorted({run["labels"] for run in results})
+    figure, axes = plt.subplots(2, len(kinds), figsize=(4 * len(kinds), 7), squeeze=False, layout="constrained")
+    for column, labels in enumerate(kinds):
+        for run in (run for run in results if run["labels"] == labels):
+            curriculum = run["sampling"] == "CurriculumSampling"
+            style = {"color": "C0" if curriculum else "C1", "linewidth": 1.0, "alpha": 0.8}
+            style |= {"label": run["sampling"] if run["seed"] == results[0]["seed"] else "_again"}
+            hours = [seconds / 3600 for _, seconds in run["audio_seconds_at"]]
+            axes[0, column].plot(hours, [100 * cer for _, cer in run["validation_cer"]["mean"]], **style)
+            for domain, points in run["observed"].items() if curriculum and run["seed"] == results[0]["seed"] else ():
+                axes[1, column].plot(*zip(*[(s, 100 * cer) for s, cer in points], strict=True), label=domain)
+        axes[0, column].set(title=labels, yscale="log", ylim=(3, 100), xlabel="audio trained on, hours")
+        axes[1, column].axhspan(7, 13, color="0.9", zorder=0)
+        axes[1, column].set(yscale="log", ylim=(3, 100), xlabel="step")
+    axes[0, 0].set_ylabel("validation CER, mean over domains, %")
+    axes[1, 0].set_ylabel("CER of what the curriculum trains on, %")
+    axes[0, 0].legend(fontsize="small")
+    axes[1, 0].legend(fontsize="small")
+    return figure
 
 
 def read_run(run: Path, corpus: Path) -> dict[str, Any]:
@@ -197,7 +217,7 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
 
 def curve(lines: list[dict[str, str]], name: str) -> list[tuple[int, float]]:
     """Points (step, value) of a logged metric."""
-    return [(int(line["step"]) + 1, float(line[name])) for line in lines if line.get(name)]
+    return [(int(line["step"]) + 1, round(float(line[name]), 4)) for line in lines if line.get(name)]
 
 
 def within_band(observed: list[tuple[int, float]], target: float = 0.1) -> npt.NDArray[np.bool_]:
@@ -205,12 +225,6 @@ def within_band(observed: list[tuple[int, float]], target: float = 0.1) -> npt.N
     values = np.array([value for _, value in observed])
     first = np.flatnonzero(values <= target)[:1]
     return np.abs(values[first[0] :] / target - 1) <= BAND if len(first) else np.zeros(0, np.bool_)
-
-
-def machine() -> str:
-    """Describe where this ran."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {device}, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

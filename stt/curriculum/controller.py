@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 GAIN = 0.5  # exponent of a round's miss
-STRENGTH_GAIN = 0.15  # change of the augmentation strength in a round, for a miss by a factor of e
+STRENGTH_GAIN = 0.3  # change of the augmentation strength in a round, for a miss by a factor of e
 NEAR = 0.15  # relative miss that counts as none
 
 

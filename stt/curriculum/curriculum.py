@@ -1,8 +1,7 @@
 """The curriculum: each round draws from every domain what keeps its CER at the target.
 
-Source: the article's Idea 6. A round's utterances of a domain are a uniform share, which shows how
-the whole domain is doing, some whose label was never judged, and a tilted share without
-replacement; suspects come in for audit only.
+Source: the article's Idea 6. A round's utterances of a domain are those whose turn it is: turns come
+the more often, the more the tilt favours an utterance. Suspects come in for audit only.
 """
 
 from __future__ import annotations
@@ -11,19 +10,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stt.curriculum.controller import Controller
 from stt.curriculum.draw import Rows
-from stt.curriculum.ledger import Ledger
+from stt.curriculum.ledger import Floats, Ledger
 from stt.curriculum.observed import Observed
 from stt.curriculum.suspects import doubts, find_suspects
-from stt.curriculum.tilt import draw, effective_share, histogram, solve_beta, tilted_mean
+from stt.curriculum.tilt import draw, effective_share, frequencies, histogram, solve_beta, tilted_mean
 
-UNIFORM_SHARE = 0.2  # of a round
-UNJUDGED_SHARE = 0.05  # of a round, at most: utterances whose label was never judged
 AUDIT_SHARE = 0.005  # of a round: any suspects
 APPEAL_SHARE = 0.01  # of a round, at most: the least doubted suspects among those that were not looked at often
+TOLERANCE = 1e-6  # of a mean CER
 SURE = 3  # looks at a label after which a suspicion can only wait for the audit
 
 
@@ -32,7 +29,8 @@ class Draw:
     """A round's utterances of one domain, and how they were found."""
 
     rows: Rows
-    uniform: npt.NDArray[np.bool_]  # which of them stand for the whole domain
+    weights: Floats  # how much of the domain each of them stands for
+    turns: Floats  # of all utterances of the domain, after this draw
     beta: float
     effective: float  # effective number of utterances over those there are to draw from
     easiest: bool
@@ -68,14 +66,15 @@ class Curriculum:
             seen = np.isfinite(found.cers)
             if not seen.any():
                 continue
-            rows, cers, uniform = drawn.rows[seen], found.cers[seen], drawn.uniform[seen]
+            rows, cers, weights = drawn.rows[seen], found.cers[seen], drawn.weights[seen]
             trusted = ~self.suspects[rows]
             doubt = doubts(found.losses, found.random_losses)[seen]
-            self.ledger.observe(rows, cers, doubt, uniform & trusted, domain)
+            self.ledger.observe(rows, cers, doubt, weights * trusted, domain)
             if trusted.any():
                 mean = float(np.clip(cers[trusted], 0, 1).mean())
                 self.controllers[domain].close_round(mean, drawn.easiest, drawn.hardest)
             of_domain = self.rows_by_domain[domain]
+            self.ledger.turn[of_domain] = drawn.turns
             self.suspects[of_domain] = find_suspects(self.ledger.doubt[of_domain], self.ledger.looks[of_domain])
 
     def state_dict(self) -> dict[str, Any]:
@@ -114,36 +113,27 @@ class Curriculum:
         trusted = every[~suspected]
         audits = self._audits(every[suspected], count, rng)
         count = min(count - len(audits), len(trusted))
-        uniform = round(UNIFORM_SHARE * count)
 
         cers = self.ledger.estimate(trusted, domain)
         binned = histogram(cers)
-        # The uniform part has the mean it has; the tilted part makes up for it.
-        mean = tilted_mean(binned, 0.0)
-        set_point = self.controllers[domain].set_point
-        wanted = (set_point * count - mean * uniform) / max(count - uniform, 1)
-        beta = solve_beta(binned, min(max(wanted, 0.0), 1.0))
-        tolerance = 1e-6
-        easiest = beta > 0 and tilted_mean(binned, beta) > wanted + tolerance
-        hardest = beta < 0 and tilted_mean(binned, beta) < wanted - tolerance
-
-        first = rng.choice(len(trusted), uniform, replace=False, shuffle=False)
-        left = np.ones(len(trusted), dtype=np.bool_)
-        left[first] = False
-        looks = self.ledger.looks[trusted]
-        unjudged = np.flatnonzero(left & (looks == 0) & looks.any())
-        asked = _some(unjudged, round(UNJUDGED_SHARE * count), rng)
-        left[asked] = False
-        rest = np.flatnonzero(left)
-        tilted = rest[draw(cers[rest], beta, count - uniform - len(asked), rng)]
-        rows = np.concatenate([trusted[first], trusted[tilted], trusted[asked], audits])
+        wanted = self.controllers[domain].set_point
+        beta = solve_beta(binned, wanted)
+        mean = tilted_mean(binned, beta)
+        often = frequencies(cers, binned, beta)
+        turns = self.ledger.turn[trusted] + often * np.float32(count / len(trusted))
+        chosen = draw(turns, count, rng)
+        weights = np.concatenate([1 / often[chosen], np.zeros(len(audits))])
+        turns[chosen] -= 1
+        all_turns = self.ledger.turn[every]
+        all_turns[~suspected] = turns
         return Draw(
-            rows.astype(np.int64),
-            np.arange(len(rows)) < uniform,
+            np.concatenate([trusted[chosen], audits]),
+            weights.astype(np.float32),
+            all_turns,
             beta,
             effective_share(binned, beta),
-            easiest,
-            hardest,
+            easiest=beta > 0 and mean > wanted + TOLERANCE,
+            hardest=beta < 0 and mean < wanted - TOLERANCE,
         )
 
     def _audits(self, suspects: Rows, count: int, rng: np.random.Generator) -> Rows:

@@ -3,7 +3,7 @@
 The model improves, so an old observation is too high. Each is stored divided by its domain's
 cumulative drift at that time; the estimate of today is that quotient times today's drift. Drift is
 learned from utterances that come again: what was observed over what had been estimated.
-Arrays, not objects: 16.5 million utterances take about 250 MB.
+Arrays, not objects: 16.5 million utterances take about 270 MB.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Ledger:
         count: number of observations.
         doubt: running mean of the doubts of its label (0 it fits, 1 it fits like somebody else's), once there are any.
         looks: number of those.
+        turn: draws that each utterance is owed.
         drift: cumulative drift of each domain.
-        mean: CER of each domain's average utterance today, from uniformly drawn ones; 1 at first.
+        mean: CER of each domain's average utterance today; 1 at first.
     """
 
     domain: npt.NDArray[np.uint8]
@@ -44,17 +45,19 @@ class Ledger:
     count: npt.NDArray[np.uint16]
     doubt: npt.NDArray[np.float16]
     looks: npt.NDArray[np.uint8]
+    turn: Floats
     drift: npt.NDArray[np.float64] = field(repr=False)
     mean: npt.NDArray[np.float64] = field(repr=False)
 
     @classmethod
-    def new(cls, domain: npt.NDArray[np.int32], num_domains: int, prior: Floats | None = None) -> Ledger:
+    def new(cls, domain: npt.NDArray[np.int32], num_domains: int, prior: Floats | None = None, seed: int = 0) -> Ledger:
         """Start without observations.
 
         Args:
             domain: place of each utterance's domain, 0 to `num_domains` - 1.
             num_domains: number of domains, 255 at most.
             prior: quality known beforehand, such as the manifest's `cer`, on any positive scale; NaN where unknown.
+            seed: decides whose turn comes first.
 
         Raises:
             ValueError: there are more than 255 domains.
@@ -69,6 +72,7 @@ class Ledger:
             np.zeros(size, np.uint16),
             np.zeros(size, np.float16),
             np.zeros(size, np.uint8),
+            np.random.default_rng(seed).random(size, dtype=np.float32),
             np.ones(num_domains),
             np.ones(num_domains),
         )
@@ -90,14 +94,14 @@ class Ledger:
         seen = np.nan_to_num(self.quotient[rows]) * np.float32(self.drift[domain])
         return np.asarray(np.clip(trust * seen + (1 - trust) * unseen, 0, 1), dtype=np.float32)
 
-    def observe(self, rows: Rows, cers: Floats, doubts: Floats, uniform: npt.NDArray[np.bool_], domain: int) -> None:
+    def observe(self, rows: Rows, cers: Floats, doubts: Floats, weights: Floats, domain: int) -> None:
         """Enter a round's observations of one domain.
 
         Args:
             rows: utterances, each once.
             cers: observed CER; above 1 counts as 1.
             doubts: of their labels; NaN where nothing can be said.
-            uniform: which of them were drawn uniformly, and so stand for the whole domain.
+            weights: how much of the domain each stands for: the rarer it is drawn, the more.
             domain: the domain.
         """
         cers = np.clip(cers, 0, 1).astype(np.float32)
@@ -106,8 +110,8 @@ class Ledger:
         if expected > 0:
             ratio = np.clip(float(cers[again].sum()) / expected, 0.25, 2.0)
             self.drift[domain] = max(self.drift[domain] * ratio**DAMPING, 1e-4)
-        if uniform.any():
-            newest = float(cers[uniform].mean())
+        if weights.any():
+            newest = float(np.average(cers, weights=weights))
             first = not self.count[rows].any() and self.mean[domain] == 1
             self.mean[domain] += (1.0 if first else MEAN_RATE) * (newest - self.mean[domain])
         share = np.where(again, np.float32(NEWEST), np.float32(1))
@@ -129,7 +133,7 @@ class Ledger:
             domains: place there of each domain, -1 for one that it does not have.
         """
         known = places >= 0
-        for name in ("quotient", "count", "doubt", "looks"):
+        for name in ("quotient", "count", "doubt", "looks", "turn"):
             getattr(self, name)[known] = getattr(old, name)[places[known]]
         for domain, place in enumerate(domains):
             if place >= 0:

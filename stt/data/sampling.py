@@ -98,7 +98,7 @@ class CurriculumSampling(UniformSampling):
         except ValueError as error:
             raise InputError(str(error)) from error
         prior = np.asarray(manifest.table["cer"].to_numpy(), dtype=np.float32)
-        ledger = Ledger.new(manifest.domain_index, len(manifest.domains), prior)
+        ledger = Ledger.new(manifest.domain_index, len(manifest.domains), prior, seed)
         self.curriculum = Curriculum(ledger, controllers, rows_by_domain, seed)
         self.keys = manifest.keys
         self.hypotheses: dict[int, str] = {}

@@ -63,7 +63,12 @@ def draw(run: Run) -> Figure:
         _draw_ledger(axes[3, i], ledger, suspects, i)
         for axis in axes[1:3, i]:
             axis.sharex(axes[0, i])
-    labels = ("CER of what is\ntrained on, %", "beta\n(> 0 easier, < 0 harder)", "augmentation\nstrength", "utterances")
+    labels = (
+        "CER of what is\ntrained on, %",
+        "beta\n(> 0 easier, < 0 harder)",
+        "augmentation on top\nof what all have",
+        "utterances",
+    )
     for axis, label in zip(axes[:, 0], labels, strict=True):
         axis.set_ylabel(label)
     axes[0, 0].legend(fontsize="small")

@@ -26,7 +26,7 @@ def test_when_nothing_harder_is_left_the_strength_rises_and_falls_again() -> Non
     assert controller.strength == pytest.approx(0.3)
     controller.close_round(0.2, easiest=False, hardest=False)
     fallen = controller.strength
-    assert 0.1 < fallen < 0.25
+    assert 0 < fallen < 0.2
     controller.close_round(0.1, easiest=False, hardest=False)
     assert controller.strength == fallen
 

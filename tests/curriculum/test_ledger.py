@@ -10,7 +10,7 @@ def ledger(size: int = 100, prior: np.ndarray | None = None) -> Ledger:
 
 def observe(book: Ledger, rows: np.ndarray, cers: np.ndarray) -> None:
     unknown = np.full(len(rows), np.nan, np.float32)
-    book.observe(rows, cers.astype(np.float32), unknown, np.ones(len(rows), np.bool_), 0)
+    book.observe(rows, cers.astype(np.float32), unknown, np.ones(len(rows), np.float32), 0)
 
 
 def test_the_unseen_count_as_the_domains_mean() -> None:
@@ -53,17 +53,24 @@ def test_cers_above_one_count_as_one() -> None:
     assert book.estimate(np.arange(100), 0).max() == 1
 
 
+def test_what_is_drawn_rarely_stands_for_more_of_the_domain() -> None:
+    book = ledger()
+    cers = np.array([0.1, 0.5], np.float32)
+    book.observe(np.arange(2), cers, np.full(2, np.nan, np.float32), np.array([1, 3], np.float32), 0)
+    assert book.mean[0] == pytest.approx(0.4)
+
+
 def test_doubts_are_averaged_over_the_looks_that_gave_one() -> None:
     book, rows = ledger(), np.arange(3)
     for doubts in ([0.9, 0.2, np.nan], [0.7, np.nan, np.nan], [0.8, 0.4, np.nan]):
-        book.observe(rows, np.zeros(3, np.float32), np.array(doubts, np.float32), np.zeros(3, np.bool_), 0)
+        book.observe(rows, np.zeros(3, np.float32), np.array(doubts, np.float32), np.zeros(3, np.float32), 0)
     assert book.looks[:3].tolist() == [3, 2, 0]
     np.testing.assert_allclose(book.doubt[:3], [0.8, 0.3, 0.0], atol=1e-3)
 
 
 def test_what_is_known_is_carried_to_another_order_of_utterances_and_domains() -> None:
     old = Ledger.new(np.repeat([0, 1], 50).astype(np.int32), 2)
-    old.observe(np.arange(50), np.full(50, 0.3, np.float32), np.full(50, 0.1, np.float32), np.ones(50, np.bool_), 0)
+    old.observe(np.arange(50), np.full(50, 0.3, np.float32), np.full(50, 0.1, np.float32), np.ones(50, np.float32), 0)
     places = np.array([-1, 70, 3, 2])
     new = Ledger.new(np.array([0, 1, 2, 2], np.int32), 3)
     new.carry_over(old, places, [-1, 1, 0])

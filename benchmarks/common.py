@@ -1,0 +1,53 @@
+"""What the benchmarks share: running the project's own command line, and writing a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT)]
+
+from stt.files import written_aside
+
+
+def call(*arguments: str, output: Path | None = None) -> None:
+    """Run Python with arguments and the project on its path; its output goes to a file, or is not kept."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
+        "WANDB_MODE": "disabled",
+    }
+    with (output or Path(os.devnull)).open("w") as file:
+        subprocess.run([sys.executable, *arguments], check=True, env=environment, stdout=file, stderr=file)
+
+
+def fit(run: Path, *arguments: str) -> None:
+    """Train with the configuration of the digits; a run that was finished already is not repeated."""
+    if (run / "test_metrics.json").exists():
+        return
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(parents=True)
+    configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
+    options = [f"--run={run}", "--trainer.enable_progress_bar=false"]
+    call(str(ROOT / "train.py"), "fit", *configs, *options, *arguments, output=run / "output.txt")
+
+
+def write_report(out: Path, results: dict[str, Any]) -> None:
+    """Write results as JSON, with the command that made them and the machine."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {device}, torch {torch.__version__}"
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    text = json.dumps({"command": command, "machine": machine, **results}, indent=1)
+    text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)  # flat lists
+    with written_aside(out) as aside:
+        aside.write_text(text + "\n")

@@ -1,0 +1,91 @@
+"""What a network forgets of three speakers while it learns a fourth, with and without the old ones in the mix.
+
+Strings of digits (`make fsdd` imports them); a domain is a speaker. First three domains are trained on;
+then training goes on, with the same number of steps, on the fourth alone and on all four. Both go on from the
+same checkpoint, with the curriculum's ledger.
+
+    make fsdd && python benchmarks/forgetting.py --out docs/results/forgetting.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from common import fit, write_report
+
+from stt.corpus.manifest import read_manifest, write_manifest
+from stt.progress import track
+
+OLD, NEW = ("george", "jackson", "theo"), "nicolas"
+STEPS = (600, 1000)  # at the end of the three, and of all
+
+
+def main() -> None:
+    """Train everything and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=Path("corpora/fsdd"), help="what make fsdd has imported")
+    parser.add_argument("--work", type=Path, default=Path("runs/forgetting"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/forgetting.json"))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, each with its share of the cores")
+    args = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    manifests = {
+        "old": select(args.corpus / "train.parquet", args.corpus / "old.parquet", OLD),
+        "new": select(args.corpus / "train.parquet", args.corpus / "new.parquet", (NEW,)),
+        "all": select(args.corpus / "train.parquet", args.corpus / "all.parquet", (*OLD, NEW)),
+    }
+    for split in ("validate", "test"):
+        select(args.corpus / f"{split}.parquet", args.corpus / f"four.{split}.parquet", (*OLD, NEW))
+
+    def result(seed: int) -> dict[str, Any]:
+        common = [f"--data.{split}={args.corpus}/four.{split}.parquet" for split in ("validate", "test")]
+        common += [f"--model.tokenizer={args.corpus}/tokenizer.model", "--data.sampling=CurriculumSampling"]
+        common += ["--data.batches_per_round=40", f"--data.seed={seed}", f"--seed_everything={seed}"]
+        before = args.work / f"old.{seed}"
+        # What is tested is the last checkpoint: the best one would be chosen for forgetting little.
+        common += ["--checkpoint.monitor=null"]
+        # Going on lays the schedule out anew: the learning rate rises to about a third of its peak, and falls again.
+        fit(before, *common, f"--data.train={manifests['old']}", f"--trainer.max_steps={STEPS[0]}")
+        found: dict[str, Any] = {"seed": seed, "before": test_cers(before)}
+        for name in ("new", "all"):
+            run = args.work / f"{name}.{seed}"
+            start = f"--ckpt_path={before}/checkpoints/last.ckpt"
+            fit(run, *common, f"--data.train={manifests[name]}", f"--trainer.max_steps={STEPS[1]}", start)
+            found[name] = test_cers(run)
+        return found
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        results = list(track(pool.map(result, args.seeds), "training", len(args.seeds)))
+    means = {
+        stage: {
+            "old": sum(r[stage][domain] for r in results for domain in OLD) / len(results) / len(OLD),
+            "new": sum(r[stage][NEW] for r in results) / len(results),
+        }
+        for stage in ("before", "new", "all")
+    }
+    print(json.dumps(means, indent=1))
+    write_report(args.out, {"old": OLD, "new": NEW, "steps": STEPS, "mean_test_cer": means, "runs": results})
+
+
+def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
+    """Write the rows of some domains as a manifest beside the source."""
+    manifest = read_manifest(source)
+    keep = [manifest.domains[i] in domains for i in manifest.domain_index]
+    write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
+    return out
+
+
+def test_cers(run: Path) -> dict[str, float]:
+    """Test CER by domain of a finished run."""
+    domains = json.loads((run / "test_metrics.json").read_text())["domains"]
+    return {name: rates["cer"] for name, rates in domains.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+import torch
+
+from stt.__main__ import main as stt
+from stt.cli import main
+
+CURRICULUM = "--data.sampling=stt.data.sampling.CurriculumSampling"
+
+
+@pytest.fixture
+def run(fit_args: list[str], tmp_path: Path) -> Path:
+    """The folder of a run of two rounds under the curriculum."""
+    main([*fit_args, CURRICULUM])
+    return tmp_path / "run"
+
+
+def command(*args: object) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        stt(["curriculum", "show", *map(str, args)])
+    assert stopped.value.code == 0
+
+
+def test_a_run_is_drawn_with_a_column_for_each_domain(run: Path) -> None:
+    command(run)
+    picture = matplotlib.image.imread(run / "curriculum.png")
+    height, width, _ = picture.shape
+    assert width > 600
+    assert height > 800
+    assert picture[..., :3].std() > 0.1
+
+
+def test_suspects_are_listed_worst_first_with_what_was_read_and_heard(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    sampling = state["SpeechDataModule"]["sampling"]
+    sampling["suspects"][[3, 10]] = True
+    sampling["ledger"]["doubt"][[3, 10]] = torch.tensor([0.8, 1.1], dtype=torch.float16)
+    sampling["ledger"]["looks"][[3, 10]] = 4
+    sampling["hypotheses"] = {"rows": torch.tensor([10]), "texts": ["abc"]}
+    torch.save(state, checkpoint)
+    command(checkpoint, "--out", tmp_path / "c.pdf", "--suspects", tmp_path / "s.csv")
+    assert (tmp_path / "c.pdf").read_bytes().startswith(b"%PDF")
+    with (tmp_path / "s.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == ["11", "4"]
+    assert rows[0]["audio"] == "10.wav"
+    assert rows[0]["hypothesis"] == "abc"
+    assert 0 < float(rows[0]["cer"]) <= 3
+    assert (rows[0]["doubt"], rows[0]["looks"], rows[0]["domain"]) == ("1.10", "4", "high")
+    assert (rows[1]["hypothesis"], rows[1]["cer"]) == ("", "")
+    assert "2 suspects" in capsys.readouterr().out
+
+
+def test_what_is_no_run_or_has_no_curriculum_is_refused(
+    fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    assert "neither a checkpoint nor a run folder" in fails(stt, ["curriculum", "show", str(tmp_path)])
+    main(fit_args)
+    assert "this run has no curriculum" in fails(stt, ["curriculum", "show", str(tmp_path / "run")])
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "x.ckpt").write_text("no checkpoint")
+    assert "not a readable checkpoint" in fails(stt, ["curriculum", "show", str(tmp_path / "checkpoints" / "x.ckpt")])
+
+
+def test_suspects_of_another_manifest_are_not_listed(run: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("audio,text,duration,domain\n1.wav,a,1.0,high\n")
+    args = ["curriculum", "show", str(run), "--suspects", str(tmp_path / "s.csv"), "--manifest", str(other)]
+    assert "was not trained on this manifest" in fails(stt, args)
