@@ -104,7 +104,10 @@ def corpus(size: int, rng: np.random.Generator) -> Any:
         domains=names,
         domain_index=index,
         durations=np.clip(rng.lognormal(1.1, 0.6, size), 0.5, 20).astype(np.float32),
-        table={"cer": pa.array(rng.random(size, dtype=np.float32))},
+        table={
+            "cer": pa.array(rng.random(size, dtype=np.float32)),
+            "text": pa.array(np.full(size, "some words", dtype=object), pa.large_string()),
+        },
         path=Path("benchmark"),
         keys=rng.integers(0, 2**63, size, dtype=np.uint64),
         rows_by_domain=lambda: [np.flatnonzero(index == i) for i in range(len(names))],

@@ -8,11 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from stt.data.batch import Batch, LeftOut
 from stt.files import written_aside
+from stt.host import HostCopy
 
 log = logging.getLogger(__name__)
 STREAK = 3  # non-finite losses in a row, from the same utterance, that make it a suspect worth naming
@@ -29,7 +30,7 @@ class LeftOutReport(Callback):
         """Start with nothing left out."""
         self.items: dict[tuple[int, str], LeftOut] = {}
         self._streaks: Counter[int] = Counter()
-        self._previous: tuple[Batch, dict[str, Tensor]] | None = None
+        self._previous: tuple[Batch, HostCopy] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over what the data module left out before the first step."""
@@ -41,11 +42,12 @@ class LeftOutReport(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Look at the previous step's losses (they are ready, so the device is not waited for)."""
+        """Look at the previous step's losses, whose copy is ready by now."""
+        copy = HostCopy(torch.stack([outputs["losses"].isfinite(), outputs["counted"]]))
         self._add(trainer, batch.left_out)
         if self._previous is not None:
             self._examine(trainer, *self._previous)
-        self._previous = (batch, outputs)
+        self._previous = (batch, copy)
         pl_module.log("data/left_out", float(len(self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -54,9 +56,8 @@ class LeftOutReport(Callback):
             self._examine(trainer, *self._previous)
             self._previous = None
 
-    def _examine(self, trainer: Trainer, batch: Batch, outputs: dict[str, Tensor]) -> None:
-        finite = outputs["losses"].isfinite().tolist()
-        counted = outputs["counted"].tolist()
+    def _examine(self, trainer: Trainer, batch: Batch, copy: HostCopy) -> None:
+        finite, counted = copy.read().tolist()
         found = []
         for i, (row, name) in enumerate(zip(batch.rows, batch.names, strict=True)):
             if not counted[i]:

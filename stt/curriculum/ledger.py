@@ -56,7 +56,7 @@ class Ledger:
         Args:
             domain: place of each utterance's domain, 0 to `num_domains` - 1.
             num_domains: number of domains, 255 at most.
-            prior: quality known beforehand, such as the manifest's `cer`, on any positive scale; NaN where unknown.
+            prior: quality known beforehand, such as the manifest's `cer`, on any scale from 0 up; NaN where unknown.
             seed: decides whose turn comes first.
 
         Raises:
@@ -78,8 +78,8 @@ class Ledger:
         )
         if prior is not None:
             for i in range(num_domains):
-                rows = np.flatnonzero((ledger.domain == i) & (prior > 0))
-                if len(rows):
+                rows = np.flatnonzero((ledger.domain == i) & np.isfinite(prior))
+                if len(rows) and prior[rows].mean() > 0:
                     ledger.prior[rows] = np.clip(prior[rows] / prior[rows].mean(), 0.2, 5)
         return ledger
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 import torch
 
 from stt.corpus.manifest import Manifest
 from stt.curriculum.controller import Controller
 from stt.curriculum.curriculum import Curriculum, Draw
 from stt.curriculum.draw import Rows, uniform_draw
-from stt.curriculum.ledger import Ledger
+from stt.curriculum.ledger import Floats, Ledger
 from stt.curriculum.observed import Observed
 from stt.errors import InputError
 
@@ -97,8 +98,7 @@ class CurriculumSampling(UniformSampling):
             controllers = [Controller.new(target) for target in targets]
         except ValueError as error:
             raise InputError(str(error)) from error
-        prior = np.asarray(manifest.table["cer"].to_numpy(), dtype=np.float32)
-        ledger = Ledger.new(manifest.domain_index, len(manifest.domains), prior, seed)
+        ledger = Ledger.new(manifest.domain_index, len(manifest.domains), difficulty(manifest), seed)
         self.curriculum = Curriculum(ledger, controllers, rows_by_domain, seed)
         self.keys = manifest.keys
         self.hypotheses: dict[int, str] = {}
@@ -211,6 +211,19 @@ class CurriculumSampling(UniformSampling):
         counts, _ = np.histogram(estimate, bins=HISTOGRAM_BINS, range=(0, 1))
         shares = counts / len(estimate)
         return {f"ledger_{i / HISTOGRAM_BINS:.1f}": float(share) for i, share in enumerate(shares)}
+
+
+def difficulty(manifest: Manifest) -> Floats:
+    """How hard each utterance seems before anyone has looked, on a scale of its domain's own (row,).
+
+    The manifest's `cer` where a domain has one for every row, else the root of the speaking rate: on digits in noise
+    its rank correlation with the CER was 0.08 to 0.19 within a domain, that of the duration -0.13 to 0.09.
+    """
+    cer = np.asarray(manifest.table["cer"].to_numpy(), dtype=np.float32)
+    characters = np.asarray(pc.utf8_length(manifest.table["text"]).to_numpy(), dtype=np.float32)
+    lacks = np.bincount(manifest.domain_index, weights=np.isnan(cer), minlength=len(manifest.domains)) > 0
+    rate = np.sqrt(characters / manifest.durations)
+    return np.where(lacks[manifest.domain_index], rate, cer)
 
 
 def _places(keys: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> Rows:

@@ -39,6 +39,19 @@ def test_every_domain_gives_its_share_however_small_it_is(tmp_path: Path, kind: 
     np.testing.assert_array_equal(sampling.draw(0), rows)
 
 
+def test_before_the_first_look_difficulty_is_the_manifests_or_the_speaking_rate(tmp_path: Path) -> None:
+    rows = [
+        {"audio": f"{domain}{i}.wav", "text": text, "duration": 1.0, "domain": domain, "cer": cer}
+        for i, (domain, text, cer) in enumerate(
+            [("known", "a", 0.1), ("known", "a", 0.3), ("some", "aaaa", 0.9), ("some", "a" * 16, None)]
+        )
+    ]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
+    sampling = started(CurriculumSampling(), read_manifest(tmp_path / "m.parquet"), [1, 1])
+    assert isinstance(sampling, CurriculumSampling)
+    assert sampling.curriculum.ledger.prior.tolist() == pytest.approx([0.5, 1.5, 2 / 3, 4 / 3], rel=1e-3)
+
+
 def test_the_curriculum_moves_to_what_is_near_the_target(tmp_path: Path) -> None:
     corpus = manifest(tmp_path, {"d": 400})
     own = np.linspace(0, 0.8, 400).astype(np.float32)  # no learning: each row has the CER it has
