@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from stt.cli import main
+from stt.reports.run import Run
 from tests.conftest import ROOT
 from tests.recorder import recorded
 
@@ -96,6 +97,7 @@ def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_l
     for rank in (0, 1):
         assert recorded(parts, rank) == recorded(whole, rank)
     assert_same_end(parts, whole)
+    assert 0 < Run(whole, last(whole)).metrics()["data/rank_cost_spread"][0][1] < 0.5
 
     main([*fit_args, *options(alone), f"--ckpt_path={last(alone)}"])
     rows = recorded(alone)

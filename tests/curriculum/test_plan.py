@@ -38,6 +38,8 @@ def test_padding_is_under_10_percent_and_batches_of_a_step_cost_alike() -> None:
     for ranks in plan.batches:
         costs = [float(DURATIONS[part].max()) * len(part) for part in ranks]
         assert max(costs) / min(costs) < 1.25
+    assert 0 < plan.rank_spread(DURATIONS) < 0.05
+    assert make(num_ranks=1).rank_spread(DURATIONS) == 0
 
 
 def test_the_plan_is_equal_on_all_ranks_and_another_in_another_round() -> None:
