@@ -32,7 +32,7 @@ class Draw:
     weights: Floats  # how much of the domain each of them stands for
     turns: Floats  # of all utterances of the domain, after this draw
     beta: float
-    effective: float  # effective number of utterances over those there are to draw from
+    effective: float  # effective number of utterances, 1 / sum p^2
     easiest: bool
     hardest: bool
 
@@ -131,7 +131,7 @@ class Curriculum:
             weights.astype(np.float32),
             all_turns,
             beta,
-            effective_share(binned, beta),
+            effective_share(binned, beta) * len(trusted),
             easiest=beta > 0 and mean > wanted + TOLERANCE,
             hardest=beta < 0 and mean < wanted - TOLERANCE,
         )

@@ -199,7 +199,7 @@ class CurriculumSampling(UniformSampling):
             "set_point": controller.set_point,
             "beta": drawn.beta,
             "strength": controller.strength,
-            "effective_utterances": drawn.effective * len(mine),
+            "effective_utterances": drawn.effective,
             "seen_share": float(np.count_nonzero(ledger.count[mine]) / len(mine)),
             "passes": float(ledger.count[mine].mean()),
             "suspects": float(np.count_nonzero(self.curriculum.suspects[mine])),

@@ -58,7 +58,7 @@ def simulate(
             for drawn, controller in zip(draws, curriculum.controllers, strict=True)
         ]
         log["observed"].append([float(part.cers.mean()) for part in parts])
-        log["effective"].append([drawn.effective for drawn in draws])
+        log["effective"].append([drawn.effective / len(own) for drawn, own in zip(draws, rows, strict=True)])
         log["strength"].append([controller.strength for controller in curriculum.controllers])
         log["wrong"].append([float(learner.wrong[drawn.rows].mean()) for drawn in draws])
         curriculum.close_round(draws, merge(parts))
