@@ -20,6 +20,8 @@ from stt.corpus.stats import stats_table
 from stt.errors import InputError
 from stt.text.normalize import get_normalizer
 
+PIECES = [300, 1000, 3000]
+STRIDES = [2, 4, 8]
 app = typer.Typer(help="Make and look at corpora.", no_args_is_help=True)
 import_app = typer.Typer(help="Turn a corpus of some format into a manifest.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
@@ -29,6 +31,26 @@ app.add_typer(import_app, name="import")
 def stats(manifest: Path) -> None:
     """Print hours, utterances, characters per second, vocabulary and lengths by domain."""
     Console().print(stats_table(read_manifest(manifest)))
+
+
+@app.command()
+def feasibility(
+    manifest: Path,
+    pieces: Annotated[list[int], typer.Option(help="size of vocabulary to try; may be given several times")] = PIECES,
+    stride: Annotated[list[int], typer.Option(help="stride of the network to try; likewise")] = STRIDES,
+    normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
+    hop_seconds: Annotated[float, typer.Option(help="distance of feature frames")] = 0.01,
+) -> None:
+    """Print how vocabularies and strides fit the corpus: frames per token, and what CTC could not align."""
+    from stt.data.vocabulary import fits_table, vocabulary_fits  # takes seconds to import, which --help should not
+
+    if min(pieces) < 2 or min(stride) < 1 or not hop_seconds > 0:
+        raise InputError("--pieces must be 2 or more, --stride 1 or more, --hop-seconds more than 0")
+    fits = vocabulary_fits(read_manifest(manifest), get_normalizer(normalizer), pieces, stride, hop_seconds)
+    Console().print(fits_table(fits))
+    for fit in fits:
+        if fit.warning:
+            print(f"warning: {fit.warning}")
 
 
 @app.command()
