@@ -22,6 +22,7 @@ from stt.callbacks import (
     LeftOutReport,
     Observations,
     Predictions,
+    RandomState,
     Transcripts,
 )
 from stt.data.datamodule import SpeechDataModule
@@ -123,7 +124,7 @@ class SpeechCLI(LightningCLI):
         if config.trainer.logger in (None, True) and not config.trainer.fast_dev_run:
             kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
         trainer = super().instantiate_trainer(**kwargs)
-        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions()]
+        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions(), RandomState()]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.

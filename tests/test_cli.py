@@ -150,6 +150,10 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
         return torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
     mid = ["--last.every_n_train_steps=1", f"--data.sampling=stt.data.sampling.{sampling}", "--trainer.max_steps=9"]
+    mid += [
+        "--model.augment.init_args.strength=0.5",
+        "--model.encoder.init_args.dropout=0.2",
+    ]  # what is drawn by chance
     main([*fit_args, f"--run={tmp_path / 'whole'}", *mid])
     # Stopped in the middle of the second round of three batches, then started again for the rest and a third.
     main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, "--trainer.max_steps=4"])

@@ -46,6 +46,8 @@ def options(run: Path, kill_at: int = -1, devices: int = 1) -> list[str]:
         CURRICULUM,
         "--trainer.max_steps=9",
         "--last.every_n_train_steps=2",
+        "--model.augment.init_args.strength=0.5",
+        "--model.encoder.init_args.dropout=0.2",
         "--trainer.callbacks+=tests.recorder.Recorder",
         f"--trainer.callbacks.folder={run}",
         f"--trainer.callbacks.kill_at={kill_at}",
@@ -63,6 +65,9 @@ def sampling_state(run: Path) -> dict[str, Any]:
 
 
 def assert_same_end(one: Path, other: Path) -> None:
+    weights = [torch.load(last(run), weights_only=True)["state_dict"] for run in (one, other)]
+    for name, values in weights[0].items():
+        assert torch.equal(values, weights[1][name]), name
     states = [sampling_state(run) for run in (one, other)]
     for name, values in states[0]["ledger"].items():
         assert torch.equal(values.nan_to_num(-1), states[1]["ledger"][name].nan_to_num(-1)), name

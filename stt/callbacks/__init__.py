@@ -5,6 +5,7 @@ from stt.callbacks.error_rates import DomainErrorRatesCallback
 from stt.callbacks.left_out import LeftOutReport
 from stt.callbacks.observations import Observations
 from stt.callbacks.predictions import Predictions
+from stt.callbacks.random_state import RandomState
 from stt.callbacks.transcripts import Transcripts
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Observations",
     "PercentileClipping",
     "Predictions",
+    "RandomState",
     "Transcripts",
 ]

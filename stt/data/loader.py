@@ -111,6 +111,8 @@ def loader_options(num_workers: int) -> dict[str, Any]:
         "persistent_workers": num_workers > 0,
         "pin_memory": torch.cuda.is_available(),
         "worker_init_fn": _one_thread,
+        # Its own, so that starting workers does not draw from what dropout and augmentation draw from.
+        "generator": torch.Generator(),
     }
 
 
