@@ -23,6 +23,7 @@ from stt.callbacks import (
     Observations,
     Predictions,
     RandomState,
+    Throughput,
     Transcripts,
 )
 from stt.data.datamodule import SpeechDataModule
@@ -124,7 +125,8 @@ class SpeechCLI(LightningCLI):
         if config.trainer.logger in (None, True) and not config.trainer.fast_dev_run:
             kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
         trainer = super().instantiate_trainer(**kwargs)
-        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions(), RandomState()]
+        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions()]
+        callbacks += [RandomState(), Throughput()]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.

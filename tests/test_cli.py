@@ -70,7 +70,8 @@ def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     last = [row for row in logged if row["val/cer/mean"]][-1]
     assert float(last["val/cer/mean"]) < 0.02
     assert float(last["val/cer/mean"]) == pytest.approx((float(last["val/cer/high"]) + float(last["val/cer/low"])) / 2)
-    for name in ("train/loss", "clip/norm", "clip/time_share", "clip/share_clipped", "data/left_out", "lr/pg1"):
+    names = ("train/loss", "clip/norm", "clip/time_share", "clip/share_clipped", "data/left_out", "lr/pg1")
+    for name in (*names, "progress/audio_hours", "throughput/waiting_for_data"):
         assert any(row.get(name) for row in logged), name
 
 

@@ -6,6 +6,7 @@ from stt.callbacks.left_out import LeftOutReport
 from stt.callbacks.observations import Observations
 from stt.callbacks.predictions import Predictions
 from stt.callbacks.random_state import RandomState
+from stt.callbacks.throughput import Throughput
 from stt.callbacks.transcripts import Transcripts
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "PercentileClipping",
     "Predictions",
     "RandomState",
+    "Throughput",
     "Transcripts",
 ]
