@@ -15,13 +15,13 @@ from stt.curriculum.controller import Controller
 from stt.curriculum.draw import Rows
 from stt.curriculum.ledger import Floats, Ledger
 from stt.curriculum.observed import Observed
-from stt.curriculum.suspects import doubts, find_suspects
+from stt.curriculum.suspects import could_be_cleared, doubts, find_suspects
 from stt.curriculum.tilt import draw, effective_share, frequencies, histogram, solve_beta, tilted_mean
 
 AUDIT_SHARE = 0.005  # of a round: any suspects
-APPEAL_SHARE = 0.01  # of a round, at most: the least doubted suspects among those that were not looked at often
-TOLERANCE = 1e-6  # of a mean CER
+APPEAL_SHARE = 0.02  # of a round, at most: suspects whom one look that goes well would clear
 SURE = 3  # looks at a label after which a suspicion can only wait for the audit
+TOLERANCE = 1e-6  # of a mean CER
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,16 @@ class Curriculum:
         )
 
     def _audits(self, suspects: Rows, count: int, rng: np.random.Generator) -> Rows:
-        """Suspects to look at again in a round of `count`, so that a wrong suspicion is taken back."""
+        """Suspects to look at again in a round of `count`, so that a wrong suspicion is taken back.
+
+        Most wrong suspicions rest on a single look at a short utterance, so those come first.
+        """
         audits = _some(suspects, round(AUDIT_SHARE * count), rng)
-        appeals = np.setdiff1d(suspects[self.ledger.looks[suspects] < SURE], audits)
-        appeals = appeals[np.argsort(self.ledger.doubt[appeals], kind="stable")]
-        return np.concatenate([audits, appeals[: round(APPEAL_SHARE * count)]])
+        others = np.setdiff1d(suspects, audits)
+        doubt, looks = self.ledger.doubt[others], self.ledger.looks[others]
+        open_cases = np.flatnonzero((looks < SURE) & could_be_cleared(doubt, looks))
+        order = np.lexsort((doubt[open_cases], looks[open_cases]))[: round(APPEAL_SHARE * count)]
+        return np.concatenate([audits, others[open_cases[order]]])
 
 
 def _some(rows: Rows, most: int, rng: np.random.Generator) -> Rows:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stt.curriculum.suspects import doubts, find_suspects
+from stt.curriculum.suspects import could_be_cleared, doubts, find_suspects
 
 RNG = np.random.default_rng(0)
 
@@ -37,3 +37,8 @@ def test_never_more_than_half_of_a_domain_is_suspected() -> None:
     suspects = find_suspects(*arrays([1.0, 0.9, 1.1, 1.2], [3] * 4))
     assert np.flatnonzero(suspects).tolist() == [2, 3]
     assert not find_suspects(*arrays([1.0], [9])).any()
+
+
+def test_what_one_good_look_would_clear_is_told_from_what_it_would_not() -> None:
+    doubt, looks = arrays([0.8, 1.1, 1.4, 0.8, 1.1], [1, 1, 1, 2, 2])
+    assert could_be_cleared(doubt, looks).tolist() == [True, True, False, True, False]
