@@ -114,6 +114,23 @@ def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_l
     assert after - before == len(seen) + len(set(rows[4] + rows[5]))
 
 
+def test_a_run_goes_on_with_another_manifest_in_the_middle_of_a_round(
+    fit_args: list[str], tones: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    main([*fit_args, *options(run), "--trainer.max_steps=4"])
+    # Half of the utterances, in another order, as after cleaning the data.
+    fewer = tones.with_name("fewer.jsonl")
+    fewer.write_text("\n".join(tones.read_text().splitlines()[:60][::-1]) + "\n")
+    main([*fit_args, *options(run), f"--data.train={fewer}", f"--ckpt_path={last(run)}"])
+    assert sorted(recorded(run)) == list(range(9))
+    assert max(row for step in range(4, 9) for row in recorded(run)[step]) < 60
+    count = sampling_state(run)["ledger"]["count"].numpy()
+    assert len(count) == 60
+    of_the_first_round = {59 - row for step in range(3) for row in recorded(run)[step] if row < 60}
+    assert (count[sorted(of_the_first_round)] > 0).all()
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -115,7 +115,7 @@ class Observations(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with them, each rank with its own; with another number of ranks, close that round at once."""
         assert self._trainer is not None
-        ranks = [_observed(part) for part in state_dict["ranks"]]
+        ranks = [_datamodule(self._trainer).restored(_observed(part)) for part in state_dict["ranks"]]
         if len(ranks) == self._trainer.world_size:
             self._parts = [ranks[self._trainer.global_rank]]
         else:

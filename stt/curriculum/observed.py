@@ -57,6 +57,13 @@ class Observed:
         return Observed(rows, values, self.hypotheses)
 
 
+def renumber(observed: Observed, now: Rows) -> Observed:
+    """Follow the utterances to another manifest: `now` is the place there of each row here, -1 where it is gone."""
+    rows = now[observed.rows]
+    hypotheses = {int(now[row]): text for row, text in observed.hypotheses.items() if now[row] >= 0}
+    return Observed(rows[rows >= 0], observed.values[rows >= 0], hypotheses)
+
+
 def merge(parts: Sequence[Observed]) -> Observed:
     """Sort observations by row; a row that comes several times gets the means of what is known, and the last text."""
     rows, place = np.unique(np.concatenate([part.rows for part in parts]), return_inverse=True)

@@ -158,6 +158,10 @@ class SpeechDataModule(LightningDataModule):
         spread = {} if self._rank_spread is None else {"data/rank_cost_spread": self._rank_spread}
         return self.sampling.close_round(self._batches.round, observed) | spread
 
+    def restored(self, observed: Observed) -> Observed:
+        """Give what of a checkpoint's observations is still there, by the rows of today's manifest."""
+        return self.sampling.restored(observed)
+
     def close_left_round(self, observed: Observed) -> None:
         """Hand it what a run with another number of ranks had seen of a round; training goes on with the next round."""
         if len(observed.rows):

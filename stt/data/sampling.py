@@ -15,7 +15,7 @@ from stt.curriculum.controller import Controller
 from stt.curriculum.curriculum import Curriculum, Draw
 from stt.curriculum.draw import Rows, uniform_draw
 from stt.curriculum.ledger import Floats, Ledger
-from stt.curriculum.observed import Observed
+from stt.curriculum.observed import Observed, renumber
 from stt.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,11 @@ class UniformSampling:
             for i, domain in enumerate(self.domains)
             if counts[i]
         }
+
+    def restored(self, observed: Observed) -> Observed:
+        """Give what of a checkpoint's observations is still there, by today's rows."""
+        there = np.arange(max(len(self.domain_index), int(observed.rows.max(initial=0)) + 1))
+        return renumber(observed, np.where(there < len(self.domain_index), there, -1))
 
     def close_left_round(self, observed: Observed) -> None:
         """Enter what was observed of a round that a run with another number of ranks has left open."""
@@ -106,6 +111,7 @@ class CurriculumSampling(UniformSampling):
         self._round = -1
         self._draws: list[Draw] = []
         self._left = (-1, counts)  # round and counts of the checkpoint that was loaded
+        self._now: Rows | None = None  # today's place of each row of its manifest, where that was another one
 
     def draw(self, round_index: int) -> Rows:
         """Rows of a round; it must be closed before another is drawn."""
@@ -131,6 +137,10 @@ class CurriculumSampling(UniformSampling):
             values = self._state_of(i) | self._ledger_of(i)
             metrics |= {f"curriculum/{name}/{domain}": value for name, value in values.items()}
         return metrics
+
+    def restored(self, observed: Observed) -> Observed:
+        """Give what of a checkpoint's observations is still there, by today's rows."""
+        return observed if self._now is None else renumber(observed, self._now)
 
     def close_left_round(self, observed: Observed) -> None:
         """Enter what was observed of a round that a run with another number of ranks has left open."""
@@ -167,8 +177,10 @@ class CurriculumSampling(UniformSampling):
             self.hypotheses = dict(texts)
             return
         places = _places(keys, self.keys)
+        self._now = np.full(len(keys), -1, np.int64)
+        self._now[places[places >= 0]] = np.flatnonzero(places >= 0)
         known = int((places >= 0).sum())
-        gone = len(keys) - len(np.unique(places[places >= 0]))
+        gone = int((self._now < 0).sum())
         log.warning(
             "%s is not the manifest that the checkpoint's ledger is about: %d utterances are known, "
             "%d are new and count as their domain's mean, %d of the ledger's are gone",
@@ -179,9 +191,7 @@ class CurriculumSampling(UniformSampling):
         )
         names = {domain: i for i, domain in enumerate(state["domains"])}
         self.curriculum.load_state_dict(plain, places, [names.get(domain, -1) for domain in self.domains])
-        old = dict(texts)
-        now = np.flatnonzero(self.curriculum.suspects).tolist()
-        self.hypotheses = {row: old[places[row]] for row in now if places[row] in old}
+        self.hypotheses = {int(self._now[row]): text for row, text in texts if self._now[row] >= 0}
 
     @property
     def nbytes(self) -> int:

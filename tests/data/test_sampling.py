@@ -122,6 +122,11 @@ def test_of_another_manifest_what_is_shared_is_known(tmp_path: Path, caplog: pyt
     np.testing.assert_array_equal(sampling.curriculum.suspects[90:], old.curriculum.suspects[:100])
     assert sampling.hypotheses.keys() == set(np.flatnonzero(sampling.curriculum.suspects).tolist())
     assert [controller.target for controller in sampling.curriculum.controllers] == [0.2] * 3
+    # Observations of the open round: rows 5 of a, 120 of b, which is still there, and 170, which is gone.
+    restored = sampling.restored(observed(np.array([5, 120, 170]), np.array([0.1, 0.2, 0.3])))
+    assert restored.rows.tolist() == [95, 20]
+    np.testing.assert_allclose(restored.cers, [0.1, 0.2], rtol=1e-6)
+    assert restored.hypotheses == {95: "text 5", 20: "text 120"}
     assert np.bincount(corpus.domain_index[sampling.draw(12)]).tolist() == [30, 30, 30]
 
 
@@ -161,3 +166,9 @@ def test_a_round_left_open_by_another_number_of_ranks_is_closed_as_it_was_drawn(
     sampling.close_left_round(observed(rows, np.full(len(rows), 0.3)))
     assert int(sampling.curriculum.ledger.count.sum()) == int(old.curriculum.ledger.count.sum()) + len(rows)
     assert np.bincount(corpus.domain_index[sampling.draw(4)]).tolist() == [60, 60]
+
+
+def test_uniform_sampling_forgets_observations_of_rows_that_are_gone(tmp_path: Path) -> None:
+    sampling = started(UniformSampling(), manifest(tmp_path, {"a": 10}), [5])
+    assert sampling.restored(observed(np.array([3, 12]), np.zeros(2))).rows.tolist() == [3]
+    assert sampling.restored(Observed.nothing()).rows.tolist() == []
