@@ -70,9 +70,8 @@ class Curriculum:
             trusted = ~self.suspects[rows]
             doubt = doubts(found.losses, found.random_losses)[seen]
             self.ledger.observe(rows, cers, doubt, weights * trusted, domain)
-            if trusted.any():
-                mean = float(np.clip(cers[trusted], 0, 1).mean())
-                self.controllers[domain].close_round(mean, drawn.easiest, drawn.hardest)
+            mean = float(np.clip(cers, 0, 1).mean())
+            self.controllers[domain].close_round(mean, drawn.easiest, drawn.hardest)
             of_domain = self.rows_by_domain[domain]
             self.ledger.turn[of_domain] = drawn.turns
             self.suspects[of_domain] = find_suspects(self.ledger.doubt[of_domain], self.ledger.looks[of_domain])
