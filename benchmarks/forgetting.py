@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from common import fit, write_report
+from common import ROOT, call, fit, write_report
 
 from stt.corpus.manifest import read_manifest, write_manifest
 from stt.progress import track
@@ -43,21 +43,26 @@ def main() -> None:
     for split in ("validate", "test"):
         select(args.corpus / f"{split}.parquet", args.corpus / f"four.{split}.parquet", (*OLD, NEW))
 
+    def trained(run: Path, seed: int, *options: str) -> dict[str, float]:
+        """Train; test the last checkpoint, because the best one would be chosen for forgetting little."""
+        if not (run / "test_metrics.json").exists():
+            common = ["--data.sampling=CurriculumSampling", "--data.batches_per_round=40"]
+            common += [f"--data.validate={args.corpus}/four.validate.parquet", "--data.test=null"]
+            common += [f"--data.seed={seed}", f"--seed_everything={seed}"]
+            fit(run, f"--model.tokenizer={args.corpus}/tokenizer.model", *common, *options)
+            test = [f"--ckpt_path={run}/checkpoints/last.ckpt", f"--data.test={args.corpus}/four.test.parquet"]
+            call(str(ROOT / "train.py"), "test", *test, f"--run={run}")
+        domains = json.loads((run / "test_metrics.json").read_text())["domains"]
+        return {name: rates["cer"] for name, rates in domains.items()}
+
     def result(seed: int) -> dict[str, Any]:
-        common = [f"--data.{split}={args.corpus}/four.{split}.parquet" for split in ("validate", "test")]
-        common += [f"--model.tokenizer={args.corpus}/tokenizer.model", "--data.sampling=CurriculumSampling"]
-        common += ["--data.batches_per_round=40", f"--data.seed={seed}", f"--seed_everything={seed}"]
         before = args.work / f"old.{seed}"
-        # What is tested is the last checkpoint: the best one would be chosen for forgetting little.
-        common += ["--checkpoint.monitor=null"]
+        options = [f"--data.train={manifests['old']}", f"--trainer.max_steps={STEPS[0]}"]
+        found: dict[str, Any] = {"seed": seed, "before": trained(before, seed, *options)}
         # Going on lays the schedule out anew: the learning rate rises to about a third of its peak, and falls again.
-        fit(before, *common, f"--data.train={manifests['old']}", f"--trainer.max_steps={STEPS[0]}")
-        found: dict[str, Any] = {"seed": seed, "before": test_cers(before)}
+        start = [f"--ckpt_path={before}/checkpoints/last.ckpt", f"--trainer.max_steps={STEPS[1]}"]
         for name in ("new", "all"):
-            run = args.work / f"{name}.{seed}"
-            start = f"--ckpt_path={before}/checkpoints/last.ckpt"
-            fit(run, *common, f"--data.train={manifests[name]}", f"--trainer.max_steps={STEPS[1]}", start)
-            found[name] = test_cers(run)
+            found[name] = trained(args.work / f"{name}.{seed}", seed, f"--data.train={manifests[name]}", *start)
         return found
 
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -79,12 +84,6 @@ def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
     keep = [manifest.domains[i] in domains for i in manifest.domain_index]
     write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
     return out
-
-
-def test_cers(run: Path) -> dict[str, float]:
-    """Test CER by domain of a finished run."""
-    domains = json.loads((run / "test_metrics.json").read_text())["domains"]
-    return {name: rates["cer"] for name, rates in domains.items()}
 
 
 if __name__ == "__main__":
