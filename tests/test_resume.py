@@ -90,7 +90,7 @@ def test_a_run_killed_in_the_middle_of_a_round_goes_on_with_exactly_the_batches_
 
 
 def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_ledger(
-    fit_args: list[str], tmp_path: Path
+    fit_args: list[str], tones: Path, tmp_path: Path
 ) -> None:
     whole, parts, alone = tmp_path / "whole", tmp_path / "parts", tmp_path / "alone"
     finished(started([*fit_args, *options(whole, devices=2)]))
@@ -104,6 +104,7 @@ def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_l
     assert_same_end(parts, whole)
     assert 0 < Run(whole, last(whole)).metrics()["data/rank_cost_spread"][0][1] < 0.5
 
+    main(["test", f"--ckpt_path={last(alone)}", f"--data.test={tones}", f"--run={tmp_path / 'test'}"])
     main([*fit_args, *options(alone), f"--ckpt_path={last(alone)}"])
     rows = recorded(alone)
     assert sorted(rows) == list(range(9))
