@@ -30,6 +30,7 @@ class Step:
     tokenizer: Tokenizer
     tokens: HostCopy  # (batch, frame) tokens of the greedy hypothesis, -1 where a frame emits none
     losses: HostCopy  # (batch, 2) loss per token against the own and against another label
+    wants_doubts: bool
 
     @classmethod
     def of(cls, batch: Batch, outputs: dict[str, Tensor], tokenizer: Tokenizer, wants_doubts: bool) -> Step:
@@ -38,7 +39,7 @@ class Step:
         tokens = emitted_tokens(log_probs, frames, tokenizer.blank_id).to(torch.int16)
         own = torch.where(outputs["counted"], outputs["losses"], torch.nan)
         other = random_losses(log_probs, frames, batch, tokenizer.blank_id) if wants_doubts else torch.nan * own
-        return cls(batch, tokenizer, HostCopy(tokens), HostCopy(torch.stack([own, other], dim=1)))
+        return cls(batch, tokenizer, HostCopy(tokens), HostCopy(torch.stack([own, other], dim=1)), wants_doubts)
 
     def observed(self) -> Observed:
         """Wait for the copies and compare with the references."""
@@ -47,7 +48,7 @@ class Step:
         pairs = zip(batch.references, hypotheses, strict=True)
         cers = [character_error_rate(reference, hypothesis) for reference, hypothesis in pairs]
         values = np.concatenate([np.array(cers, np.float32).reshape(-1, 1), losses[: len(batch)]], axis=1)
-        texts = dict(zip(batch.rows, hypotheses, strict=True))
+        texts = dict(zip(batch.rows, hypotheses, strict=True)) if self.wants_doubts else {}
         return Observed(np.array(batch.rows, np.int64), np.where(np.isfinite(values), values, np.nan), texts)
 
 
@@ -101,7 +102,7 @@ class Observations(Callback):
         datamodule = _datamodule(trainer)
         if not datamodule.round_is_finished:
             return
-        observed = merge([Observed.nothing(), *(part for parts in gathered(trainer, self._parts) for part in parts)])
+        observed = merge([part for parts in gathered(trainer, self._parts) for part in parts])
         self._parts = []
         pl_module.log_dict(datamodule.close_round(observed))
         self._set_strengths(trainer, pl_module)
@@ -137,7 +138,7 @@ def _datamodule(trainer: Trainer) -> SpeechDataModule:
 
 def _plain(parts: list[Observed]) -> dict[str, Any]:
     """Observations as a checkpoint can hold them."""
-    whole = merge([Observed.nothing(), *parts])
+    whole = merge(parts)
     rows, values = torch.from_numpy(whole.rows), torch.from_numpy(whole.values)
     return {"rows": rows, "values": values, "hypotheses": whole.hypotheses}
 

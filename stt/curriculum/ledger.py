@@ -8,6 +8,7 @@ Arrays, not objects: 16.5 million utterances take about 270 MB.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -144,9 +145,9 @@ class Ledger:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @classmethod
-    def from_state_dict(cls, state: dict[str, npt.NDArray[np.generic]]) -> Ledger:
-        """Make a ledger of what `state_dict` gave."""
-        return cls(**{name: np.array(value) for name, value in state.items()})  # type: ignore[arg-type]
+    def from_state_dict(cls, state: Mapping[str, npt.ArrayLike]) -> Ledger:
+        """Make a ledger of what `state_dict` gave, as arrays or as the tensors of a checkpoint."""
+        return cls(**{name: np.array(value) for name, value in state.items()})
 
     @property
     def nbytes(self) -> int:

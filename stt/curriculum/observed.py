@@ -66,6 +66,7 @@ def renumber(observed: Observed, now: Rows) -> Observed:
 
 def merge(parts: Sequence[Observed]) -> Observed:
     """Sort observations by row; a row that comes several times gets the means of what is known, and the last text."""
+    parts = [Observed.nothing(), *parts]  # so that no part at all is no special case
     rows, place = np.unique(np.concatenate([part.rows for part in parts]), return_inverse=True)
     values = np.concatenate([part.values for part in parts])
     known = np.isfinite(values)

@@ -167,13 +167,11 @@ class CurriculumSampling(UniformSampling):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken; of another manifest, with what is known of the utterances they share."""
-        ledger = {name: value.numpy() for name, value in state["ledger"].items()}
-        plain = {**state, "ledger": ledger, "suspects": state["suspects"].numpy()}
         texts = zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True)
         self._left = (state["round"], state["counts"])
         keys = state["keys"].numpy().view(np.uint64)
         if np.array_equal(keys, self.keys) and state["domains"] == self.domains:
-            self.curriculum.load_state_dict(plain)
+            self.curriculum.load_state_dict(state)
             self.hypotheses = dict(texts)
             return
         places = _places(keys, self.keys)
@@ -190,7 +188,7 @@ class CurriculumSampling(UniformSampling):
             gone,
         )
         names = {domain: i for i, domain in enumerate(state["domains"])}
-        self.curriculum.load_state_dict(plain, places, [names.get(domain, -1) for domain in self.domains])
+        self.curriculum.load_state_dict(state, places, [names.get(domain, -1) for domain in self.domains])
         self.hypotheses = {int(self._now[row]): text for row, text in texts if self._now[row] >= 0}
 
     @property

@@ -43,7 +43,7 @@ def draw(run: Run) -> Figure:
         InputError: the run was not sampled by a curriculum, or its log is gone.
     """
     state, curves = sampling_state(run), run.metrics()
-    ledger = ledger_of(state)
+    ledger = Ledger.from_state_dict(state["ledger"])
     suspects = state["suspects"].numpy()
     domains: list[str] = state["domains"]
     figure, axes = plt.subplots(
@@ -89,7 +89,7 @@ def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
     state = sampling_state(run)
     if not np.array_equal(state["keys"].numpy().view(np.uint64), manifest.keys):
         raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
-    ledger = ledger_of(state)
+    ledger = Ledger.from_state_dict(state["ledger"])
     hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))
     rows = np.flatnonzero(state["suspects"].numpy())
     rows = rows[np.argsort(-ledger.doubt[rows], kind="stable")]
@@ -103,11 +103,6 @@ def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
             known = [cer, f"{ledger.doubt[row]:.2f}", int(ledger.looks[row])]
             writer.writerow([row + 1, manifest.name(row), domain, *known, reference, hypothesis])
     return len(rows)
-
-
-def ledger_of(state: dict[str, Any]) -> Ledger:
-    """Rebuild the ledger from a checkpoint's state."""
-    return Ledger.from_state_dict({name: values.numpy() for name, values in state["ledger"].items()})
 
 
 def _draw_observed(axis: Axes, observed: Curve, target: Curve) -> None:
