@@ -9,7 +9,6 @@ the same model, steps and batches; runs that are finished already are not repeat
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import math
@@ -22,7 +21,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-import torch
 from common import call, fit, write_report
 
 mpl.use("agg")
@@ -34,13 +32,14 @@ from stt.corpus.importers import fsdd
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest
 from stt.progress import track
+from stt.reports.curriculum import BAND, sampling_state
+from stt.reports.run import find_run
 from stt.text.normalize import get_normalizer
 
 DOMAINS = {"snr_30_db": 30.0, "snr_15_db": 15.0, "snr_05_db": 5.0, "snr_00_db": 0.0}
 STRINGS = {"train": 200, "validate": 12, "test": 40}  # for each of six speakers, in every domain
 SHUFFLED = {"clean": 0.0, "shuffled_05": 0.05, "shuffled_25": 0.25}
 SAMPLINGS = ("UniformSampling", "CurriculumSampling")
-BAND = 0.3  # relative
 
 
 def main() -> None:
@@ -151,7 +150,7 @@ def summarize(results: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]
 
 
 def draw(results: list[dict[str, Any]]) -> Figure:
-    """Draw validation CER over audio seconds, observed CER of the curriculum, and the share of wrong labels drawn."""
+    """Draw validation CER over audio hours, and the observed CER of the curriculum's first seed."""
     kinds = sorted({run["labels"] for run in results})
     figure, axes = plt.subplots(2, len(kinds), figsize=(4 * len(kinds), 7), squeeze=False, layout="constrained")
     for column, labels in enumerate(kinds):
@@ -179,11 +178,16 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
     drawn = [np.array(rows) for rows in json.loads((run / "drawn.json").read_text())]
     manifest = read_manifest(corpus / "train.parquet")
     late = np.concatenate(drawn[-len(drawn) // 4 :])
-    with next((run / "logs").glob("version_*/metrics.csv")).open() as file:
-        lines = list(csv.DictReader(file))
+    found = find_run(run)
+    metrics = found.metrics()
+
+    def curve(name: str) -> list[tuple[int, float]]:
+        """Points of a metric: steps done, value."""
+        return [(step + 1, round(value, 4)) for step, value in metrics.get(name, [])]
+
     test = json.loads((run / "test_metrics.json").read_text())
     seconds = np.cumsum([float(manifest.durations[rows].sum()) for rows in drawn])
-    curves = {domain: curve(lines, f"val/cer/{domain}") for domain in [*DOMAINS, "mean"]}
+    curves = {domain: curve(f"val/cer/{domain}") for domain in [*DOMAINS, "mean"]}
     result: dict[str, Any] = {
         "test_cer": test["mean"]["cer"],
         "audio_seconds": float(seconds[-1]),
@@ -193,31 +197,25 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
         "validation_cer": curves,
         "audio_seconds_at": [[step, float(seconds[step - 1])] for step, _ in curves["mean"]],
         "steps_to": {f"{c:g}": next((s for s, v in curves["mean"] if v <= c), None) for c in (0.3, 0.2, 0.1, 0.05)},
-        "observed": {domain: curve(lines, f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
+        "observed": {domain: curve(f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
     }
-    state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["SpeechDataModule"]["sampling"]
-    if "suspects" in state:
-        suspects = state["suspects"].numpy()
-        found = int((suspects & wrong).sum())
+    if any(name.startswith("curriculum/target_cer/") for name in metrics):
+        suspects = sampling_state(found)["suspects"].numpy()
+        right = int((suspects & wrong).sum())
         held = [within_band(result["observed"][domain]) for domain in DOMAINS]
-        effective = [v for d in DOMAINS for _, v in curve(lines, f"curriculum/effective_utterances/{d}")]
+        effective = [v for d in DOMAINS for _, v in curve(f"curriculum/effective_utterances/{d}")]
         result |= {
             "held": float(np.mean(np.concatenate(held))) if sum(map(len, held)) else None,
             "held_by_domain": {d: float(np.mean(h)) if len(h) else None for d, h in zip(DOMAINS, held, strict=True)},
             "suspects": int(suspects.sum()),
-            "precision": found / max(int(suspects.sum()), 1),
-            "recall": found / max(int(wrong.sum()), 1),
+            "precision": right / max(int(suspects.sum()), 1),
+            "recall": right / max(int(wrong.sum()), 1),
             "wrongly_suspected": float((suspects & ~wrong).sum() / (~wrong).sum()),
             "least_effective_share": min(effective) / (len(wrong) / len(DOMAINS)),
-            "beta": {domain: curve(lines, f"curriculum/beta/{domain}") for domain in DOMAINS},
-            "strength": {domain: curve(lines, f"curriculum/strength/{domain}") for domain in DOMAINS},
+            "beta": {domain: curve(f"curriculum/beta/{domain}") for domain in DOMAINS},
+            "strength": {domain: curve(f"curriculum/strength/{domain}") for domain in DOMAINS},
         }
     return result
-
-
-def curve(lines: list[dict[str, str]], name: str) -> list[tuple[int, float]]:
-    """Points (step, value) of a logged metric."""
-    return [(int(line["step"]) + 1, round(float(line[name]), 4)) for line in lines if line.get(name)]
 
 
 def within_band(observed: list[tuple[int, float]], target: float = 0.1) -> npt.NDArray[np.bool_]:
