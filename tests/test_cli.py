@@ -1,7 +1,5 @@
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +44,7 @@ def test_every_config_parses_and_builds(
             "--trainer.accelerator=cpu",
             "--trainer.devices=1",
             "--trainer.num_nodes=1",
-            "--trainer.strategy=auto",  # ddp is tried in processes of its own, below
+            "--trainer.strategy=auto",  # ddp is tried in processes of its own, in test_resume.py
             "--trainer.precision=32-true",
             "--trainer.enable_progress_bar=false",
             "--model.normalizer=plain-1",
@@ -172,14 +170,6 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
     assert last[0] == last[1]
 
 
-def in_a_process(args: list[str]) -> None:
-    """Run train.py as a user does; DDP starts its other processes from it."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *args], cwd=ROOT, timeout=240, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def test_a_run_resumed_from_its_best_checkpoint_closes_the_round_that_was_open(
     fit_args: list[str], tmp_path: Path
 ) -> None:
@@ -199,26 +189,6 @@ def test_a_run_resumed_from_its_best_checkpoint_closes_the_round_that_was_open(
     assert last["again"] == last["whole"]
 
 
-def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_path: Path) -> None:
-    results = {}
-    for devices, strategy in ((1, "auto"), (2, "ddp")):
-        run = tmp_path / str(devices)
-        in_a_process(
-            [
-                "test",
-                f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}",
-                f"--data.test={tones}",
-                "--data.num_workers=0",
-                "--trainer.accelerator=cpu",
-                f"--trainer.devices={devices}",
-                f"--trainer.strategy={strategy}",
-                f"--run={run}",
-            ]
-        )
-        results[devices] = json.loads((run / "test_metrics.json").read_text())
-    assert results[1] == results[2]
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -236,14 +206,6 @@ def test_the_usual_choices_train(fit_args: list[str], tmp_path: Path, options: l
     losses = [float(row["train/loss"]) for row in metrics(tmp_path / "run") if row["train/loss"]]
     assert all(0 < loss < 100 for loss in losses)
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
-
-
-def test_two_processes_train_together(fit_args: list[str], tmp_path: Path) -> None:
-    curriculum = "--data.sampling=stt.data.sampling.CurriculumSampling"
-    in_a_process([*fit_args, "--trainer.devices=2", "--trainer.strategy=ddp", curriculum])
-    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
-    assert state["global_step"] == 6
-    assert [row["val/cer/mean"] for row in metrics(tmp_path / "run") if row["val/cer/mean"]]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Killed runs go on exactly; several processes train as one, however they are started."""
 
+import json
 import os
 import shutil
 import signal
@@ -130,6 +131,35 @@ def test_a_run_goes_on_with_another_manifest_in_the_middle_of_a_round(
     assert len(count) == 60
     of_the_first_round = {59 - row for step in range(3) for row in recorded(run)[step] if row < 60}
     assert (count[sorted(of_the_first_round)] > 0).all()
+
+
+def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_path: Path) -> None:
+    results = {}
+    for devices, strategy in ((1, "auto"), (2, "ddp")):
+        run = tmp_path / str(devices)
+        finished(
+            started(
+                [
+                    "test",
+                    f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}",
+                    f"--data.test={tones}",
+                    "--data.num_workers=0",
+                    "--trainer.accelerator=cpu",
+                    f"--trainer.devices={devices}",
+                    f"--trainer.strategy={strategy}",
+                    f"--run={run}",
+                ]
+            )
+        )
+        results[devices] = json.loads((run / "test_metrics.json").read_text())
+    assert results[1] == results[2]
+
+
+def test_two_processes_train_together(fit_args: list[str], tmp_path: Path) -> None:
+    finished(started([*fit_args, "--trainer.devices=2", "--trainer.strategy=ddp", CURRICULUM]))
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 6
+    assert Run(tmp_path / "run", last(tmp_path / "run")).metrics()["val/cer/mean"]
 
 
 def free_port() -> int:
