@@ -1,4 +1,4 @@
-"""The command line of everything but training: `python -m stt corpus | tokenizer | curriculum | transcribe ...`."""
+"""The command line of everything but training: `python -m stt corpus | tokenizer | curriculum | ladder | ...`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from stt.commands import corpus, curriculum, tokenizer
+from stt.commands import bench, corpus, curriculum, ladder, tokenizer
 from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
 
@@ -18,6 +18,8 @@ app = typer.Typer(
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(curriculum.app, name="curriculum")
+app.add_typer(ladder.app, name="ladder")
+app.add_typer(bench.app, name="bench")
 app.command()(transcribe)
 
 

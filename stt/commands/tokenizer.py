@@ -10,7 +10,7 @@ import typer
 from stt.corpus.manifest import read_manifest
 from stt.files import written_aside
 from stt.text.normalize import get_normalizer
-from stt.text.tokenizer import train_tokenizer
+from stt.text.tokenizer import Tokenizer, train_letters, train_tokenizer
 
 app = typer.Typer(help="Make tokenizers.", no_args_is_help=True)
 
@@ -28,14 +28,32 @@ def train(
     normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
 ) -> None:
     """Train a SentencePiece BPE tokenizer on the texts of a training manifest."""
+    trained = train_tokenizer(_texts(manifest, normalizer), pieces)
+    if trained.vocab_size < pieces:
+        print(f"the texts hold {trained.vocab_size} pieces, not {pieces}")
+    _write(trained, out)
+
+
+@app.command()
+def letters(
+    manifest: Path,
+    out: Annotated[Path, typer.Option(help="tokenizer to write (.model)")],
+    normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
+) -> None:
+    """Make a tokenizer of single letters: for comparisons, and for networks of a small stride."""
+    _write(train_letters(_texts(manifest, normalizer)), out)
+
+
+def _texts(manifest: Path, normalizer: str) -> list[str]:
     corpus = read_manifest(manifest)
-    texts = corpus.table["text"].to_pylist()
+    texts: list[str] = corpus.table["text"].to_pylist()
     if corpus.normalizer is None:
         normalize = get_normalizer(normalizer)
         texts = [normalize(text).text for text in texts]
-    trained = train_tokenizer(texts, pieces)
+    return texts
+
+
+def _write(tokenizer: Tokenizer, out: Path) -> None:
     with written_aside(out) as aside:
-        aside.write_bytes(trained.model)
-    if trained.vocab_size < pieces:
-        print(f"the texts hold {trained.vocab_size} pieces, not {pieces}")
-    print(f"{trained.vocab_size} pieces written to {out}")
+        aside.write_bytes(tokenizer.model)
+    print(f"{tokenizer.vocab_size} pieces written to {out}")

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stt.host import to_device
+
 
 def frames_needed(tokens: Sequence[int]) -> int:
     """Fewest frames that can carry these tokens: one each, and a blank between two that are the same."""
@@ -20,9 +22,9 @@ def ctc_losses(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths
 
     Args:
         log_probs: (batch, frame, vocab), after log-softmax.
-        lengths: real frames (batch,).
+        lengths: real frames (batch,), on the host: CTC reads them there.
         tokens: targets (batch, token), padded with anything.
-        token_lengths: real tokens (batch,).
+        token_lengths: real tokens (batch,), on the host.
         blank_id: index of the blank.
 
     An utterance that cannot be aligned has an infinite loss here; the data pipeline leaves such
@@ -38,4 +40,4 @@ def ctc_losses(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths
             blank=blank_id,
             reduction="none",
         )
-    return losses / token_lengths.clamp(min=1)
+    return losses / to_device(token_lengths.clamp(min=1), losses.device)

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
 from stt.errors import InputError
 
 _INLINE = "spm-base64:"
+MOST_LETTERS = 10_000  # characters of an alphabet
 WORD_START = "\u2581"  # SentencePiece's mark of a space before a piece
 
 
@@ -108,9 +110,7 @@ def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:
     Raises:
         InputError: there is no text, or `num_pieces` is smaller than the alphabet.
     """
-    lines = [text for text in texts if text]
-    if not lines:
-        raise InputError("there is no text to train a tokenizer on")
+    lines = _lines(texts)
     try:
         return _train(lines, num_pieces)
     except RuntimeError as error:
@@ -126,12 +126,27 @@ def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:
         raise
 
 
-def _train(lines: Sequence[str], num_pieces: int) -> Tokenizer:
+def train_letters(texts: Iterable[str]) -> Tokenizer:
+    """Make a tokenizer whose tokens are the letters of normalized texts.
+
+    Raises:
+        InputError: there is no text.
+    """
+    return _train(_lines(texts), MOST_LETTERS, model_type="char", hard_vocab_limit=False)
+
+
+def _lines(texts: Iterable[str]) -> list[str]:
+    lines = [text for text in texts if text]
+    if not lines:
+        raise InputError("there is no text to train a tokenizer on")
+    return lines
+
+
+def _train(lines: Sequence[str], num_pieces: int, **options: Any) -> Tokenizer:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
         model_writer=model,
-        model_type="bpe",
         vocab_size=num_pieces,
         character_coverage=1.0,
         normalization_rule_name="identity",  # the project's own normalizer has done it
@@ -143,5 +158,6 @@ def _train(lines: Sequence[str], num_pieces: int) -> Tokenizer:
         input_sentence_size=2_000_000,  # bounds memory; a sample is enough for 1,000 pieces
         shuffle_input_sentence=True,
         num_threads=2,
+        **{"model_type": "bpe", **options},
     )
     return Tokenizer(model.getvalue())

@@ -4,9 +4,13 @@ import pytest
 import torch
 import yaml
 
-from stt.models import ConvTransformer
+import stt.models
+from stt.ladder.steps import read_ladder
+from stt.models import ConvTransformer, DeepSpeech2, Encoder, Wav2Letter
+from stt.models.deep_speech import BidirectionalGRU
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = [ROOT / "configs" / "model" / "tiny.yaml", *dict.fromkeys(ROOT / step.config for step in read_ladder())]
 
 
 def encoder(**options: object) -> ConvTransformer:
@@ -15,20 +19,30 @@ def encoder(**options: object) -> ConvTransformer:
     return ConvTransformer(**{"n_mels": 20, "d_model": 32, "num_layers": 2, "num_heads": 2, **sizes, **options})
 
 
-def with_settled_statistics(model: ConvTransformer) -> ConvTransformer:
+def configured(config: Path) -> Encoder:
+    torch.manual_seed(0)
+    entry = yaml.safe_load(config.read_text())["model"]["encoder"]
+    kind = getattr(stt.models, entry["class_path"].removeprefix("stt.models."))
+    model: Encoder = kind(n_mels=80, **entry.get("init_args", {}))
+    return model
+
+
+def parameters(config: Path) -> int:
+    return sum(parameter.numel() for parameter in configured(config).parameters())
+
+
+def with_settled_statistics(model: Encoder, n_mels: int) -> Encoder:
     """Give the norms running statistics that are not the initial ones, then switch to evaluation."""
     model.train()
     with torch.no_grad():
         for _ in range(3):
-            model(torch.randn(4, 100, model.conv.layers[0].depthwise.in_channels), torch.tensor([100, 80, 60, 9]))
+            model(torch.randn(4, 100, n_mels), torch.tensor([100, 80, 60, 9]))
     return model.eval()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_an_utterance_comes_out_the_same_alone_and_in_a_batch(config: Path) -> None:
-    init = yaml.safe_load(config.read_text())["model"].get("encoder", {}).get("init_args", {})
-    torch.manual_seed(0)
-    model = with_settled_statistics(ConvTransformer(n_mels=80, **init))
+    model = with_settled_statistics(configured(config), 80)
     lengths = torch.tensor([37, 200, 1, 8, 121])
     x = torch.randn(5, 200, 80)
     for i, length in enumerate(lengths):
@@ -42,7 +56,7 @@ def test_an_utterance_comes_out_the_same_alone_and_in_a_batch(config: Path) -> N
 
 
 def test_the_gradient_does_not_see_the_padding() -> None:
-    model = with_settled_statistics(encoder())
+    model = with_settled_statistics(encoder(), 20)
     x = torch.randn(2, 64, 20, requires_grad=True)
     y, frames = model(x, torch.tensor([64, 21]))
     y[1, : frames[1]].sum().backward()
@@ -51,16 +65,41 @@ def test_the_gradient_does_not_see_the_padding() -> None:
     assert x.grad[1, 21:].abs().max() == 0
 
 
-def test_lengths_are_right_for_1_to_400_frames() -> None:
-    model = encoder().eval()
+NARROW = {
+    "conv_transformer": (encoder(), 8),
+    "convolutions_alone": (encoder(num_layers=0), 8),
+    "deep_speech_2": (DeepSpeech2(20, (4, 4, 6), d_model=8, num_layers=2), 2),
+    "wav2letter": (Wav2Letter(20, (8, 8, 12), (47, 7, 1), (2, 1, 1)), 2),
+    "wav2letter_stride_8": (Wav2Letter(20, (8, 8, 12), (47, 7, 31), (2, 2, 2)), 8),
+}
+
+
+@pytest.mark.parametrize("network", NARROW)
+def test_lengths_are_right_for_1_to_400_frames(network: str) -> None:
+    model, stride = NARROW[network]
+    model = model.eval()
     lengths = torch.arange(1, 401)
-    expected = (lengths + 7) // 8
+    expected = (lengths + stride - 1) // stride
     with torch.no_grad():
         _, frames = model(torch.zeros(400, 400, 20), lengths)
         assert frames.tolist() == model.output_lengths(lengths).tolist() == expected.tolist()
         for length in range(1, 401, 13):
             alone, _ = model(torch.zeros(1, length, 20), torch.tensor([length]))
             assert alone.shape[1] == expected[length - 1]
+
+
+def test_both_directions_of_a_recurrent_layer_end_with_the_utterance() -> None:
+    torch.manual_seed(0)
+    ours = BidirectionalGRU(6, 5)
+    reference = torch.nn.GRU(6, 5, batch_first=True, bidirectional=True)
+    weights = {**ours.forwards.state_dict()}
+    weights |= {f"{name}_reverse": value for name, value in ours.backwards.state_dict().items()}
+    reference.load_state_dict(weights)
+    x, lengths = torch.randn(4, 9, 6), torch.tensor([9, 1, 5, 8])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    unpacked, _ = torch.nn.utils.rnn.pad_packed_sequence(reference(packed)[0], batch_first=True)
+    for i, length in enumerate(lengths):
+        torch.testing.assert_close(ours(x, lengths)[i, :length], unpacked[i, :length].view(length, 2, 5).sum(1))
 
 
 def test_training_statistics_do_not_depend_on_the_padding() -> None:
@@ -95,6 +134,9 @@ def test_positions_are_relative() -> None:
     ("config", "least", "most"), [("tiny", 1e6, 3e6), ("small", 25e6, 35e6), ("large", 60e6, 70e6)]
 )
 def test_sizes_are_those_of_the_article(config: str, least: float, most: float) -> None:
-    path = Path(__file__).parents[2] / "configs" / "model" / f"{config}.yaml"
-    init = yaml.safe_load(path.read_text())["model"].get("encoder", {}).get("init_args", {})
-    assert least < sum(p.numel() for p in ConvTransformer(n_mels=80, **init).parameters()) < most
+    assert least < parameters(ROOT / "configs" / "model" / f"{config}.yaml") < most
+
+
+def test_the_compact_network_is_five_times_smaller_than_the_largest_baseline() -> None:
+    baselines = [parameters(ROOT / step.config) for step in read_ladder() if "ablation" in step.config]
+    assert 5 * parameters(ROOT / "configs" / "model" / "small.yaml") <= max(baselines)

@@ -6,23 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from stt.models.base import Encoder
 from stt.models.conv import ConvEncoder
 from stt.models.transformer import Transformer
-
-
-class Encoder(nn.Module):
-    """What the task expects of an encoder: subclass it, put it into one file, name it in a config."""
-
-    d_model: int
-    """Size of the output frames."""
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Output frames (batch,) for so many feature frames (batch,)."""
-        raise NotImplementedError
-
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode (batch, frame, mel) into (batch, output frame, d_model) and output lengths (batch,)."""
-        raise NotImplementedError
 
 
 class ConvTransformer(Encoder):

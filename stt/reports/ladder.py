@@ -1,0 +1,194 @@
+"""Compares the networks of a ladder: CER over device hours, size, speed, and what the first quarter foretold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from stt.errors import InputError
+from stt.files import written_aside
+from stt.ladder.steps import Step
+from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
+from stt.reports.run import Curve, Run
+
+QUARTER = 0.25
+LEVELS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # error rates at which times are compared
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """A step that was trained, and its validations: device hours and mean CER over domains."""
+
+    step: Step
+    measured: dict[str, Any]
+    hours: list[float]
+    cers: list[float]
+
+    @property
+    def tokens_per_blank(self) -> float:
+        """Frames that have to emit a token, over those that are left for blanks and repeats."""
+        share = float(self.measured["tokens_per_frame"])
+        return share / max(1e-9, 1 - share)
+
+    @property
+    def foretold(self) -> Convergence | None:
+        """Curve through the first quarter of the validations; None if they are too few to foretell from."""
+        if len(self.hours) < 2 * self.early:
+            return None
+        return fit_convergence(self.hours[: self.early], self.cers[: self.early])
+
+    @property
+    def early(self) -> int:
+        """Validations in the first quarter."""
+        return max(FEWEST_POINTS, round(QUARTER * len(self.hours)))
+
+    def hours_to(self, cer: float) -> float | None:
+        """Device hours until a CER was first reached, in a line between two validations; None if it was not."""
+        before, above = 0.0, 1.0
+        for hours, reached in zip(self.hours, self.cers, strict=True):
+            if reached <= cer:
+                share = (above - cer) / (above - reached) if above > reached else 1.0
+                return before + share * (hours - before)
+            before, above = hours, min(1.0, reached)
+        return None
+
+
+def compare(steps: Sequence[Step], out: Path) -> list[Climbed]:
+    """Read what was trained of a ladder.
+
+    Raises:
+        InputError: nothing was, or a run has no validation.
+    """
+    climbed = []
+    for step in steps:
+        plan = out / step.name / "plan.json"
+        if not plan.exists():
+            continue
+        curves = Run(out / step.name, out / step.name / "checkpoints" / "last.ckpt").metrics()
+        points = _joined(curves.get("progress/device_hours", []), curves.get("val/cer/mean", []))
+        if not points:
+            raise InputError(f"{out / step.name}: not validated yet")
+        hours, cers = (list(values) for values in zip(*points, strict=True))
+        climbed.append(Climbed(step, json.loads(plan.read_text()), hours, cers))
+    if not climbed:
+        raise InputError(f"{out}: none of the steps was trained here (python -m stt ladder run)")
+    return climbed
+
+
+def figures(climbed: Sequence[Climbed]) -> list[dict[str, Any]]:
+    """Give the figures of every step, and how much sooner than the first it reached the same CERs.
+
+    Where the first never reached a CER, the factor is the least that it can be: its whole time over
+    that of the other.
+    """
+    first = climbed[0]
+    rows = []
+    for one in climbed:
+        times = {cer: one.hours_to(cer) for cer in LEVELS}
+        sooner = {
+            str(cer): {
+                "factor": round((first.hours_to(cer) or first.hours[-1]) / hours, 2),
+                "at_least": first.hours_to(cer) is None,
+            }
+            for cer, hours in times.items()
+            if hours
+        }
+        foretold = one.foretold
+        end = None if foretold is None else float(foretold.at(one.hours[-1]))
+        rows.append(
+            {
+                **asdict(one.step),
+                "parameters": one.measured["parameters"],
+                "multiply_adds_per_audio_second": one.measured["multiply_adds_per_audio_second"],
+                "audio_seconds_per_second": one.measured["audio_seconds_per_second"],
+                "tokens_per_blank": round(one.tokens_per_blank, 3),
+                "steps": one.measured["rounds"] * one.measured["batches_per_round"],
+                "device": one.measured["device"],
+                "device_hours": [round(hours, 4) for hours in one.hours],
+                "cer": [round(cer, 4) for cer in one.cers],
+                "hours_to": {str(cer): round(hours, 4) for cer, hours in times.items() if hours},
+                "sooner_than_the_first": sooner,
+                "foretold_by_the_first_quarter": None if end is None else round(end, 4),
+                "foretold_wrong_by": None if end is None else round(end - one.cers[-1], 4),
+            }
+        )
+    return rows
+
+
+def table(climbed: Sequence[Climbed]) -> Table:
+    """Lay the figures out for a terminal: size, multiply-adds and audio trained on by the second, error rates."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    shown.add_column("step", no_wrap=True)
+    for heading in (
+        "size\nM",
+        "GMAC\n/s",
+        "audio\ns/s",
+        "token\n/blank",
+        "steps",
+        "CER\n%",
+        "fore-\ntold",
+        "sooner than\nthe first",
+    ):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in figures(climbed):
+        sooner = list(row["sooner_than_the_first"].items())
+        # The lowest CER that both have reached says most; else the lowest that this one has.
+        both = [entry for entry in sooner if not entry[1]["at_least"]]
+        level, factor = (both or sooner or [("", None)])[-1]
+        foretold = row["foretold_by_the_first_quarter"]
+        shown.add_row(
+            row["name"],
+            f"{row['parameters'] / 1e6:.1f}",
+            f"{row['multiply_adds_per_audio_second'] / 1e9:.2f}",
+            f"{row['audio_seconds_per_second']:.0f}",
+            f"{row['tokens_per_blank']:.2f}",
+            str(row["steps"]),
+            f"{100 * row['cer'][-1]:.1f}",
+            "" if foretold is None else f"{100 * foretold:.1f}",
+            ""
+            if factor is None
+            else f"{'≥ ' * factor['at_least']}{factor['factor']:.1f}x to {100 * float(level):.0f} %",
+        )
+    return shown
+
+
+def draw(climbed: Sequence[Climbed]) -> Figure:
+    """Draw mean CER over device hours, and in dots what the first quarter of each curve foretold."""
+    figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for i, one in enumerate(climbed):
+        label = f"{one.step.name} ({one.measured['parameters'] / 1e6:.1f} M)"
+        axis.plot(one.hours, [100 * cer for cer in one.cers], marker=".", color=f"C{i}", label=label)
+        foretold = one.foretold
+        if foretold is not None:
+            late = np.array(one.hours[one.early :])
+            axis.plot(late, 100 * foretold.at(late), linestyle=":", color=f"C{i}")
+    axis.set_xlabel(f"device hours ({climbed[0].measured['device']})")
+    axis.set_ylabel("validation CER, mean over domains, %")
+    axis.set_ylim(0, 105)
+    axis.set_xlim(left=0)
+    axis.grid(alpha=0.3)
+    axis.legend(title="dotted: foretold by the first quarter")
+    return figure
+
+
+def write(climbed: Sequence[Climbed], figure: Figure, out: Path) -> None:
+    """Write `ladder.json` and `ladder.png`."""
+    with written_aside(out / "ladder.json") as aside:
+        aside.write_text(json.dumps(figures(climbed), indent=1) + "\n")
+    with written_aside(out / "ladder.png") as aside:
+        figure.savefig(aside, dpi=110, format="png")
+
+
+def _joined(hours: Curve, cers: Curve) -> list[tuple[float, float]]:
+    """Pair each validation with the device hours spent by then: both are logged at the end of a round."""
+    spent = dict(hours)
+    return [(spent[step], cer) for step, cer in cers if step in spent]

@@ -1,0 +1,77 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stt.__main__ import main
+from stt.errors import InputError
+from stt.ladder.climb import Budget
+from tests.conftest import MICRO
+
+
+def test_a_budget_in_seconds_is_spent_by_the_speed_that_was_measured() -> None:
+    assert Budget(seconds=100.0, points=10).rounds(0.5) == (10, 20)
+    assert Budget(steps=100, points=16).rounds(123.0) == (16, 6)
+    assert Budget(seconds=100.0, points=10).rounds(40.0) == (2, 1)
+
+
+@pytest.mark.parametrize("budget", [Budget(), Budget(steps=5, seconds=5.0), Budget(seconds=1.0)])
+def test_a_budget_that_is_none_is_refused(budget: Budget) -> None:
+    with pytest.raises(InputError, match="budget"):
+        budget.rounds(2.0)
+
+
+@pytest.fixture
+def corpus(tones: Path, tokenizer_file: Path, tmp_path: Path) -> Path:
+    config = {"model": {"tokenizer": str(tokenizer_file)}, "data": {"train": str(tones), "validate": str(tones)}}
+    path = tmp_path / "data.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_the_steps_train_under_one_budget_and_are_compared(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    wide = yaml.safe_load(MICRO.read_text())
+    wide["model"]["encoder"] = {
+        "class_path": "stt.models.Wav2Letter",
+        "init_args": {"channels": [48, 64], "kernel_sizes": [11, 11], "strides": [2, 2]},
+    }
+    (tmp_path / "wide.yaml").write_text(yaml.safe_dump(wide))
+    steps = [
+        {"name": "plain", "change": "convolutions, letters", "config": str(tmp_path / "wide.yaml"), "letters": True},
+        {"name": "micro", "change": "the article's", "config": str(MICRO)},
+        {"name": "never", "change": "not trained", "config": str(MICRO)},
+    ]
+    ladder = tmp_path / "ladder.yaml"
+    ladder.write_text(yaml.safe_dump(steps))
+    out = tmp_path / "out"
+    chosen = [f"--data={corpus}", f"--out={out}", f"--ladder={ladder}", "--step=plain", "--step=micro"]
+    with pytest.raises(SystemExit) as done:
+        main(["ladder", "run", *chosen, "--steps=24", "--points=8", "--data.max_batch_seconds=14"])
+    assert done.value.code == 0
+    config = yaml.safe_load((out / "plain" / "config.yaml").read_text())
+    assert config["data"]["max_batch_seconds"] == 14, "options go to every training"
+    assert config["trainer"]["max_steps"] == 24
+    with pytest.raises(SystemExit) as done:
+        main(["ladder", "report", str(out), f"--ladder={ladder}"])
+    assert done.value.code == 0
+    plain, micro = json.loads((out / "ladder.json").read_text())
+    assert (plain["name"], micro["name"]) == ("plain", "micro")
+    # A stride of 4 for letters against one of 8 for pieces: fewer frames are left to blanks.
+    assert 0 < plain["tokens_per_blank"] < micro["tokens_per_blank"]
+    for row in (plain, micro):
+        assert len(row["cer"]) == len(row["device_hours"]) == 8
+        assert row["device_hours"] == sorted(row["device_hours"])
+        assert row["foretold_wrong_by"] == pytest.approx(
+            row["foretold_by_the_first_quarter"] - row["cer"][-1], abs=1e-3
+        )
+    assert (out / "ladder.png").stat().st_size > 10_000
+    assert "micro" in capsys.readouterr().out
+    assert "budget" in fails(main, ["ladder", "run", *chosen])
+
+
+def test_nothing_to_compare_is_said(tmp_path: Path, fails: Callable[..., str]) -> None:
+    assert "ladder run" in fails(main, ["ladder", "report", str(tmp_path)])
