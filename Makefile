@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test lint lock fsdd speechocean762 curriculum-evidence clean
+.PHONY: help setup demo test lint lock fsdd speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
 
 help:
 	@echo "make demo            make a corpus, train on it, test, transcribe: about a quarter of an hour on two cores"
@@ -13,6 +13,7 @@ help:
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
 	@echo "make speechocean762  train on real sentences of non-native speakers (DATA=$(DATA))"
 	@echo "make curriculum-evidence  what docs/curriculum.md says, measured: an hour and a half on two cores"
+	@echo "make gpu-figures     speed and ladder on a GPU, for docs/results/gpu.json: an hour and a half"
 	@echo "make lock            renew constraints.txt from what pyproject.toml allows today"
 
 setup: .venv/installed
@@ -52,16 +53,21 @@ fsdd: setup
 	rm -rf runs/fsdd
 	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --run runs/fsdd
 
-speechocean762: setup
+speechocean762-corpus: setup
 	for split in train dev; do \
 		$(BIN)/python -m stt corpus import kaldi $(DATA)/speechocean762/$$split \
 			--out corpora/speechocean762/$$split.parquet --domain '{age_group}_{gender}' || exit; done
 	$(BIN)/python -m stt tokenizer train corpora/speechocean762/train.parquet \
 		--out corpora/speechocean762/tokenizer.model --pieces 100
+
+speechocean762: speechocean762-corpus
 	rm -rf runs/speechocean762
 	$(BIN)/python train.py fit $(TINY) --config configs/data/speechocean762.yaml --run runs/speechocean762
 	$(BIN)/python train.py test --ckpt_path runs/speechocean762/checkpoints/last.ckpt \
 		--data.test corpora/speechocean762/dev.parquet
+
+gpu-figures: speechocean762-corpus
+	$(BIN)/python benchmarks/gpu.py
 
 curriculum-evidence: fsdd
 	$(BIN)/python benchmarks/curriculum_scale.py

@@ -17,18 +17,25 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
+from stt.corpus.manifest import read_manifest, write_manifest
 from stt.files import written_aside
 
 
 def call(*arguments: str, output: Path | None = None) -> None:
     """Run Python with arguments and the project on its path; its output goes to a file, or is not kept."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
-        "WANDB_MODE": "disabled",
-    }
     with (output or Path(os.devnull)).open("w") as file:
-        subprocess.run([sys.executable, *arguments], check=True, env=environment, stdout=file, stderr=file)
+        subprocess.run([sys.executable, *arguments], check=True, env=_environment(), stdout=file, stderr=file)
+
+
+def output_of(*arguments: str) -> str:
+    """Run Python with arguments and the project on its path, and give what it prints."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, check=True, env=_environment(), stdout=subprocess.PIPE, text=True).stdout
+
+
+def _environment() -> dict[str, str]:
+    path = f"{ROOT}{os.pathsep}{Path(__file__).parent}"
+    return {**os.environ, "PYTHONPATH": path, "WANDB_MODE": "disabled"}
 
 
 def fit(run: Path, *arguments: str) -> None:
@@ -40,6 +47,14 @@ def fit(run: Path, *arguments: str) -> None:
     configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
     options = [f"--run={run}", "--trainer.enable_progress_bar=false"]
     call(str(ROOT / "train.py"), "fit", *configs, *options, *arguments, output=run / "output.txt")
+
+
+def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
+    """Write the rows of some domains as a manifest beside the source."""
+    manifest = read_manifest(source)
+    keep = [manifest.domains[i] in domains for i in manifest.domain_index]
+    write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
+    return out
 
 
 def write_report(out: Path, results: dict[str, Any]) -> None:

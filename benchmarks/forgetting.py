@@ -16,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from common import ROOT, call, fit, write_report
+from common import ROOT, call, fit, select, write_report
 
-from stt.corpus.manifest import read_manifest, write_manifest
 from stt.progress import track
 
 OLD, NEW = ("george", "jackson", "theo"), "nicolas"
@@ -76,14 +75,6 @@ def main() -> None:
     }
     print(json.dumps(means, indent=1))
     write_report(args.out, {"old": OLD, "new": NEW, "steps": STEPS, "mean_test_cer": means, "runs": results})
-
-
-def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
-    """Write the rows of some domains as a manifest beside the source."""
-    manifest = read_manifest(source)
-    keep = [manifest.domains[i] in domains for i in manifest.domain_index]
-    write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
-    return out
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
-"""Copies from the device to the host that the training step does not wait for."""
+"""Copies between the host and the device that the training step does not wait for."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor of the host to the device without waiting: from pinned memory, where there is a device."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 class HostCopy:

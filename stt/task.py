@@ -16,8 +16,9 @@ from stt.audio.features import LogMel
 from stt.data.batch import Batch
 from stt.decoding.greedy import Hypothesis, greedy_decode
 from stt.errors import InputError
+from stt.host import to_device
+from stt.models import Encoder
 from stt.models.ctc import ctc_losses
-from stt.models.encoder import Encoder
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
 
@@ -36,6 +37,8 @@ class SpeechRecognizer(LightningModule):
         encoder: Encoder,
         augment: Augmentation,
         optimizer: OptimizerCallable,
+        init_from: str | None = None,
+        compile: bool = False,  # noqa: A002  # the word that users of torch know
         warmup_steps: int = 500,
         total_steps: int = 10_000,
     ) -> None:
@@ -48,6 +51,8 @@ class SpeechRecognizer(LightningModule):
             encoder: network from frames to fewer, wider frames.
             augment: augmentation while training.
             optimizer: makes the optimizer from parameter groups.
+            init_from: checkpoint to begin with the weights of; the command line loads them before training.
+            compile: compile the encoder while training (torch.compile, for any length of batch).
             warmup_steps: optimizer steps in which the learning rate rises to its peak.
             total_steps: optimizer steps after which it has fallen to a hundredth; linked to `trainer.max_steps`.
 
@@ -66,7 +71,15 @@ class SpeechRecognizer(LightningModule):
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
         self.train_domains: list[str] = []
-        self.strength_by_domain: dict[str, float] = {}
+        self.parent_domains: list[str] = []  # what `init_from` was trained on
+
+    def setup(self, stage: str) -> None:
+        """Before training, read what the augmentation needs, and compile the encoder where that is asked for."""
+        if stage != "fit":
+            return
+        self.augment.prepare(self.sample_rate)
+        if self.hparams["compile"]:
+            self.encoder.compile(dynamic=True)  # in place, so that the names of its weights stay what they are
 
     @property
     def sample_rate(self) -> int:
@@ -83,14 +96,16 @@ class SpeechRecognizer(LightningModule):
         """Output frames (batch,) for so many samples (batch,)."""
         return self.encoder.output_lengths(self.features.output_lengths(samples))
 
-    def forward(self, waveforms: Tensor, lengths: Tensor, strength: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, waveforms: Tensor, lengths: Tensor, strengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Turn waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,).
 
-        While training, a `strength` (batch,) of the augmentation may be given for each utterance.
+        While training they are augmented by `strengths` (batch,), on the host, where these are given.
         """
-        waveforms = self.augment.waveforms(waveforms, lengths, strength)
+        if strengths is None:
+            strengths = torch.zeros(len(waveforms))
+        waveforms = self.augment.waveforms(waveforms, lengths, strengths)
         x, frames = self.features(waveforms, lengths)
-        x = self.augment.features(x, frames, strength)
+        x = self.augment.features(x, frames, strengths)
         x, frames = self.encoder(x, frames)
         return torch.log_softmax(self.head(x).float(), dim=-1), frames
 
@@ -100,22 +115,23 @@ class SpeechRecognizer(LightningModule):
         log_probs, frames = self(waveforms, lengths)
         return greedy_decode(log_probs, frames, self.tokenizer)
 
-    def losses(self, log_probs: Tensor, frames: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """CTC losses per token (batch,), and which of them count (batch,).
+    def losses(self, log_probs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """CTC losses per token (batch,), and, on the host, which of them count (batch,).
 
         An utterance that cannot be aligned with the frames it really has, after augmentation, gets
         an empty target, so that its gradient is finite, and does not count. Non-finite losses do
         count: they make the whole step non-finite, and the step is skipped.
         """
+        frames = self.output_lengths(batch.host_lengths)
         alignable = (frames >= batch.frames_needed) & (batch.token_lengths > 0)
         token_lengths = torch.where(alignable, batch.token_lengths, 0)
         return ctc_losses(log_probs, frames, batch.tokens, token_lengths, self.tokenizer.blank_id), alignable
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Mean CTC loss over the utterances that count."""
-        log_probs, frames = self(batch.waveforms, batch.lengths, self._strengths(batch))
-        losses, counted = self.losses(log_probs, frames, batch)
-        loss = torch.where(counted, losses, 0.0).sum() / counted.sum().clamp(min=1)
+        log_probs, frames = self(batch.waveforms, batch.lengths, batch.strengths)
+        losses, counted = self.losses(log_probs, batch)
+        loss = mean_where(losses, counted)
         self.log("train/loss", loss, prog_bar=True, batch_size=max(len(batch), 1))
         return {
             "loss": loss,
@@ -123,6 +139,7 @@ class SpeechRecognizer(LightningModule):
             "counted": counted,
             "log_probs": log_probs.detach(),
             "frames": frames,
+            "host_frames": self.output_lengths(batch.host_lengths),
         }
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Hypothesis]]:
@@ -137,18 +154,11 @@ class SpeechRecognizer(LightningModule):
         """Recognize a batch; a callback writes the texts."""
         return self.transcribe(batch.waveforms, batch.lengths)[: len(batch)]
 
-    def _strengths(self, batch: Batch) -> Tensor | None:
-        if not self.strength_by_domain or not len(batch):
-            return None
-        strengths = [self.strength_by_domain[domain] for domain in batch.domains]
-        return torch.tensor(strengths).to(batch.waveforms.device, non_blocking=True)
-
     def _evaluate(self, batch: Batch, split: str) -> dict[str, list[Hypothesis]]:
         log_probs, frames = self(batch.waveforms, batch.lengths)
-        losses, counted = self.losses(log_probs, frames, batch)
+        losses, counted = self.losses(log_probs, batch)
         if len(batch):
-            mean = torch.where(counted, losses, 0.0).sum() / counted.sum().clamp(min=1)
-            self.log(f"{split}/loss", mean, on_epoch=True, batch_size=len(batch), sync_dist=True)
+            self.log(f"{split}/loss", mean_where(losses, counted), on_epoch=True, batch_size=len(batch), sync_dist=True)
         return {"hypotheses": greedy_decode(log_probs, frames, self.tokenizer)[: len(batch)]}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -168,6 +178,7 @@ class SpeechRecognizer(LightningModule):
         """Put the tokenizer itself in place of its path, and say what the model was trained on."""
         checkpoint["hyper_parameters"]["tokenizer"] = self.tokenizer.to_string()
         checkpoint["train_domains"] = self.train_domains
+        checkpoint["parent_domains"] = self.parent_domains
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what the model was trained on.
@@ -178,6 +189,12 @@ class SpeechRecognizer(LightningModule):
         if Tokenizer.load(checkpoint["hyper_parameters"]["tokenizer"]).content_hash != self.tokenizer.content_hash:
             raise InputError("the checkpoint was trained with another tokenizer than the one configured")
         self.train_domains = checkpoint["train_domains"]
+        self.parent_domains = checkpoint["parent_domains"]
+
+
+def mean_where(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of those values (batch,) that count; `counted` (batch,) is on the host."""
+    return torch.where(to_device(counted, values.device), values, 0.0).sum() / max(1, int(counted.sum()))
 
 
 def warmup_cosine(step: int, warmup_steps: int, total_steps: int) -> float:

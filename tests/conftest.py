@@ -71,6 +71,25 @@ def tokenizer_file(tones: Path) -> Path:
     return path
 
 
+class StandIn:
+    """What the data asks of a model, without one."""
+
+    def __init__(self, tokenizer_file: Path, strength: float = 0.0) -> None:
+        from stt.audio.augment import Augmentation
+        from stt.text.normalize import get_normalizer
+        from stt.text.tokenizer import Tokenizer
+
+        self.tokenizer = Tokenizer.load(tokenizer_file)
+        self.normalizer = get_normalizer("plain-1")
+        self.sample_rate = RATE
+        self.frame_seconds = 0.08
+        self.augment = Augmentation(strength)
+        self.train_domains: list[str] = []
+
+    def output_lengths(self, samples: torch.Tensor) -> torch.Tensor:
+        return samples // 640 + 1
+
+
 @pytest.fixture
 def fit_args(tones: Path, tokenizer_file: Path, tmp_path: Path) -> list[str]:
     """Arguments of a small run on the tones."""

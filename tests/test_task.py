@@ -8,7 +8,7 @@ import torch
 from stt.audio.augment import Augmentation
 from stt.audio.features import LogMel
 from stt.data.batch import Utterance, collate
-from stt.models import ConvTransformer
+from stt.models import ConvTransformer, DeepSpeech2, Wav2Letter
 from stt.task import SpeechRecognizer, warmup_cosine
 from tests.conftest import RATE, spoken_in_tones
 
@@ -27,6 +27,12 @@ def model(tokenizer_file: Path) -> SpeechRecognizer:
 def utterance(model: SpeechRecognizer, text: str, row: int = 0) -> Utterance:
     waveform = spoken_in_tones(text)
     return Utterance(row, f"{row}.wav", "d", len(waveform) / RATE, waveform, text, model.tokenizer.encode(text))
+
+
+def sound(kind: str, seconds: float) -> np.ndarray:
+    count = max(1, int(seconds * RATE))
+    noise = np.random.default_rng(0).standard_normal(count)
+    return {"silence": np.zeros(count), "noise": noise, "clipping": np.sign(noise)}[kind].astype(np.float32)
 
 
 def test_a_handful_of_utterances_is_learned_by_heart(model: SpeechRecognizer) -> None:
@@ -75,15 +81,35 @@ def test_a_batch_with_nothing_left_has_a_loss_of_zero_and_a_finite_gradient(mode
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
+@pytest.mark.parametrize("seconds", [0.05, 60.0])
+@pytest.mark.parametrize("kind", ["silence", "noise", "clipping"])
+@pytest.mark.parametrize("network", ["conv_transformer", "deep_speech_2", "wav2letter"])
+def test_any_audio_can_be_trained_on_alone_at_full_strength(
+    model: SpeechRecognizer, network: str, seconds: float, kind: str
+) -> None:
+    torch.manual_seed(0)
+    if network != "conv_transformer":
+        model.encoder = (
+            DeepSpeech2(32, (4, 4, 6), d_model=64, num_layers=2)
+            if network == "deep_speech_2"
+            else Wav2Letter(32, (8, 8, 64), (47, 7, 31), (2, 2, 2))
+        )
+    model.augment.prepare(RATE)
+    model.log = lambda *args, **options: None  # type: ignore[method-assign]
+    item = Utterance(0, "0.wav", "d", seconds, sound(kind, seconds), "a", model.tokenizer.encode("a"), 1.0)
+    outputs = model.train().training_step(collate([item]), 0)
+    outputs["loss"].backward()
+    assert math.isfinite(float(outputs["loss"]))
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
 @pytest.mark.parametrize("seconds", [0.0001, 0.05, 60.0])
 @pytest.mark.parametrize("kind", ["silence", "noise", "clipping"])
 def test_any_audio_gives_a_finite_result(model: SpeechRecognizer, seconds: float, kind: str) -> None:
-    count = max(1, int(seconds * RATE))
-    noise = np.random.default_rng(0).standard_normal(count)
-    waveform = {"silence": np.zeros(count), "noise": noise, "clipping": np.sign(noise)}[kind]
+    waveform = torch.from_numpy(sound(kind, seconds))
     model.eval()
     with torch.no_grad():
-        log_probs, _ = model(torch.tensor(waveform, dtype=torch.float32).unsqueeze(0), torch.tensor([count]))
+        log_probs, _ = model(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
     assert log_probs.isfinite().all()
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
 

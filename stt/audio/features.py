@@ -16,6 +16,9 @@ class LogMel(nn.Module):
     would differ from the zeros that follow it in a batch, and the features would depend on the batch.
     """
 
+    window: Tensor
+    bands: Tensor
+
     def __init__(
         self,
         sample_rate: int = 16_000,
@@ -36,21 +39,33 @@ class LogMel(nn.Module):
         self.n_mels = n_mels
         self.hop_length = round(hop_seconds * sample_rate)
         win_length = round(window_seconds * sample_rate)
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate,
-            n_fft=1 << (win_length - 1).bit_length(),
-            win_length=win_length,
-            hop_length=self.hop_length,
-            n_mels=n_mels,
-            center=True,
-            pad_mode="constant",
-            norm="slaney",
-            mel_scale="slaney",
+        self.n_fft = 1 << (win_length - 1).bit_length()
+        bands = torchaudio.functional.melscale_fbanks(
+            self.n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
         )
+        # They follow from the arguments, which a checkpoint carries.
+        self.register_buffer("window", torch.hann_window(win_length), persistent=False)
+        self.register_buffer("bands", bands, persistent=False)  # (frequency, mel)
 
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Frames (batch,) that come out of so many samples (batch,)."""
         return torch.div(samples, self.hop_length, rounding_mode="floor") + 1
+
+    def energies(self, waveforms: Tensor) -> Tensor:
+        """Mel energies (batch, frame, mel) of waveforms (batch, sample)."""
+        spectrum = torch.stft(
+            waveforms,
+            self.n_fft,
+            self.hop_length,
+            len(self.window),
+            self.window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        # Many times faster on a CPU than the absolute value squared.
+        power = spectrum.real.square() + spectrum.imag.square()
+        return power.transpose(1, 2) @ self.bands
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Turn waveforms (batch, sample) into features (batch, frame, mel) and their lengths (batch,).
@@ -58,8 +73,7 @@ class LogMel(nn.Module):
         Always float32: mel energies span more decades than half precision holds.
         """
         with torch.autocast(waveforms.device.type, enabled=False):
-            energies = self.mel(waveforms.float()).transpose(1, 2)
-            features = torch.log(energies + 1e-6)
+            features = torch.log(self.energies(waveforms.float()) + 1e-6)
             frames = self.output_lengths(lengths)
             mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
             count = frames.clamp(min=1).view(-1, 1, 1)

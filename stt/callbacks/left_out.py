@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from stt.data.batch import Batch, LeftOut
 from stt.files import written_aside
@@ -30,7 +30,7 @@ class LeftOutReport(Callback):
         """Start with nothing left out."""
         self.items: dict[tuple[int, str], LeftOut] = {}
         self._streaks: Counter[int] = Counter()
-        self._previous: tuple[Batch, HostCopy] | None = None
+        self._previous: tuple[Batch, Tensor, HostCopy] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over what the data module left out before the first step."""
@@ -43,11 +43,11 @@ class LeftOutReport(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Look at the previous step's losses, whose copy is ready by now."""
-        copy = HostCopy(torch.stack([outputs["losses"].isfinite(), outputs["counted"]]))
+        finite = HostCopy(outputs["losses"].isfinite())
         self._add(trainer, batch.left_out)
         if self._previous is not None:
             self._examine(trainer, *self._previous)
-        self._previous = (batch, copy)
+        self._previous = (batch, outputs["counted"], finite)
         pl_module.log("data/left_out", float(len(self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -56,8 +56,8 @@ class LeftOutReport(Callback):
             self._examine(trainer, *self._previous)
             self._previous = None
 
-    def _examine(self, trainer: Trainer, batch: Batch, copy: HostCopy) -> None:
-        finite, counted = copy.read().tolist()
+    def _examine(self, trainer: Trainer, batch: Batch, counted: Tensor, copy: HostCopy) -> None:
+        finite = copy.read().tolist()
         found = []
         for i, (row, name) in enumerate(zip(batch.rows, batch.names, strict=True)):
             if not counted[i]:

@@ -30,6 +30,7 @@ class Step:
     tokenizer: Tokenizer
     tokens: HostCopy  # (batch, frame) tokens of the greedy hypothesis, -1 where a frame emits none
     losses: HostCopy  # (batch, 2) loss per token against the own and against another label
+    counted: Tensor  # (batch, 2) which of them mean something, on the host
     wants_doubts: bool
 
     @classmethod
@@ -37,13 +38,17 @@ class Step:
         """Start the copies, without waiting for the device."""
         log_probs, frames = outputs["log_probs"], outputs["frames"]
         tokens = emitted_tokens(log_probs, frames, tokenizer.blank_id).to(torch.int16)
-        own = torch.where(outputs["counted"], outputs["losses"], torch.nan)
-        other = random_losses(log_probs, frames, batch, tokenizer.blank_id) if wants_doubts else torch.nan * own
-        return cls(batch, tokenizer, HostCopy(tokens), HostCopy(torch.stack([own, other], dim=1)), wants_doubts)
+        own, counted = outputs["losses"], outputs["counted"]
+        other, usable = own, torch.zeros_like(counted)
+        if wants_doubts:
+            other, usable = random_losses(log_probs, outputs["host_frames"], batch, tokenizer.blank_id)
+        losses = HostCopy(torch.stack([own, other], dim=1))
+        return cls(batch, tokenizer, HostCopy(tokens), losses, torch.stack([counted, usable], dim=1), wants_doubts)
 
     def observed(self) -> Observed:
         """Wait for the copies and compare with the references."""
-        batch, tokens, losses = self.batch, self.tokens.read().numpy(), self.losses.read().numpy()
+        batch, tokens = self.batch, self.tokens.read().numpy()
+        losses = torch.where(self.counted, self.losses.read(), torch.nan).numpy()
         hypotheses = [self.tokenizer.decode(row[row >= 0].tolist()) for row in tokens[: len(batch)]]
         pairs = zip(batch.references, hypotheses, strict=True)
         cers = [character_error_rate(reference, hypothesis) for reference, hypothesis in pairs]
@@ -53,17 +58,17 @@ class Step:
 
 
 @torch.no_grad()
-def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int) -> Tensor:
+def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int) -> tuple[Tensor, Tensor]:
     """CTC loss per token (batch,) of each utterance against the label of its neighbour in the batch.
 
-    NaN where that label is the same or would need more frames.
+    Gives as well, on the host like `frames` (batch,), which of them mean something: where that label
+    is another one and does not need more frames.
     """
     needed, lengths = batch.frames_needed.roll(1), batch.token_lengths.roll(1)
     usable = (frames >= needed) & (lengths > 0)
     losses = ctc_losses(log_probs, frames, batch.tokens.roll(1, dims=0), torch.where(usable, lengths, 0), blank_id)
     other = [a != b for a, b in zip(batch.references, batch.references[-1:] + batch.references[:-1], strict=True)]
-    usable &= torch.tensor(other or [False]).to(usable.device, non_blocking=True)
-    return torch.where(usable, losses, torch.nan)
+    return losses, usable & torch.tensor(other or [False])
 
 
 class Observations(Callback):
@@ -83,10 +88,6 @@ class Observations(Callback):
         """Remember the trainer, for the exchange when a state is saved."""
         self._trainer = trainer
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hand the strengths of a restored curriculum to the model."""
-        self._set_strengths(trainer, pl_module)
-
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
@@ -105,7 +106,6 @@ class Observations(Callback):
         observed = merge([part for parts in gathered(trainer, self._parts) for part in parts])
         self._parts = []
         pl_module.log_dict(datamodule.close_round(observed))
-        self._set_strengths(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
         """Observations of a round that is not closed yet, the last step included, of all ranks (each must ask)."""
@@ -126,10 +126,6 @@ class Observations(Callback):
         if self._previous is not None:
             self._parts.append(self._previous.observed())
             self._previous = None
-
-    def _set_strengths(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        model = cast(SpeechRecognizer, pl_module)
-        model.strength_by_domain = _datamodule(trainer).sampling.strengths(model.augment.strength)
 
 
 def _datamodule(trainer: Trainer) -> SpeechDataModule:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stt.corpus.manifest import read_manifest
+from stt.corpus.manifest import read_manifests
 from stt.files import written_aside
 
 app = typer.Typer(help="Look at the curriculum of a run.", no_args_is_help=True)
@@ -39,5 +39,7 @@ def show(
         figure.savefig(aside, dpi=110, format=picture.suffix.lstrip(".") or "png")
     print(f"picture: {picture}")
     if suspects:
-        count = report.write_suspects(found, read_manifest(manifest or found.train_manifest()), suspects)
+        count = report.write_suspects(
+            found, read_manifests([manifest] if manifest else found.train_manifests()), suspects
+        )
         print(f"{count} suspects: {suspects}")

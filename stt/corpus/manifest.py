@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +39,7 @@ class Manifest:
 
     table: pa.Table
     path: Path
+    parts: tuple[tuple[int, Path], ...] = ()  # first row and file of each manifest that this one was joined of
 
     def __len__(self) -> int:
         """Count the utterances."""
@@ -80,7 +83,10 @@ class Manifest:
 
     def audio(self, row: int) -> Path:
         """Path of a row's audio file."""
-        return self.path.parent / str(self.value(row, "audio"))
+        path = self.path
+        if self.parts:
+            path = self.parts[bisect.bisect_right(self.parts, row, key=lambda part: part[0]) - 1][1]
+        return path.parent / str(self.value(row, "audio"))
 
     def offset(self, row: int) -> float:
         """Where a row begins in its file, seconds."""
@@ -146,6 +152,27 @@ def read_manifest(path: Path | str) -> Manifest:
                 f"{path}: {column} in row {rows[0] + 1}" + (f" and {len(rows) - 1} more rows" if len(rows) > 1 else "")
             )
     return Manifest(table, path)
+
+
+def read_manifests(paths: Sequence[Path | str]) -> Manifest:
+    """Read one manifest or several as one, rows in the order of the files; each finds its audio beside its own file.
+
+    Raises:
+        InputError: one of them is not right, or they were made by different normalizers.
+    """
+    manifests = [read_manifest(path) for path in paths]
+    first = manifests[0]
+    if len(manifests) == 1:
+        return first
+    for other in manifests[1:]:
+        if other.normalizer != first.normalizer:
+            raise InputError(
+                f"{other.path} was normalized by {other.normalizer}, {first.path} by {first.normalizer}; "
+                "import one of them again"
+            )
+    starts = np.cumsum([0, *(len(manifest) for manifest in manifests[:-1])]).tolist()
+    table = pa.concat_tables([manifest.table for manifest in manifests]).unify_dictionaries()
+    return Manifest(table, first.path, tuple(zip(starts, (manifest.path for manifest in manifests), strict=True)))
 
 
 def write_manifest(table: pa.Table, path: Path, normalizer: str) -> None:

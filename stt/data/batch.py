@@ -23,6 +23,16 @@ class Utterance:
     waveform: Waveform  # (sample,)
     reference: str
     tokens: list[int]
+    strength: float = 0.0  # of the augmentation
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A row that training has drawn, with how strongly to augment it and the seed of how."""
+
+    row: int
+    strength: float
+    seed: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,13 +47,19 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded utterances; tensors are zero behind each utterance's end."""
+    """Padded utterances; tensors are zero behind each utterance's end.
+
+    What CTC wants to know of lengths and what is decided on the host stays there: if it were on the
+    device, every step would wait for it.
+    """
 
     waveforms: Tensor  # (batch, sample)
     lengths: Tensor  # (batch,) samples
     tokens: Tensor  # (batch, token)
-    token_lengths: Tensor  # (batch,)
-    frames_needed: Tensor  # (batch,) fewest output frames that CTC can align the tokens to
+    host_lengths: Tensor  # (batch,) samples, on the host
+    token_lengths: Tensor  # (batch,) on the host
+    strengths: Tensor  # (batch,) of the augmentation, on the host, which decides what there is to do
+    frames_needed: Tensor  # (batch,) on the host: fewest output frames that CTC can align the tokens to
     rows: list[int]
     names: list[str]
     domains: list[str]
@@ -56,15 +72,15 @@ class Batch:
         return len(self.rows)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """Move the tensors."""
+        """Move the tensors that the network works on."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """Pin the tensors, so that the copy to the device does not wait."""
+        """Pin them, so that the copy to the device does not wait."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, function) -> Batch:  # type: ignore[no-untyped-def]
-        tensors = ("waveforms", "lengths", "tokens", "token_lengths", "frames_needed")
+        tensors = ("waveforms", "lengths", "tokens")
         return replace(self, **{name: function(getattr(self, name)) for name in tensors})
 
 
@@ -78,11 +94,14 @@ def collate(items: Sequence[Utterance | LeftOut]) -> Batch:
     waveforms = [torch.from_numpy(item.waveform) for item in good] or [torch.zeros(8000)]
     tokens = [torch.tensor(item.tokens, dtype=torch.int64) for item in good] or [torch.zeros(0, dtype=torch.int64)]
     needed = [frames_needed(item.tokens) for item in good] or [0]
+    lengths = torch.tensor([len(waveform) for waveform in waveforms])
     return Batch(
         waveforms=torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True),
-        lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+        lengths=lengths,
         tokens=torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True),
+        host_lengths=lengths,
         token_lengths=torch.tensor([len(target) for target in tokens]),
+        strengths=torch.tensor([item.strength for item in good] or [0.0]),
         frames_needed=torch.tensor(needed),
         rows=[item.row for item in good],
         names=[item.name for item in good],

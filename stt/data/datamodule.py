@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
-from stt.corpus.manifest import Manifest, read_manifest
+from stt.corpus.manifest import Manifest, read_manifests
 from stt.curriculum.draw import Rows, counts_per_round, domain_shares
 from stt.curriculum.observed import Observed
 from stt.curriculum.plan import plan_round
-from stt.data.batch import Batch, LeftOut
+from stt.data.batch import Batch, Drawn, LeftOut
 from stt.data.dataset import SpeechModel, UtteranceDataset
 from stt.data.feasibility import feasible_rows
 from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options
@@ -36,10 +36,12 @@ class SpeechDataModule(LightningDataModule):
 
     def __init__(
         self,
-        train: str | None = None,
-        validate: str | None = None,
-        test: str | None = None,
-        predict: str | None = None,
+        train: str | list[str] | None = None,
+        validate: str | list[str] | None = None,
+        test: str | list[str] | None = None,
+        predict: str | list[str] | None = None,
+        replay: str | list[str] | None = None,
+        replay_share: float | None = None,
         batches_per_round: int = 200,
         max_batch_seconds: float = 60.0,
         min_seconds: float = 0.1,
@@ -52,10 +54,13 @@ class SpeechDataModule(LightningDataModule):
         """Name the manifests and the budgets.
 
         Args:
-            train: manifest to train on.
+            train: manifest to train on; here and below, several are taken as one.
             validate: manifest to validate on.
             test: manifest to test on.
             predict: manifest to transcribe.
+            replay: manifest of what was trained on before, which stays in the mix so that it is not forgotten.
+            replay_share: probability of all domains that only `replay` brings, 0 to 1; None gives every domain,
+                old or new, the same.
             batches_per_round: batches that each device trains on in a round.
             max_batch_seconds: audio seconds a batch may occupy on one device, padding included.
             min_seconds: shorter utterances are not trained on.
@@ -66,7 +71,10 @@ class SpeechDataModule(LightningDataModule):
             seed: decides which utterances come when.
         """
         super().__init__()
-        self.manifests = {"train": train, "validate": validate, "test": test, "predict": predict}
+        given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
+        self.manifests = {split: [paths] if isinstance(paths, str) else paths or [] for split, paths in given.items()}
+        self.replay_share = replay_share
+        self.inherited: dict[str, Any] = {}  # state of the sampling of the checkpoint that training begins with
         self.batches_per_round = batches_per_round
         self.max_batch_seconds = max_batch_seconds
         self.min_seconds = min_seconds
@@ -96,11 +104,11 @@ class SpeechDataModule(LightningDataModule):
         if stage == "fit" and self.manifests["test"]:
             splits.append("test")  # it follows the training: better to know now what is wrong with it
         for split in splits:
-            path = self.manifests[split]
-            if path is None:
+            if not self.manifests[split]:
                 raise InputError(f"no manifest to {split} on: give --data.{split} FILE")
             if split not in self.datasets:
-                self.datasets[split] = self._dataset(read_manifest(Path(path)), split == "train")
+                paths = self.manifests[split] + (self.manifests["replay"] if split == "train" else [])
+                self.datasets[split] = self._dataset(read_manifests(paths), split == "train")
                 if split == "train":
                     self._set_up_training(self.datasets[split])
 
@@ -126,8 +134,20 @@ class SpeechDataModule(LightningDataModule):
         """All rows of the manifest to transcribe."""
         return self._evaluation("predict")
 
-    def plan(self, round_index: int) -> list[Rows]:
+    def plan(self, round_index: int) -> Iterator[list[Drawn]]:
         """Plan a round for all ranks and give this rank's batches."""
+        manifest, rank = self.datasets["train"].manifest, self.trainer.global_rank  # type: ignore[union-attr]
+        strengths = self.sampling.strengths(self.model.augment.strength)
+        for number, rows in enumerate(self._planned(round_index)):
+            domains = [str(manifest.value(row, "domain")) for row in rows.tolist()]
+            yield [
+                Drawn(
+                    row, strengths.get(domain, self.model.augment.strength), (self.seed, round_index, rank, number, i)
+                )
+                for i, (row, domain) in enumerate(zip(rows.tolist(), domains, strict=True))
+            ]
+
+    def _planned(self, round_index: int) -> list[Rows]:
         assert self.trainer is not None
         manifest = self.datasets["train"].manifest
         plan = plan_round(
@@ -177,8 +197,7 @@ class SpeechDataModule(LightningDataModule):
             self.sampling.load_state_dict(state_dict["sampling"])
 
     def _dataset(self, manifest: Manifest, training: bool) -> UtteranceDataset:
-        model = self.model
-        return UtteranceDataset(manifest, model.tokenizer, model.normalizer, model.sample_rate, training)
+        return UtteranceDataset(manifest, self.model, training)
 
     def _set_up_training(self, dataset: UtteranceDataset) -> None:
         assert self.trainer is not None
@@ -202,7 +221,7 @@ class SpeechDataModule(LightningDataModule):
                     + next(item.reason for item in self.left_out if manifest.value(item.row, "domain") == domain)
                 )
         try:
-            shares = domain_shares(manifest.domains, self.domain_weights)
+            shares = domain_shares(manifest.domains, self._weights(manifest))
         except ValueError as error:
             raise InputError(f"--data.domain_weights: {error}") from error
         batches = self.batches_per_round * self.trainer.world_size
@@ -215,6 +234,7 @@ class SpeechDataModule(LightningDataModule):
                 f"{longest:.1f} s"
             )
         self.sampling.start(manifest, rows_by_domain, counts, self.seed)
+        self.sampling.inherit(self.inherited)
         steps_per_round = self.batches_per_round // max(1, self.trainer.accumulate_grad_batches)
         if self.trainer.max_steps > 0 and self.trainer.max_steps % max(1, steps_per_round):
             log.warning(
@@ -223,6 +243,25 @@ class SpeechDataModule(LightningDataModule):
                 steps_per_round,
             )
         self.model.train_domains = manifest.domains
+
+    def _weights(self, manifest: Manifest) -> dict[str, float] | None:
+        """Relative probability by domain: as given, or so that replay has its share.
+
+        Raises:
+            InputError: both are given, or the share is not one, or one side has no domain of its own.
+        """
+        if self.replay_share is None or not self.manifests["replay"]:
+            return self.domain_weights
+        if self.domain_weights is not None:
+            raise InputError("--data.replay_share and --data.domain_weights both say how often a domain comes")
+        new = set(read_manifests(self.manifests["train"]).domains)
+        old = [domain for domain in manifest.domains if domain not in new]
+        if not 0 < self.replay_share < 1 or not old:
+            raise InputError("--data.replay_share must lie between 0 and 1, and --data.replay must bring other domains")
+        return {
+            domain: (1 - self.replay_share) / len(new) if domain in new else self.replay_share / len(old)
+            for domain in manifest.domains
+        }
 
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         assert self.trainer is not None

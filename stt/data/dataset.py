@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from stt.audio.augment import Augmentation
+from stt.audio.distort import distort
 from stt.audio.io import AudioError, durations_agree, read_audio
 from stt.corpus.manifest import Manifest
-from stt.data.batch import LeftOut, Utterance
+from stt.data.batch import Drawn, LeftOut, Utterance
 from stt.errors import InputError
+from stt.models.ctc import frames_needed
 from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer
 
@@ -21,6 +25,8 @@ class SpeechModel(Protocol):
     tokenizer: Tokenizer
     normalizer: Normalizer
     sample_rate: int  # Hz
+    frame_seconds: float
+    augment: Augmentation
     train_domains: list[str]
 
     def output_lengths(self, samples: Tensor) -> Tensor:
@@ -31,32 +37,32 @@ class SpeechModel(Protocol):
 class UtteranceDataset(Dataset[Utterance | LeftOut]):
     """Rows of a manifest; what cannot be used comes back as `LeftOut`, never as an exception."""
 
-    def __init__(
-        self, manifest: Manifest, tokenizer: Tokenizer, normalizer: Normalizer, sample_rate: int, training: bool
-    ) -> None:
+    def __init__(self, manifest: Manifest, model: SpeechModel, training: bool) -> None:
         """Set up reading.
 
         Args:
             manifest: the utterances.
-            tokenizer: makes the targets.
-            normalizer: makes the references, where the manifest was not made with it already.
-            sample_rate: rate of the waveforms, Hz.
+            model: its tokenizer makes the targets, its normalizer the references, where the manifest was
+                not made with it already.
             training: leave out utterances whose text cannot be learned; in evaluation they stay, because
                 an error rate over fewer utterances would be another one.
         """
         self.manifest = manifest
-        self.tokenizer = tokenizer
-        self.normalizer = normalizer
-        self.sample_rate = sample_rate
+        # Not the model itself: worker processes would get a copy of its weights.
+        self.tokenizer = model.tokenizer
+        self.normalizer = model.normalizer
+        self.sample_rate = model.sample_rate
+        self.frame_seconds = model.frame_seconds
         self.training = training
-        self._normalized = manifest.normalizer == normalizer.name
+        self._normalized = manifest.normalizer == model.normalizer.name
 
     def __len__(self) -> int:
         """Count the rows."""
         return len(self.manifest)
 
-    def __getitem__(self, row: int) -> Utterance | LeftOut:
-        """Read one row."""
+    def __getitem__(self, item: int | Drawn) -> Utterance | LeftOut:
+        """Read one row; one that was drawn for training is distorted by its strength."""
+        row = item if isinstance(item, int) else item.row
         name = self.manifest.name(row)
         offset, duration = self.manifest.window(row)
         try:
@@ -72,7 +78,15 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
             return LeftOut(
                 row, name, "wrong duration", f"{promised:.2f} s in the manifest, {seconds:.2f} s in the file"
             )
-        return Utterance(row, name, str(self.manifest.value(row, "domain")), seconds, waveform, reference, tokens)
+        strength = 0.0
+        if isinstance(item, Drawn) and item.strength:
+            strength = item.strength
+            highest_speed = seconds / ((frames_needed(tokens) + 1) * self.frame_seconds)
+            rng = np.random.default_rng(item.seed)
+            waveform = distort(waveform, self.sample_rate, strength, rng, highest_speed)
+            seconds = len(waveform) / self.sample_rate
+        domain = str(self.manifest.value(row, "domain"))
+        return Utterance(row, name, domain, seconds, waveform, reference, tokens, strength)
 
     def target(self, row: int) -> tuple[str, list[int]]:
         """Give the normalized reference of a row and its tokens; no tokens in evaluation if it has none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,14 +13,16 @@ from torch.utils.data import DataLoader, Sampler
 
 from stt.curriculum.draw import Rows
 from stt.curriculum.plan import cut_by_cost
-from stt.data.batch import Batch, collate
+from stt.data.batch import Batch, Drawn, collate
 from stt.data.dataset import UtteranceDataset
 
 
-class RoundBatches(Sampler[list[int]]):
+class RoundBatches(Sampler[list[Drawn]]):
     """Batch sampler over planned rounds; knows the round and how many of its batches were consumed."""
 
-    def __init__(self, plan: Callable[[int], list[Rows]], batches_per_round: int, num_ranks: int = 1) -> None:
+    def __init__(
+        self, plan: Callable[[int], Iterator[list[Drawn]]], batches_per_round: int, num_ranks: int = 1
+    ) -> None:
         """Set up with a function from the round's number to this rank's batches."""
         self.plan = plan
         self.batches_per_round = batches_per_round
@@ -31,12 +34,11 @@ class RoundBatches(Sampler[list[int]]):
         """Batches in a round; the same in every round, because Lightning reads it once."""
         return self.batches_per_round
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Drawn]]:
         """Give what is left of the current round, or the next round if nothing is."""
         if self.consumed >= self.batches_per_round:
             self.round, self.consumed = self.round + 1, 0
-        for rows in self.plan(self.round)[self.consumed :]:
-            yield rows.tolist()
+        yield from itertools.islice(self.plan(self.round), self.consumed, None)
 
 
 class RoundLoader(DataLoader[Batch]):

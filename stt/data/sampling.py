@@ -62,6 +62,9 @@ class UniformSampling:
         """Augmentation strength of the domains that shall have another one than `base`."""
         return {}
 
+    def inherit(self, state: dict[str, Any]) -> None:
+        """Take over what another run knew of the utterances; called before the first round."""
+
     def state_dict(self) -> dict[str, Any]:
         """What later rounds depend on, as plain values and tensors."""
         return {}
@@ -153,6 +156,12 @@ class CurriculumSampling(UniformSampling):
         """The second lever, on top of the strength that all domains have."""
         controllers = zip(self.domains, self.curriculum.controllers, strict=True)
         return {domain: min(1.0, base + controller.strength) for domain, controller in controllers}
+
+    def inherit(self, state: dict[str, Any]) -> None:
+        """Take over the ledger of a run that was sampled by a curriculum too."""
+        if "ledger" in state:
+            self.load_state_dict(state)
+            self._now = None  # nothing of a round is left open
 
     def state_dict(self) -> dict[str, Any]:
         """Ledger, controllers and suspects, with the keys of the utterances and the domains they are about."""

@@ -34,8 +34,8 @@ class Run:
             raise InputError(f"{self.checkpoint}: not a readable checkpoint ({str(error).splitlines()[0]})") from error
         return state
 
-    def train_manifest(self) -> Path:
-        """Where the run's training manifest was.
+    def train_manifests(self) -> list[Path]:
+        """Where the manifests that the run trained on were, those of replay last.
 
         Raises:
             InputError: the run folder has no configuration.
@@ -43,7 +43,9 @@ class Run:
         path = self.folder / "config.yaml"
         if not path.is_file():
             raise InputError(f"{path} is missing, so nobody knows the training manifest: give --manifest FILE")
-        return Path(yaml.safe_load(path.read_text(encoding="utf-8"))["data"]["train"])
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
+        given = (data["train"], data.get("replay") or [])
+        return [Path(one) for paths in given for one in ([paths] if isinstance(paths, str) else paths)]
 
     def metrics(self) -> dict[str, Curve]:
         """Every logged metric over the steps; where a run was resumed, the later log counts.

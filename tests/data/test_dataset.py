@@ -7,10 +7,9 @@ import soundfile
 import torch
 
 from stt.corpus.manifest import read_manifest
-from stt.data.batch import LeftOut, Utterance, collate
+from stt.data.batch import Drawn, LeftOut, Utterance, collate
 from stt.data.dataset import UtteranceDataset
-from stt.text.normalize import get_normalizer
-from stt.text.tokenizer import Tokenizer
+from tests.conftest import StandIn
 
 
 def dataset(folder: Path, tokenizer_file: Path, training: bool, **row: object) -> UtteranceDataset:
@@ -18,7 +17,7 @@ def dataset(folder: Path, tokenizer_file: Path, training: bool, **row: object) -
     line = {"audio": "1.wav", "text": "ab c", "duration": 1.0, "domain": "d", **row}
     (folder / "m.jsonl").write_text(json.dumps(line))
     manifest = read_manifest(folder / "m.jsonl")
-    return UtteranceDataset(manifest, Tokenizer.load(tokenizer_file), get_normalizer("plain-1"), 8000, training)
+    return UtteranceDataset(manifest, StandIn(tokenizer_file), training)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +76,30 @@ def test_a_batch_with_nothing_left_is_silence_that_belongs_to_no_row() -> None:
     assert batch.token_lengths.tolist() == [0]
 
 
-def test_a_batch_moves_as_a_whole() -> None:
+def test_what_ctc_reads_stays_on_the_host() -> None:
     batch = collate([Utterance(3, "a", "x", 0.1, np.ones(5, np.float32), "r", [1])]).to("meta")
-    assert {batch.waveforms.device, batch.tokens.device, batch.frames_needed.device} == {torch.device("meta")}
+    assert {batch.waveforms.device, batch.lengths.device, batch.tokens.device} == {torch.device("meta")}
+    assert (batch.host_lengths.item(), batch.token_lengths.item(), batch.frames_needed.item()) == (5, 1, 1)
+
+
+def test_a_drawn_utterance_is_distorted_the_same_way_for_the_same_seed(tmp_path: Path, tokenizer_file: Path) -> None:
+    data = dataset(tmp_path, tokenizer_file, training=True)
+    soundfile.write(tmp_path / "1.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 8000)
+    plain = data[0]
+    assert isinstance(plain, Utterance)
+    assert plain.strength == 0
+    items = [data[Drawn(0, 1.0, (0, seed))] for seed in (1, 1, 2)]
+    first, again, other = (item.waveform for item in items if isinstance(item, Utterance))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or not np.array_equal(first, other)
+    assert isinstance(items[0], Utterance)
+    assert items[0].seconds == len(first) / 8000
+    assert collate(items).strengths.tolist() == [1.0] * 3
+
+
+def test_the_speed_is_not_raised_beyond_what_ctc_can_align(tmp_path: Path, tokenizer_file: Path) -> None:
+    data = dataset(tmp_path, tokenizer_file, training=True, text="a" * 5)  # 9 frames of 80 ms at least, in 1 s
+    for seed in range(20):
+        item = data[Drawn(0, 1.0, (seed,))]
+        assert isinstance(item, Utterance)
+        assert item.seconds >= 0.8

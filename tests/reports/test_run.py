@@ -26,7 +26,7 @@ def test_versions_are_read_as_numbers(tmp_path: Path) -> None:
     assert Run(tmp_path, tmp_path / "x.ckpt").metrics() == {"a": [(1, 10.0)]}
 
 
-@pytest.mark.parametrize("ask", [Run.metrics, Run.train_manifest, Run.state])
+@pytest.mark.parametrize("ask", [Run.metrics, Run.train_manifests, Run.state])
 def test_what_is_missing_is_named(tmp_path: Path, ask: Callable[[Run], object]) -> None:
     with pytest.raises(InputError, match=str(tmp_path)):
         ask(Run(tmp_path, tmp_path / "x.ckpt"))

@@ -1,0 +1,53 @@
+"""What the strength of the augmentation means: draws the range and the chance of each member for docs/augmentation.md.
+
+python benchmarks/augmentation.py --out docs/results/augmentation.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("agg")
+import matplotlib.pyplot as plt
+from common import ROOT
+from matplotlib.figure import Figure
+
+from stt.audio.strength import MEMBERS
+
+COLUMNS = 4
+
+
+def main() -> None:
+    """Draw and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/augmentation.png")
+    draw().savefig(parser.parse_args().out, dpi=90)
+
+
+def draw() -> Figure:
+    """Draw a panel for each member: its range, shaded, and how often it comes, dotted."""
+    strengths = np.linspace(0.001, 1, 50)
+    height = math.ceil(len(MEMBERS) / COLUMNS)
+    figure, axes = plt.subplots(height, COLUMNS, figsize=(15, 3 * height), layout="constrained")
+    for axis, member in zip(axes.flat, MEMBERS, strict=False):
+        low, high = np.array([member.range(float(strength)) for strength in strengths]).T
+        axis.fill_between(strengths, low, high, alpha=0.4)
+        axis.set(title=member.what, ylabel=member.unit, xlim=(0, 1))
+        share = axis.twinx()
+        share.plot(strengths, [100 * member.probability(float(strength)) for strength in strengths], "C1:")
+        share.set(ylim=(0, 105), ylabel="of utterances, %")
+        share.yaxis.label.set_color("C1")
+    for axis in axes[-1]:
+        axis.set_xlabel("strength")
+    for axis in axes.flat[len(MEMBERS) :]:
+        axis.set_axis_off()
+    return figure
+
+
+if __name__ == "__main__":
+    main()

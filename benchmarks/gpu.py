@@ -1,0 +1,56 @@
+"""What a GPU is asked for: how fast `small` trains, where its step goes, and the ladder on real sentences.
+
+    make speechocean762-corpus && python benchmarks/gpu.py --out docs/results/gpu.json
+
+Both parts go on where they were cut off; `--parts speed` takes some minutes, `--parts ladder` seven times
+`--seconds`, and what the validations take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from common import ROOT, output_of, write_report
+
+CORPUS = "configs/data/speechocean762.yaml"
+GPU = f"--config={ROOT}/configs/presets/gpu.yaml"
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/gpu"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/gpu.json"))
+    parser.add_argument("--parts", nargs="+", choices=["speed", "ladder"], default=["speed", "ladder"])
+    parser.add_argument("--seconds", type=float, default=600.0, help="budget of each step of the ladder")
+    args = parser.parse_args()
+    results: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    if "speed" in args.parts:
+        results["speed"] = speed(args.work)
+    if "ladder" in args.parts:
+        results["ladder"] = ladder(args.work, args.seconds)
+    write_report(args.out, results)
+
+
+def speed(work: Path) -> Any:
+    """Train `small` in bf16, compiled and not, at three sizes of batch."""
+    sizes = [f"--batch-seconds={seconds}" for seconds in (300, 600, 1200)]
+    options = ["--compiled", "--precision=bf16-mixed", "--steps=40", "--warmup=15", f"--out={work}/bench"]
+    configs = [f"--config={ROOT}/{CORPUS}", f"--config={ROOT}/configs/model/small.yaml", GPU]
+    return json.loads(output_of("-m", "stt", "bench", "train", *sizes, *options, *configs, "--data.num_workers=14"))
+
+
+def ladder(work: Path, seconds: float) -> Any:
+    """Train every step of the ladder for so long, and compare them."""
+    out = work / "ladder"
+    budget = [f"--data={ROOT}/{CORPUS}", f"--out={out}", f"--seconds={seconds}"]
+    output_of("-m", "stt", "ladder", "run", *budget, GPU, "--data.max_batch_seconds=160")
+    output_of("-m", "stt", "ladder", "report", str(out))
+    return json.loads((out / "ladder.json").read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What one strength from 0 to 1 means to each member of the augmentation: how often it comes, and how harsh it is.
+
+Source: the article asks for one knob (tried there at 0.2, 0.5 and 0.9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A kind of augmentation; ends of its range and its chance go in a line from strength 0 to strength 1."""
+
+    what: str
+    unit: str
+    mild: Range  # as the strength goes to 0
+    harsh: Range  # at strength 1
+    chance: Range = (1.0, 1.0)  # share of the utterances that it comes to, likewise
+
+    def probability(self, strength: float) -> float:
+        """Share of the utterances that it comes to; none at strength 0."""
+        return self.chance[0] + (self.chance[1] - self.chance[0]) * strength if strength > 0 else 0.0
+
+    def range(self, strength: float) -> Range:
+        """Ends of the range that its value is drawn from."""
+        low, high = (mild + (harsh - mild) * strength for mild, harsh in zip(self.mild, self.harsh, strict=True))
+        return low, high
+
+    def chosen(self, strengths: Tensor) -> Tensor:
+        """Draw which utterances (batch,) of these strengths it comes to."""
+        probabilities = self.chance[0] + (self.chance[1] - self.chance[0]) * strengths
+        return (torch.rand(len(strengths)) < probabilities) & (strengths > 0)
+
+    def drawn(self, strengths: Tensor) -> Tensor:
+        """Draw a value (batch,) for each of these strengths."""
+        low, high = (mild + (harsh - mild) * strengths for mild, harsh in zip(self.mild, self.harsh, strict=True))
+        return low + (high - low) * torch.rand(len(strengths))
+
+
+SOMETIMES = (0.0, 1.0)
+SELDOM = (0.0, 0.5)
+
+# On the host, where files are read: they change lengths, or need a codec.
+SPEED = Member("speed (tempo and pitch)", "times", (1.0, 1.0), (0.8, 1.25), SOMETIMES)
+PITCH = Member("pitch alone", "semitones", (0.0, 0.0), (-5.0, 5.0), SELDOM)
+CODEC = Member("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), SELDOM)
+# On the device, in this order.
+DECAY = Member("room: time to fall by 60 dB", "s", (0.05, 0.1), (0.2, 1.0), SELDOM)
+DIRECT = Member("room: direct over reflected sound", "dB", (20.0, 30.0), (0.0, 10.0), SELDOM)
+LOW_CUT = Member("band: lower end", "Hz", (0.0, 0.0), (0.0, 500.0), SELDOM)
+HIGH_CUT = Member("band: upper end", "share of the highest", (1.0, 1.0), (0.3, 1.0), SELDOM)
+NOISE = Member("noise: signal over noise", "dB", (60.0, 80.0), (0.0, 20.0))
+GAIN = Member("gain (clips above full scale)", "dB", (0.0, 0.0), (-20.0, 20.0))
+BANDS = Member("hidden mels: 2 bands, each", "share of the mels", (0.0, 0.0), (0.0, 0.4))
+STRETCHES = Member("hidden time: 10 stretches, each", "share of the frames", (0.0, 0.0), (0.0, 0.05))
+PATCHES = Member("cut-outs: 5 patches, each side", "share of mels, frames", (0.0, 0.0), (0.0, 0.2))
+
+MEMBERS = (
+    *(SPEED, PITCH, CODEC, DECAY, DIRECT, LOW_CUT, HIGH_CUT),
+    *(NOISE, GAIN, BANDS, STRETCHES, PATCHES),
+)

@@ -1,0 +1,52 @@
+"""How fast one core feeds the device: reading files, and the part of the augmentation that runs there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from stt.audio.distort import distort
+from stt.audio.io import read_audio
+from stt.corpus.manifest import Manifest
+from stt.errors import InputError
+from stt.progress import track
+
+
+def feeding_speed(
+    manifest: Manifest, sample_rate: int, strengths: Sequence[float], most: int = 300, seed: int = 0
+) -> dict[str, dict[str, int]]:
+    """Audio seconds per second of one core, by domain: of reading alone, and with distortion at each strength.
+
+    Args:
+        manifest: the utterances.
+        sample_rate: rate to read at, Hz.
+        strengths: of the augmentation, 0 to 1.
+        most: utterances of each domain that are read, drawn by chance.
+        seed: decides which, and how they are distorted.
+
+    Raises:
+        InputError: a file cannot be read, or a strength is outside 0..1.
+    """
+    if not all(0 <= strength <= 1 for strength in strengths):
+        raise InputError(f"augmentation strengths must lie in 0..1, not {list(strengths)}")
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    speeds = {}
+    rows_by_domain = zip(manifest.domains, manifest.rows_by_domain(), strict=True)
+    for domain, rows in track(list(rows_by_domain), "reading"):
+        chosen = rng.permutation(rows)[:most].tolist()
+        started = time.perf_counter()
+        waveforms = [read_audio(manifest.audio(row), sample_rate, *manifest.window(row)) for row in chosen]
+        reading = time.perf_counter() - started
+        seconds = sum(len(waveform) for waveform in waveforms) / sample_rate
+        speeds[domain] = {"reading": round(seconds / reading)}
+        for strength in strengths:
+            started = time.perf_counter()
+            for waveform in waveforms:
+                distort(waveform, sample_rate, strength, rng)
+            elapsed = reading + time.perf_counter() - started
+            speeds[domain][f"strength {strength:g}"] = round(seconds / elapsed)
+    return speeds

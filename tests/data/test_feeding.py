@@ -1,0 +1,22 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stt.__main__ import main
+
+
+def test_feeding_is_measured_by_domain_and_strength(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--strength=0.5", "--strength=1.0", "--sample-rate=8000", "--utterances=5"]
+    with pytest.raises(SystemExit) as done:
+        main(["bench", "feed", str(tones), *options])
+    assert done.value.code == 0
+    speeds = json.loads(capsys.readouterr().out)
+    assert set(speeds) == {"high", "low"}
+    assert set(speeds["low"]) == {"reading", "strength 0.5", "strength 1"}
+    assert speeds["low"]["reading"] >= speeds["low"]["strength 1"] > 0
+
+
+def test_a_strength_that_is_none_is_refused(tones: Path, fails: Callable[..., str]) -> None:
+    assert "0..1" in fails(main, ["bench", "feed", str(tones), "--strength=2"])
