@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import WandbLogger
 
 from stt.callbacks import (
     DomainErrorRatesCallback,
+    ForgettingGate,
     GradientClipping,
     LeftOutReport,
     Observations,
@@ -26,11 +27,13 @@ from stt.callbacks import (
     Throughput,
     Transcripts,
 )
+from stt.checkpoint import load_recognizer
 from stt.data.datamodule import SpeechDataModule
 from stt.errors import InputError, exit_with
 from stt.files import written_aside
 from stt.logs import run_loggers
 from stt.task import SpeechRecognizer
+from stt.transfer import sampling_of, warm_start
 
 # The size `tiny`; a checkpoint's own hyper-parameters, or a config, take their place.
 MODEL_DEFAULTS: dict[str, Any] = {
@@ -39,7 +42,7 @@ MODEL_DEFAULTS: dict[str, Any] = {
     "features": {"class_path": "stt.audio.features.LogMel"},
     "encoder": {"class_path": "stt.models.ConvTransformer"},
     "augment": {"class_path": "stt.audio.augment.Augmentation"},
-    "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3}},
+    "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3, "fused": True}},
 }
 RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
 
@@ -75,6 +78,7 @@ class SpeechCLI(LightningCLI):
         parser.add_lightning_class_args(GradientClipping, "clip", subclass_mode=True, required=False)
         parser.set_defaults({"clip": {"class_path": "stt.callbacks.GradientClipping"}})
         parser.add_lightning_class_args(Transcripts, "transcripts")
+        parser.add_lightning_class_args(ForgettingGate, "forgetting")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -112,6 +116,8 @@ class SpeechCLI(LightningCLI):
             )
         if config.ckpt_path and not Path(config.ckpt_path).is_file():
             raise InputError(f"{config.ckpt_path}: there is no such checkpoint")
+        if self.subcommand == "fit" and config.model.init_from and not config.model.tokenizer:
+            config.model.tokenizer = load_recognizer(config.model.init_from).tokenizer.to_string()
         if self.subcommand != "fit" and not config.ckpt_path:
             raise InputError(f"{self.subcommand} needs the checkpoint of a trained model: give --ckpt_path FILE")
 
@@ -124,6 +130,10 @@ class SpeechCLI(LightningCLI):
             kwargs["precision"] = "bf16-mixed" if bf16 else "32-true"
         if config.trainer.logger in (None, True) and not config.trainer.fast_dev_run:
             kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
+        given = list(self.config_init[self.subcommand].trainer.callbacks or [])
+        if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
+            # The figures beside the bar are read from the device, which the steps between need not wait for.
+            kwargs["callbacks"] = [*given, RichProgressBar(refresh_rate=10)]
         trainer = super().instantiate_trainer(**kwargs)
         callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions()]
         callbacks += [RandomState(), Throughput()]
@@ -132,6 +142,16 @@ class SpeechCLI(LightningCLI):
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.
         trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
         return trainer
+
+    def before_fit(self) -> None:
+        """Begin with the weights of another checkpoint, where one is named, and show what they can do."""
+        config = self.config[self.subcommand]
+        parent = config.model.init_from
+        if not parent or config.ckpt_path:  # a run that goes on has its own weights
+            return
+        print(warm_start(self.model, parent), flush=True)
+        self.datamodule.inherited = sampling_of(parent)
+        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def after_fit(self) -> None:
         """Test the best checkpoint, where there is a test manifest."""

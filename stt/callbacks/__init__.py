@@ -2,21 +2,27 @@
 
 from stt.callbacks.clipping import GradientClipping, PercentileClipping
 from stt.callbacks.error_rates import DomainErrorRatesCallback
+from stt.callbacks.forgetting import ForgettingGate
+from stt.callbacks.freezing import Freezing
 from stt.callbacks.left_out import LeftOutReport
 from stt.callbacks.observations import Observations
 from stt.callbacks.predictions import Predictions
 from stt.callbacks.random_state import RandomState
+from stt.callbacks.step_times import StepTimes
 from stt.callbacks.throughput import Throughput
 from stt.callbacks.transcripts import Transcripts
 
 __all__ = [
     "DomainErrorRatesCallback",
+    "ForgettingGate",
+    "Freezing",
     "GradientClipping",
     "LeftOutReport",
     "Observations",
     "PercentileClipping",
     "Predictions",
     "RandomState",
+    "StepTimes",
     "Throughput",
     "Transcripts",
 ]

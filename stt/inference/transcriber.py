@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import numpy as np
 import torch
 
 from stt.audio.io import Waveform, read_audio
+from stt.checkpoint import load_recognizer
 from stt.decoding.greedy import Word, words_of
-from stt.errors import InputError
-from stt.task import SpeechRecognizer
 
 MIN_CHUNK_SECONDS = 15.0
 MAX_CHUNK_SECONDS = 25.0  # attention grows with the square of the length, and training saw short utterances
@@ -61,25 +59,6 @@ class Transcriber:
             words += words_of(hypothesis, self.model.tokenizer, self.model.frame_seconds, start / rate)
             start += len(chunk)
         return Transcript(" ".join(word.text for word in words), words, len(waveform) / rate)
-
-
-def load_recognizer(checkpoint: Path | str, device: str = "cpu") -> SpeechRecognizer:
-    """Load a model for inference, from nothing but its checkpoint and with no code run from it.
-
-    Raises:
-        InputError: the file is missing or not a checkpoint of this project.
-    """
-    if not Path(checkpoint).is_file():
-        raise InputError(f"{checkpoint}: there is no such checkpoint")
-    # Lightning advises against saving modules as hyper-parameters; what a checkpoint holds is their configuration.
-    warnings.filterwarnings("ignore", message=r".*is an instance of `nn\.Module`.*")
-    try:
-        model = SpeechRecognizer.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
-    except InputError:
-        raise
-    except Exception as error:  # torch's unpickler and zip reader raise many kinds
-        raise InputError(f"{checkpoint}: not a checkpoint of this project ({type(error).__name__})") from error
-    return model.eval().to(device)
 
 
 def split_at_pauses(waveform: Waveform, sample_rate: int) -> list[Waveform]:
