@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from stt.commands import bench, corpus, curriculum, ladder, tokenizer
+from stt.commands import bench, corpus, curriculum, ladder, lm, tokenizer
 from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
 
@@ -19,6 +19,7 @@ app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(curriculum.app, name="curriculum")
 app.add_typer(ladder.app, name="ladder")
+app.add_typer(lm.app, name="lm")
 app.add_typer(bench.app, name="bench")
 app.command()(transcribe)
 

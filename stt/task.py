@@ -189,7 +189,7 @@ class SpeechRecognizer(LightningModule):
         if Tokenizer.load(checkpoint["hyper_parameters"]["tokenizer"]).content_hash != self.tokenizer.content_hash:
             raise InputError("the checkpoint was trained with another tokenizer than the one configured")
         self.train_domains = checkpoint["train_domains"]
-        self.parent_domains = checkpoint["parent_domains"]
+        self.parent_domains = checkpoint.get("parent_domains", [])  # older checkpoints do not know it
 
 
 def mean_where(values: Tensor, counted: Tensor) -> Tensor:

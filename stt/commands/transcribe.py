@@ -19,11 +19,20 @@ def transcribe(
     files: list[Path],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line a file, with times and confidence")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda ...; default: a GPU where there is one")] = None,
+    lm: Annotated[Path | None, typer.Option(help="search with a language model of `lm train`")] = None,
+    alpha: Annotated[float, typer.Option(help="weight of the language model")] = 0.5,
+    beta: Annotated[float, typer.Option(help="reward of each word")] = 1.0,
+    beam_width: Annotated[int, typer.Option(help="texts that the search follows", min=1)] = 50,
+    hot_word: Annotated[list[str] | None, typer.Option(help="word to prefer; may be given several times")] = None,
 ) -> None:
     """Print the text of audio files: any format that libsndfile reads, any rate, mono or stereo."""
+    from stt.decoding.beam import BeamOptions
     from stt.inference.transcriber import Transcriber  # takes seconds to import, which --help should not
 
-    transcriber = Transcriber(checkpoint, device)
+    beam = None
+    if lm or hot_word:
+        beam = BeamOptions(str(lm) if lm else None, alpha, beta, beam_width, hot_words=tuple(hot_word or ()))
+    transcriber = Transcriber(checkpoint, device, beam)
     failed = 0
     for path in track(files, "transcribing"):
         try:

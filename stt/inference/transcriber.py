@@ -10,7 +10,8 @@ import torch
 
 from stt.audio.io import Waveform, read_audio
 from stt.checkpoint import load_recognizer
-from stt.decoding.greedy import Word, words_of
+from stt.decoding.beam import BeamOptions, BeamSearch
+from stt.decoding.greedy import Word, greedy_decode, words_of
 
 MIN_CHUNK_SECONDS = 15.0
 MAX_CHUNK_SECONDS = 25.0  # attention grows with the square of the length, and training saw short utterances
@@ -33,15 +34,21 @@ class Transcript:
 class Transcriber:
     """Recognizes files of any length, rate and number of channels."""
 
-    def __init__(self, checkpoint: Path | str, device: str | None = None) -> None:
-        """Load a checkpoint; the device is a GPU where there is one, unless named.
+    def __init__(self, checkpoint: Path | str, device: str | None = None, beam: BeamOptions | None = None) -> None:
+        """Load a checkpoint.
+
+        Args:
+            checkpoint: of a trained model.
+            device: a GPU where there is one, unless named.
+            beam: search with these options; None takes the best token of every frame, which is many times faster.
 
         Raises:
-            InputError: the file is missing or not a checkpoint of this project.
+            InputError: the file is missing or not a checkpoint of this project, or the language model does not fit.
         """
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = load_recognizer(checkpoint, device)
+        self.beam = BeamSearch(self.model.tokenizer, self.model.normalizer.name, beam) if beam else None
 
     def transcribe(self, path: Path | str) -> Transcript:
         """Recognize one file.
@@ -54,11 +61,18 @@ class Transcriber:
         words: list[Word] = []
         start = 0
         for chunk in split_at_pauses(waveform, rate):
-            samples = torch.from_numpy(chunk).to(self.model.device).unsqueeze(0)
-            hypothesis = self.model.transcribe(samples, torch.tensor([len(chunk)], device=self.model.device))[0]
-            words += words_of(hypothesis, self.model.tokenizer, self.model.frame_seconds, start / rate)
+            words += self._words(chunk, start / rate)
             start += len(chunk)
         return Transcript(" ".join(word.text for word in words), words, len(waveform) / rate)
+
+    @torch.inference_mode()
+    def _words(self, waveform: Waveform, start: float) -> list[Word]:
+        samples = torch.from_numpy(waveform).to(self.model.device).unsqueeze(0)
+        log_probs, frames = self.model(samples, torch.tensor([len(waveform)], device=self.model.device))
+        if self.beam:
+            return self.beam.words(log_probs[0, : frames[0]].cpu().numpy(), self.model.frame_seconds, start)
+        hypothesis = greedy_decode(log_probs, frames, self.model.tokenizer)[0]
+        return words_of(hypothesis, self.model.tokenizer, self.model.frame_seconds, start)
 
 
 def split_at_pauses(waveform: Waveform, sample_rate: int) -> list[Waveform]:
