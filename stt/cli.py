@@ -17,6 +17,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import WandbLogger
 
 from stt.callbacks import (
+    BeamDecoding,
     DomainErrorRatesCallback,
     ForgettingGate,
     GradientClipping,
@@ -79,6 +80,7 @@ class SpeechCLI(LightningCLI):
         parser.set_defaults({"clip": {"class_path": "stt.callbacks.GradientClipping"}})
         parser.add_lightning_class_args(Transcripts, "transcripts")
         parser.add_lightning_class_args(ForgettingGate, "forgetting")
+        parser.add_lightning_class_args(BeamDecoding, "beam")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {

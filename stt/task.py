@@ -142,11 +142,11 @@ class SpeechRecognizer(LightningModule):
             "host_frames": self.output_lengths(batch.host_lengths),
         }
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Hypothesis]]:
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Recognize a batch; the callbacks make error rates of it."""
         return self._evaluate(batch, "val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Hypothesis]]:
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Recognize a batch; the callbacks make error rates of it."""
         return self._evaluate(batch, "test")
 
@@ -154,12 +154,13 @@ class SpeechRecognizer(LightningModule):
         """Recognize a batch; a callback writes the texts."""
         return self.transcribe(batch.waveforms, batch.lengths)[: len(batch)]
 
-    def _evaluate(self, batch: Batch, split: str) -> dict[str, list[Hypothesis]]:
+    def _evaluate(self, batch: Batch, split: str) -> dict[str, Any]:
         log_probs, frames = self(batch.waveforms, batch.lengths)
         losses, counted = self.losses(log_probs, batch)
         if len(batch):
             self.log(f"{split}/loss", mean_where(losses, counted), on_epoch=True, batch_size=len(batch), sync_dist=True)
-        return {"hypotheses": greedy_decode(log_probs, frames, self.tokenizer)[: len(batch)]}
+        hypotheses = greedy_decode(log_probs, frames, self.tokenizer)[: len(batch)]
+        return {"hypotheses": hypotheses, "log_probs": log_probs, "frames": frames}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Optimizer by the config, warm-up and cosine decay over an explicit number of steps.

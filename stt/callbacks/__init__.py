@@ -1,5 +1,6 @@
 """Callbacks that a config can name."""
 
+from stt.callbacks.beam_decoding import BeamDecoding
 from stt.callbacks.clipping import GradientClipping, PercentileClipping
 from stt.callbacks.error_rates import DomainErrorRatesCallback
 from stt.callbacks.forgetting import ForgettingGate
@@ -13,6 +14,7 @@ from stt.callbacks.throughput import Throughput
 from stt.callbacks.transcripts import Transcripts
 
 __all__ = [
+    "BeamDecoding",
     "DomainErrorRatesCallback",
     "ForgettingGate",
     "Freezing",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from stt.corpus.manifest import read_manifest
 from stt.errors import InputError
+from stt.files import written_aside
 from stt.progress import track
 from stt.text.normalize import get_normalizer
 
@@ -41,6 +44,40 @@ def train(
     print(f"{report.lines} lines, {report.words} words, {report.vocabulary} different ones, written to {out}")
     for reason, count in report.left_out.most_common():
         print(f"left out: {count} lines for {reason}")
+
+
+@app.command()
+def tune(
+    checkpoint: Path,
+    manifest: Annotated[Path, typer.Argument(help="validation manifest; not what is tested on afterwards")],
+    lm: Annotated[Path, typer.Option(help="language model of `lm train`")],
+    out: Annotated[Path, typer.Option(help="configuration to write, for train.py and transcribe; a picture beside it")],
+    beam_width: Annotated[int, typer.Option(help="width while the weights are looked for", min=1)] = 50,
+    utterances: Annotated[int, typer.Option(help="of each domain, at most", min=1)] = 200,
+    device: Annotated[str, typer.Option(help="cpu, cuda ...")] = "cpu",
+) -> None:
+    """Find alpha, beta and beam width for a language model; every domain counts the same."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from stt.checkpoint import load_recognizer  # all of these take seconds to import, which --help should not
+    from stt.decoding.beam import BeamOptions
+    from stt.inference.tuning import tune as search
+    from stt.reports.tuning import draw_tuning
+
+    model = load_recognizer(checkpoint, device)
+    options = BeamOptions(str(lm), beam_width=beam_width)
+    found = search(model, read_manifest(manifest), options, most=utterances)
+    chosen = {name: value for name, value in asdict(found.options).items() if name != "hot_words"}
+    with written_aside(out) as aside:
+        aside.write_text(yaml.safe_dump({"beam": {"options": chosen}}, sort_keys=False), encoding="utf-8")
+    picture = out.with_suffix(".png")
+    with written_aside(picture) as aside:
+        drawn = draw_tuning(found.alphas, found.betas, found.wers, found.widths, found.greedy)
+        drawn.savefig(aside, dpi=110, format="png")
+    best = found.options
+    print(f"alpha {best.alpha:g}, beta {best.beta:g}, beam width {best.beam_width}: WER {100 * found.wer:.2f} %")
+    print(f"greedy: WER {100 * found.greedy:.2f} %; written to {out}, picture: {picture}")
 
 
 def _lines(paths: list[Path]) -> Iterator[str]:

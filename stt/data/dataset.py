@@ -24,10 +24,18 @@ class SpeechModel(Protocol):
 
     tokenizer: Tokenizer
     normalizer: Normalizer
-    sample_rate: int  # Hz
-    frame_seconds: float
     augment: Augmentation
     train_domains: list[str]
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the waveforms, Hz."""
+        ...
+
+    @property
+    def frame_seconds(self) -> float:
+        """Length of an output frame, seconds."""
+        ...
 
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Output frames (batch,) for so many samples (batch,)."""

@@ -1,0 +1,106 @@
+"""Error rates with a language model beside the greedy ones, while validating and testing."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, cast
+
+from lightning import Callback, LightningModule, Trainer
+
+from stt.callbacks.error_rates import print_table, summarize
+from stt.data.batch import Batch
+from stt.decoding.beam import BeamOptions
+from stt.decoding.pool import DecodingPool
+from stt.files import written_aside
+from stt.metrics.error_rate import DomainErrorRates, mean_over_domains
+from stt.task import SpeechRecognizer
+
+
+class BeamDecoding(Callback):
+    """Logs `val/cer_lm/<domain>`, `val/wer_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
+
+    Off unless there are options. The search runs in processes of its own; only the end of a validation
+    waits for it.
+    """
+
+    def __init__(self, options: BeamOptions | None = None, num_workers: int | None = None) -> None:
+        """Set how to search, and in how many processes (None: as many as there are cores)."""
+        self.options = options
+        self.num_workers = num_workers
+        self._pool: DecodingPool | None = None
+        self._waiting: list[tuple[Batch, list[Future[list[str]]]]] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Start the pool, which says what is wrong with the options."""
+        if self.options and self._pool is None:
+            model = cast(SpeechRecognizer, pl_module)
+            self._pool = DecodingPool(model.tokenizer, model.normalizer.name, self.options, self.num_workers)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Hand a batch to the pool."""
+        self._submit(outputs, batch)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Hand a batch to the pool."""
+        self._submit(outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for the pool and log."""
+        self._finish(trainer, pl_module, "validate", "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for the pool and log; write and print the table."""
+        results = self._finish(trainer, pl_module, "test", "test")
+        if results and trainer.is_global_zero:
+            path = Path(trainer.default_root_dir) / "test_metrics_lm.json"
+            with written_aside(path) as aside:
+                aside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            print("with a language model:")
+            print_table({**results, "left_out": []})
+
+    def _submit(self, outputs: Any, batch: Batch) -> None:
+        if self._pool is None:
+            return
+        log_probs, frames = outputs["log_probs"].cpu().numpy(), outputs["frames"].tolist()
+        futures = [self._pool.submit(log_probs[i, : frames[i]]) for i in range(len(batch))]
+        self._waiting.append((batch, futures))
+
+    def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, prefix: str) -> dict[str, Any]:
+        if self._pool is None:
+            return {}
+        rates = DomainErrorRates(trainer.datamodule.domains(split)).to(pl_module.device)  # type: ignore[attr-defined]
+        for batch, futures in self._waiting:
+            texts = [future.result()[0] for future in futures]
+            rates.update(batch.domains, batch.references, texts, batch.seconds)
+        self._waiting = []
+        by_domain = rates.compute()
+        values = {f"{prefix}/{kind}_lm/mean": value for kind, value in mean_over_domains(by_domain).items()}
+        for domain, rate in by_domain.items():
+            values |= {f"{prefix}/cer_lm/{domain}": rate.cer, f"{prefix}/wer_lm/{domain}": rate.wer}
+        pl_module.log_dict(values)
+        model = cast(SpeechRecognizer, pl_module)
+        return summarize(by_domain, model.train_domains, model.normalizer.name)
