@@ -90,7 +90,7 @@ def test_any_audio_can_be_trained_on_alone_at_full_strength(
     torch.manual_seed(0)
     if network != "conv_transformer":
         model.encoder = (
-            DeepSpeech2(32, (4, 4, 6), d_model=64, num_layers=2)
+            DeepSpeech2(32, (4, 4, 6), cells=64, recurrent_layers=2)
             if network == "deep_speech_2"
             else Wav2Letter(32, (8, 8, 64), (47, 7, 31), (2, 2, 2))
         )

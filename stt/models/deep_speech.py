@@ -25,33 +25,36 @@ class DeepSpeech2(Encoder):
     def __init__(
         self,
         n_mels: int = 80,
-        conv_channels: Sequence[int] = (32, 32, 96),
-        d_model: int = 1280,
-        num_layers: int = 7,
+        maps: Sequence[int] = (32, 32, 96),
+        cells: int = 1280,
+        recurrent_layers: int = 7,
         dropout: float = 0.1,
     ) -> None:
         """Set up the network; the defaults are its largest form, of eleven layers with the head.
 
+        No argument but `n_mels` and `dropout` is called as one of the default encoder is: the command
+        line keeps those that both have when it changes from one class to the other.
+
         Args:
             n_mels: size of the feature frames.
-            conv_channels: channels of each 2-D convolution, at most three.
-            d_model: cells of each direction of a recurrent layer.
-            num_layers: number of recurrent layers.
+            maps: channels of each 2-D convolution, at most three.
+            cells: cells of each direction of a recurrent layer.
+            recurrent_layers: number of recurrent layers.
             dropout: probability of dropping an activation between recurrent layers.
         """
         super().__init__()
-        self.d_model = d_model
+        self.d_model = cells
         convs = []
         channels, height = 1, n_mels
-        for out, kernel, stride in zip(conv_channels, KERNELS, STRIDES, strict=False):
+        for out, kernel, stride in zip(maps, KERNELS, STRIDES, strict=False):
             padding = (kernel[0] // 2, kernel[1] // 2)
             convs.append(nn.Conv2d(channels, out, kernel, stride, padding, bias=False))
             channels, height = out, -(-height // stride[0])
         self.convs = nn.ModuleList(convs)
-        self.conv_norms = nn.ModuleList(MaskedBatchNorm1d(out) for out in conv_channels)
-        widths = [channels * height] + [d_model] * (num_layers - 1)
+        self.conv_norms = nn.ModuleList(MaskedBatchNorm1d(out) for out in maps)
+        widths = [channels * height] + [cells] * (recurrent_layers - 1)
         self.norms = nn.ModuleList(MaskedBatchNorm1d(width) for width in widths)
-        self.layers = nn.ModuleList(BidirectionalGRU(width, d_model) for width in widths)
+        self.layers = nn.ModuleList(BidirectionalGRU(width, cells) for width in widths)
         self.dropout = nn.Dropout(dropout)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:

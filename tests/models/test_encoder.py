@@ -5,6 +5,7 @@ import torch
 import yaml
 
 import stt.models
+from stt.cli import main
 from stt.ladder.steps import read_ladder
 from stt.models import ConvTransformer, DeepSpeech2, Encoder, Wav2Letter
 from stt.models.deep_speech import BidirectionalGRU
@@ -68,7 +69,7 @@ def test_the_gradient_does_not_see_the_padding() -> None:
 NARROW = {
     "conv_transformer": (encoder(), 8),
     "convolutions_alone": (encoder(num_layers=0), 8),
-    "deep_speech_2": (DeepSpeech2(20, (4, 4, 6), d_model=8, num_layers=2), 2),
+    "deep_speech_2": (DeepSpeech2(20, (4, 4, 6), cells=8, recurrent_layers=2), 2),
     "wav2letter": (Wav2Letter(20, (8, 8, 12), (47, 7, 1), (2, 1, 1)), 2),
     "wav2letter_stride_8": (Wav2Letter(20, (8, 8, 12), (47, 7, 31), (2, 2, 2)), 8),
 }
@@ -135,6 +136,20 @@ def test_positions_are_relative() -> None:
 )
 def test_sizes_are_those_of_the_article(config: str, least: float, most: float) -> None:
     assert least < parameters(ROOT / "configs" / "model" / f"{config}.yaml") < most
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_the_command_line_builds_the_network_of_the_configuration(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Arguments that the default encoder has as well would keep its values, unless the configuration says them all.
+    with pytest.raises(SystemExit):
+        main(["fit", f"--config={config}", "--print_config"])
+    built = yaml.safe_load(capsys.readouterr().out)["model"]["encoder"]
+    kind = getattr(stt.models, built["class_path"].removeprefix("stt.models."))
+    options = {name: value for name, value in built["init_args"].items() if name != "n_mels"}
+    with torch.device("meta"):
+        assert sum(p.numel() for p in kind(n_mels=80, **options).parameters()) == parameters(config)
 
 
 def test_the_compact_network_is_five_times_smaller_than_the_largest_baseline() -> None:
