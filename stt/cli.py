@@ -32,7 +32,7 @@ from stt.checkpoint import load_recognizer
 from stt.data.datamodule import SpeechDataModule
 from stt.errors import InputError, exit_with
 from stt.files import written_aside
-from stt.logs import run_loggers
+from stt.logs import finish_wandb, run_loggers
 from stt.task import SpeechRecognizer
 from stt.transfer import sampling_of, warm_start
 
@@ -203,6 +203,7 @@ def main(args: ArgsType = None) -> None:
         exit_with(error)
     finally:
         os.environ.pop(RUN_VARIABLE, None)
+        finish_wandb()
 
 
 def _quiet() -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlparse
 
+import wandb
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 
@@ -32,3 +33,9 @@ def wandb_offline() -> bool:
         return netrc.netrc(path).authenticators(host) is None
     except (OSError, netrc.NetrcParseError):
         return True
+
+
+def finish_wandb() -> None:
+    """End the W&B run of this process: the next training in it, in a notebook say, must not log into this one's."""
+    if wandb.run is not None:
+        wandb.finish()

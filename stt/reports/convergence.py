@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import curve_fit
+from scipy.optimize import OptimizeWarning, curve_fit
 
 from stt.errors import InputError
 
@@ -45,7 +46,9 @@ def fit_convergence(times: Sequence[float], errors: Sequence[float]) -> Converge
     for knee in np.geomspace(time.min() / 10, time.max() * 10, 7):  # the fit finds only the nearest valley
         start = (error.min() / 2, knee, 1.0)
         bounds = ([0.0, time.min() / 100, 0.1], [max(error.min(), 1e-5), time.max() * 100, 8.0])
-        fitted, _ = curve_fit(_curve, time, error, p0=start, bounds=bounds, sigma=error, maxfev=10_000)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OptimizeWarning)  # as many points as parameters leave no covariance
+            fitted, _ = curve_fit(_curve, time, error, p0=start, bounds=bounds, sigma=error, maxfev=10_000)
         residual = float(np.square((_curve(time, *fitted) - error) / error).sum())
         if best is None or residual < best[0]:
             best = (residual, fitted)
