@@ -24,8 +24,8 @@ from stt.corpus.manifest import Manifest, read_manifest
 from stt.decoding.beam import BeamOptions, BeamSearch
 from stt.decoding.language_model import description_of
 from stt.decoding.train_lm import train_language_model
-from stt.inference.tuning import Output, compute_outputs
-from stt.metrics.error_rate import DomainErrorRates, mean_over_domains
+from stt.inference.tuning import Output, compute_outputs, error_rates
+from stt.metrics.error_rate import mean_over_domains
 from stt.task import SpeechRecognizer
 
 ALPHA, BETA = 0.4, 2.0  # what `lm tune` found for the demo
@@ -91,15 +91,6 @@ def measure(model: SpeechRecognizer, manifest: Manifest, lm: Path, most: int) ->
     if other is not None:
         searches.append(trade(other, {"decoder": "flashlight-text", "beam_width": 50}))
     return {**found, "searches": searches}
-
-
-def error_rates(manifest: Manifest, outputs: list[Output], texts: list[str]) -> dict[str, Any]:
-    """Error rates by domain."""
-    rates = DomainErrorRates(manifest.domains)
-    spoken = [output.utterance for output in outputs]
-    rates.update([u.domain for u in spoken], [u.reference for u in spoken], texts, [u.seconds for u in spoken])
-    computed: dict[str, Any] = rates.compute()
-    return computed
 
 
 def flashlight(model: SpeechRecognizer, lm: Path) -> Callable[[Output], str] | None:

@@ -188,7 +188,7 @@ def spec_augment(features: Tensor, lengths: Tensor, strengths: Tensor) -> Tensor
 
 def _stripes(lengths: Tensor, size: int, count: int, member: Member, strengths: Tensor) -> Tensor:
     """Draw `count` random stripes a row, true inside of them: (batch, count, size)."""
-    widest = to_device(torch.tensor([member.range(s)[1] for s in strengths.tolist()]), lengths.device).view(-1, 1, 1)
+    widest = to_device(member.range(strengths)[1], lengths.device).view(-1, 1, 1)
     draw = torch.rand(2, len(lengths), count, 1, device=lengths.device)
     extent = lengths.view(-1, 1, 1)
     width = draw[0] * widest * extent

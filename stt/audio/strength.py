@@ -6,11 +6,13 @@ Source: the article asks for one knob (tried there at 0.2, 0.5 and 0.9).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 Range = tuple[float, float]
+Strength = TypeVar("Strength", float, Tensor)
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Member:
         """Share of the utterances that it comes to; none at strength 0."""
         return self.chance[0] + (self.chance[1] - self.chance[0]) * strength if strength > 0 else 0.0
 
-    def range(self, strength: float) -> Range:
-        """Ends of the range that its value is drawn from."""
+    def range(self, strength: Strength) -> tuple[Strength, Strength]:
+        """Ends of the range that its value is drawn from, for a strength or for several (batch,)."""
         low, high = (mild + (harsh - mild) * strength for mild, harsh in zip(self.mild, self.harsh, strict=True))
         return low, high
 
@@ -39,7 +41,7 @@ class Member:
 
     def drawn(self, strengths: Tensor) -> Tensor:
         """Draw a value (batch,) for each of these strengths."""
-        low, high = (mild + (harsh - mild) * strengths for mild, harsh in zip(self.mild, self.harsh, strict=True))
+        low, high = self.range(strengths)
         return low + (high - low) * torch.rand(len(strengths))
 
 

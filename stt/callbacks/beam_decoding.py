@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
 from lightning import Callback, LightningModule, Trainer
 
-from stt.callbacks.error_rates import print_table, summarize
+from stt.callbacks.error_rates import print_table, summarize, write_results
 from stt.data.batch import Batch
 from stt.decoding.beam import BeamOptions
 from stt.decoding.pool import DecodingPool
-from stt.files import written_aside
 from stt.metrics.error_rate import DomainErrorRates, mean_over_domains
 from stt.task import SpeechRecognizer
 
@@ -76,9 +74,7 @@ class BeamDecoding(Callback):
         """Wait for the pool and log; write and print the table."""
         results = self._finish(trainer, pl_module, "test", "test")
         if results and trainer.is_global_zero:
-            path = Path(trainer.default_root_dir) / "test_metrics_lm.json"
-            with written_aside(path) as aside:
-                aside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_results(results, Path(trainer.default_root_dir) / "test_metrics_lm.json")
             print("with a language model:")
             print_table({**results, "left_out": []})
 

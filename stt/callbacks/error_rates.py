@@ -84,8 +84,7 @@ class DomainErrorRatesCallback(Callback):
             results = summarize(rates, model.train_domains, model.normalizer.name)
             results["left_out"] = [asdict(item) for item in left_out]
             path = Path(trainer.default_root_dir) / "test_metrics.json"
-            with written_aside(path) as aside:
-                aside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_results(results, path)
             print_table(results)
             Console().print(f"written to {path}", highlight=False)
 
@@ -131,6 +130,12 @@ def summarize(rates: dict[str, ErrorRate], train_domains: list[str], normalizer:
         **{name: mean_over_domains(members) for name, members in groups(rates, train_domains).items()},
         "domains": {domain: {**asdict(rate), "in_training": domain in train_domains} for domain, rate in rates.items()},
     }
+
+
+def write_results(results: dict[str, Any], path: Path) -> None:
+    """Write results by domain as JSON."""
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def print_table(results: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from stt.decoding.beam import BeamOptions
 from stt.decoding.greedy import greedy_decode
 from stt.decoding.pool import DecodingPool, Setting
 from stt.errors import InputError
-from stt.metrics.error_rate import DomainErrorRates, mean_over_domains
+from stt.metrics.error_rate import DomainErrorRates, ErrorRate, mean_over_domains
 from stt.progress import track
 from stt.task import SpeechRecognizer
 
@@ -120,6 +120,15 @@ def compute_outputs(model: SpeechRecognizer, manifest: Manifest, most: int | Non
             yield Output(item, values[:count].numpy(), hypothesis.text)
 
 
+def error_rates(manifest: Manifest, outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, ErrorRate]:
+    """Error rates by domain of a text for each output."""
+    rates = DomainErrorRates(manifest.domains)
+    spoken = [output.utterance for output in outputs]
+    rates.update([u.domain for u in spoken], [u.reference for u in spoken], texts, [u.seconds for u in spoken])
+    computed: dict[str, ErrorRate] = rates.compute()
+    return computed
+
+
 def _wers(
     pool: DecodingPool, manifest: Manifest, outputs: list[Output], settings: list[Setting], what: str
 ) -> list[float]:
@@ -130,8 +139,4 @@ def _wers(
 
 
 def _mean_wer(manifest: Manifest, outputs: list[Output], texts: list[str]) -> float:
-    rates = DomainErrorRates(manifest.domains)
-    spoken = [output.utterance for output in outputs]
-    seconds = [utterance.seconds for utterance in spoken]
-    rates.update([u.domain for u in spoken], [u.reference for u in spoken], texts, seconds)
-    return mean_over_domains(rates.compute())["wer"]
+    return mean_over_domains(error_rates(manifest, outputs, texts))["wer"]
