@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import typer
 
-from stt.commands import bench, corpus, curriculum, ladder, lm, tokenizer
+from stt.commands import bench, corpus, curriculum, dashboard, ladder, lm, tokenizer
+from stt.commands.report import report
 from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
 
@@ -18,9 +19,11 @@ app = typer.Typer(
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(curriculum.app, name="curriculum")
+app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(ladder.app, name="ladder")
 app.add_typer(lm.app, name="lm")
 app.add_typer(bench.app, name="bench")
+app.command()(report)
 app.command()(transcribe)
 
 

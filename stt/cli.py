@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import WandbLogger
 
 from stt.callbacks import (
     BeamDecoding,
@@ -25,15 +24,19 @@ from stt.callbacks import (
     Observations,
     Predictions,
     RandomState,
+    Summary,
     Throughput,
+    TrainingBar,
     Transcripts,
+    WandbRecord,
 )
 from stt.checkpoint import load_recognizer
 from stt.data.datamodule import SpeechDataModule
 from stt.errors import InputError, exit_with
 from stt.files import written_aside
-from stt.logs import finish_wandb, run_loggers
 from stt.task import SpeechRecognizer
+from stt.tracking.loggers import DATA_VARIABLE, finish_wandb, run_loggers
+from stt.tracking.wandb_logger import wandb_of
 from stt.transfer import sampling_of, warm_start
 
 # The size `tiny`; a checkpoint's own hyper-parameters, or a config, take their place.
@@ -59,9 +62,10 @@ class SaveConfig(SaveConfigCallback):
         with written_aside(Path(trainer.default_root_dir) / "config.yaml") as aside:
             aside.write_text(text, encoding="utf-8")
         plain = self.parser.dump(self.config, skip_none=False, format="json")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(json.loads(plain), allow_val_change=True)
+        logger = wandb_of(trainer.loggers)
+        if logger:
+            configuration = json.loads(plain)
+            logger.attempt(lambda run: run.config.update(configuration, allow_val_change=True))  # type: ignore[no-untyped-call]
 
 
 class SpeechCLI(LightningCLI):
@@ -81,6 +85,7 @@ class SpeechCLI(LightningCLI):
         parser.add_lightning_class_args(Transcripts, "transcripts")
         parser.add_lightning_class_args(ForgettingGate, "forgetting")
         parser.add_lightning_class_args(BeamDecoding, "beam")
+        parser.add_lightning_class_args(WandbRecord, "record")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -134,11 +139,10 @@ class SpeechCLI(LightningCLI):
             kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
         given = list(self.config_init[self.subcommand].trainer.callbacks or [])
         if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
-            # The figures beside the bar are read from the device, which the steps between need not wait for.
-            kwargs["callbacks"] = [*given, RichProgressBar(refresh_rate=10)]
+            kwargs["callbacks"] = [*given, TrainingBar()]
         trainer = super().instantiate_trainer(**kwargs)
         callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions()]
-        callbacks += [RandomState(), Throughput()]
+        callbacks += [RandomState(), Throughput(), Summary()]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.
@@ -184,6 +188,7 @@ def main(args: ArgsType = None) -> None:
         args: arguments as a list, for tests and notebooks; None takes those of the process.
     """
     _quiet()
+    variables = {name: os.environ.get(name) for name in (RUN_VARIABLE, DATA_VARIABLE)}
     try:
         SpeechCLI(
             SpeechRecognizer,
@@ -202,8 +207,10 @@ def main(args: ArgsType = None) -> None:
     except InputError as error:
         exit_with(error)
     finally:
-        os.environ.pop(RUN_VARIABLE, None)
         finish_wandb()
+        for name, value in variables.items():  # what a run sets for its processes is not for the next one
+            if value is None:
+                os.environ.pop(name, None)
 
 
 def _quiet() -> None:

@@ -146,3 +146,24 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         return said
 
     return run
+
+
+@pytest.fixture(scope="session")
+def steered(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was steered by the curriculum, and tested."""
+    from stt.cli import main
+
+    run = tmp_path_factory.mktemp("steered")
+    main(
+        [
+            "fit",
+            f"--config={MICRO}",
+            f"--model.tokenizer={tokenizer_file}",
+            *(f"--data.{split}={tones}" for split in ("train", "validate", "test")),
+            f"--run={run}",
+            "--data.sampling=CurriculumSampling",
+            "--trainer.max_steps=120",
+            "--data.batches_per_round=40",
+        ]
+    )
+    return run

@@ -1,26 +1,67 @@
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from stt.cli import main
-from tests.conftest import ROOT
+from tests.conftest import MICRO, ROOT
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PICTURES = {
+    "explore_corpus": 2,
+    "watch_curriculum": 2,
+    "errors_by_domain": 2,
+    "extrapolate_convergence": 1,
+    "finetune_on_your_files": 0,
+}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture
+def files(tones: Path, tmp_path: Path) -> Path:
+    """Thirty files with their texts beside them."""
+    from stt.corpus.manifest import read_manifest
+
+    manifest, folder = read_manifest(tones), tmp_path / "files"
+    folder.mkdir()
+    for row in range(30):
+        shutil.copy(manifest.audio(row), folder)
+        (folder / manifest.audio(row).name).with_suffix(".txt").write_text(manifest.text(row))
+    return folder
+
+
+def test_every_notebook_is_run_here() -> None:
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(PICTURES)
+
+
+@pytest.mark.parametrize("name", PICTURES)
 def test_a_notebook_runs_to_its_end(
-    path: Path, tones: Path, fit_args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tones: Path, steered: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    main([*fit_args, "--data.sampling=stt.data.sampling.CurriculumSampling"])
-    monkeypatch.setenv("STT_MANIFEST", str(tones))
-    monkeypatch.setenv("STT_RUN", str(tmp_path / "run"))
-    notebook = nbformat.read(path, as_version=4)
+    variables = {
+        "STT_MANIFEST": tones,
+        "STT_RUN": steered,
+        "STT_FOLDER": files,
+        "STT_PARENT": steered / "checkpoints" / "best.ckpt",
+        "STT_NETWORK": MICRO,
+        "STT_WORK": tmp_path / "mine",
+        "STT_OPTIONS": "--trainer.max_steps 6 --data.batches_per_round 3 --data.num_workers 0",
+    }
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, str(value))
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "notebooks are committed without their outputs"
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
-    pictures = [
-        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-    ]
-    assert len(pictures) == 2
+    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    widgets = [one for state in _widget_outputs(notebook) for one in state]
+    assert len([one for one in [*outputs, *widgets] if "image/png" in one.get("data", {})]) == PICTURES[name]
+    if name == "finetune_on_your_files":
+        assert len([cell for cell in notebook.cells if cell.cell_type == "code"]) == 10
+        assert (tmp_path / "mine" / "run" / "test_metrics.json").is_file()
+        assert (tmp_path / "mine" / "report.html").is_file()
+        assert any("CER before" in one.get("text", "") for one in outputs)
+
+
+def _widget_outputs(notebook: nbformat.NotebookNode) -> list[list[dict[str, object]]]:
+    """What the widgets show, which a notebook keeps beside its cells."""
+    states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    return [state["state"]["outputs"] for state in states.values() if "outputs" in state.get("state", {})]

@@ -10,8 +10,11 @@ from stt.callbacks.observations import Observations
 from stt.callbacks.predictions import Predictions
 from stt.callbacks.random_state import RandomState
 from stt.callbacks.step_times import StepTimes
+from stt.callbacks.summary import Summary
 from stt.callbacks.throughput import Throughput
+from stt.callbacks.training_bar import TrainingBar
 from stt.callbacks.transcripts import Transcripts
+from stt.callbacks.wandb_record import WandbRecord
 
 __all__ = [
     "BeamDecoding",
@@ -25,6 +28,9 @@ __all__ = [
     "Predictions",
     "RandomState",
     "StepTimes",
+    "Summary",
     "Throughput",
+    "TrainingBar",
     "Transcripts",
+    "WandbRecord",
 ]

@@ -36,8 +36,11 @@ class ForgettingGate(Callback):
         cers = {domain: float(trainer.callback_metrics[name]) for domain, name in names.items()}
         if trainer.state.fn == TrainerFn.VALIDATING:
             self.parent = cers
-        elif trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking and self.parent:
-            self._compare(trainer, pl_module, cers)
+        elif trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking and old:
+            if self.parent:
+                self._compare(trainer, pl_module, cers)
+            else:  # no old domain is validated, so none can be seen to be forgotten
+                pl_module.log(f"{CER}under_limit", trainer.callback_metrics[f"{CER}mean"])
 
     def _compare(self, trainer: Trainer, pl_module: LightningModule, cers: dict[str, float]) -> None:
         rises = {domain: cers[domain] - before for domain, before in self.parent.items() if domain in cers}

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from stt.data.batch import Batch
 from stt.ranks import gathered
@@ -14,10 +15,11 @@ from stt.ranks import gathered
 class Throughput(Callback):
     """Logs at the end of each round, over all ranks.
 
-    `progress/audio_hours` and `progress/device_hours` count from the first step on, over all starts of
-    a run: curves over them can be compared between runs on different machines and batch sizes.
+    `progress/audio_hours`, `progress/passes` (over the training data) and `progress/device_hours` count from the
+    first step on, over all starts of a run: curves over them can be compared between runs on different machines and
+    batch sizes. They are logged with each validation as well, so that its error rates have them for an axis.
     `throughput/audio_seconds_per_second` and `throughput/waiting_for_data` (share of the time) are those of the
-    round; validation is in neither.
+    round; validation is in none of these.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,12 @@ class Throughput(Callback):
         self._mark = now
         self._seconds += sum(batch.seconds)
 
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say how far training is, beside the error rates."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            seconds, elapsed, _ = self._round(trainer)
+            pl_module.log_dict(self._progress(trainer, self._audio_seconds + seconds, self._device_seconds + elapsed))
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the validation out."""
         self._mark = time.perf_counter()
@@ -65,8 +73,7 @@ class Throughput(Callback):
             return
         pl_module.log_dict(
             {
-                "progress/audio_hours": self._audio_seconds / 3600,
-                "progress/device_hours": self._device_seconds / 3600,
+                **self._progress(trainer, self._audio_seconds, self._device_seconds),
                 "throughput/audio_seconds_per_second": seconds / elapsed * trainer.world_size,
                 "throughput/waiting_for_data": waited / elapsed,
             }
@@ -81,6 +88,14 @@ class Throughput(Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on counting."""
         self._audio_seconds, self._device_seconds = state_dict["audio_seconds"], state_dict["device_seconds"]
+
+    def _progress(self, trainer: Trainer, audio_seconds: float, device_seconds: float) -> dict[str, float]:
+        durations = trainer.datamodule.datasets["train"].manifest.durations  # type: ignore[attr-defined]
+        return {
+            "progress/audio_hours": audio_seconds / 3600,
+            "progress/passes": audio_seconds / float(durations.sum(dtype="float64")),
+            "progress/device_hours": device_seconds / 3600,
+        }
 
     def _round(self, trainer: Trainer) -> tuple[float, float, float]:
         """Audio seconds, device seconds and waited seconds of the round so far, over all ranks."""

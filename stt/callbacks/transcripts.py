@@ -1,29 +1,45 @@
-"""A few transcripts of every domain beside their references, written at each validation."""
+"""What was understood of each utterance: all of it in a file, some to read, the worst to listen to in W&B."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jiwer
 from lightning import Callback, LightningModule, Trainer
 
+from stt.audio.levels import level_range
 from stt.data.batch import Batch
+from stt.data.datamodule import SpeechDataModule
 from stt.files import written_aside
-from stt.metrics.error_rate import character_error_rate
+from stt.metrics.recognized import Recognized, recognized_file, worst, write_recognized
+from stt.ranks import gathered
+from stt.task import SpeechRecognizer
+from stt.tracking.tables import utterance_table
+from stt.tracking.wandb_logger import wandb_of
 
 
 class Transcripts(Callback):
-    """Writes `transcripts/step-N.txt` with aligned samples, always of the same utterances; a table to W&B."""
+    """Writes every utterance of a validation or a test to `recognized/<split>.jsonl`.
 
-    def __init__(self, per_domain: int = 3) -> None:
-        """Show so many utterances of each domain."""
+    A validation also leaves `transcripts/step-N.txt`, aligned samples that are always the same utterances, and
+    the W&B table `val/utterances` (a test: `test/utterances`): the worst of each domain, with their audio.
+    """
+
+    def __init__(self, per_domain: int = 3, worst: int = 5) -> None:
+        """Show so many utterances of each domain in the text, and so many of the worst in the table."""
         self.per_domain = per_domain
-        self._seen: dict[str, list[tuple[int, str, str, str]]] = {}
+        self.worst = worst
+        self._seen: list[Recognized] = []
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start anew."""
-        self._seen = {}
+        self._seen = []
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start anew."""
+        self._seen = []
 
     def on_validation_batch_end(
         self,
@@ -34,38 +50,78 @@ class Transcripts(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the first rows of each domain."""
-        for row, name, domain, reference, hypothesis in zip(
-            batch.rows, batch.names, batch.domains, batch.references, outputs["hypotheses"], strict=True
-        ):
-            samples = self._seen.setdefault(domain, [])
-            samples.append((row, name, reference, hypothesis.text))
-            samples.sort()
-            del samples[self.per_domain :]
+        """Keep a batch."""
+        self._keep(trainer, pl_module, outputs, batch, "validate")
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch."""
+        self._keep(trainer, pl_module, outputs, batch, "test")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the samples."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        """Write everything and the samples."""
+        if trainer.sanity_checking:
             return
-        path = Path(trainer.default_root_dir) / "transcripts" / f"step-{trainer.global_step:07d}.txt"
-        with written_aside(path) as aside:
-            aside.write_text(self._text(), encoding="utf-8")
-        rows = [
-            [domain, name, reference, hypothesis, character_error_rate(reference, hypothesis)]
-            for domain, samples in sorted(self._seen.items())
-            for _, name, reference, hypothesis in samples
-        ]
-        for logger in trainer.loggers:
-            if hasattr(logger, "log_table"):
-                columns = ["domain", "utterance", "reference", "hypothesis", "cer"]
-                logger.log_table("val/transcripts", columns=columns, data=rows, step=trainer.global_step)
+        items = self._finish(trainer, pl_module, "validate", "val")
+        if trainer.is_global_zero:
+            path = Path(trainer.default_root_dir) / "transcripts" / f"step-{trainer.global_step:07d}.txt"
+            with written_aside(path) as aside:
+                aside.write_text(self._samples(items), encoding="utf-8")
 
-    def _text(self) -> str:
-        parts = []
-        for domain, samples in sorted(self._seen.items()):
-            for _, name, reference, hypothesis in samples:
-                parts.append(f"{domain}  {name}  CER {character_error_rate(reference, hypothesis):.3f}\n")
-                parts.append(_aligned(reference, hypothesis) + "\n")
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write everything."""
+        self._finish(trainer, pl_module, "test", "test")
+
+    def _keep(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: str) -> None:
+        datamodule = cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        manifest = datamodule.datasets[split].manifest
+        rate = cast(SpeechRecognizer, pl_module).sample_rate
+        ranges = level_range(batch.waveforms, batch.lengths, rate).tolist()
+        for i, (row, hypothesis) in enumerate(zip(batch.rows, outputs["hypotheses"], strict=True)):
+            self._seen.append(
+                Recognized(
+                    row + 1,
+                    batch.names[i],
+                    batch.domains[i],
+                    str(manifest.audio(row)),
+                    manifest.offset(row),
+                    batch.seconds[i],
+                    ranges[i],
+                    batch.references[i],
+                    hypothesis.text,
+                    hypothesis.confidence,
+                )
+            )
+
+    def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, prefix: str) -> list[Recognized]:
+        items = [item for part in gathered(trainer, self._seen) for item in part]
+        self._seen = []
+        if not trainer.is_global_zero:
+            return []
+        write_recognized(items, recognized_file(Path(trainer.default_root_dir), split))
+        logger = wandb_of(trainer.loggers)
+        if logger:
+            with tempfile.TemporaryDirectory() as folder:
+                rate = cast(SpeechRecognizer, pl_module).sample_rate
+                step = {"trainer/global_step": trainer.global_step}
+                name, shown = f"{prefix}/utterances", worst(items, self.worst)
+                logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
+        return items
+
+    def _samples(self, items: list[Recognized]) -> str:
+        parts, counts = [], dict[str, int]()
+        for item in sorted(items, key=lambda item: (item.domain, item.row)):
+            counts[item.domain] = counts.get(item.domain, 0) + 1
+            if counts[item.domain] <= self.per_domain:
+                parts.append(f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n")
+                parts.append(_aligned(item.reference, item.hypothesis) + "\n")
         return "".join(parts)
 
 

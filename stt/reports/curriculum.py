@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 
 from stt.corpus.manifest import Manifest
 from stt.curriculum.ledger import Ledger
+from stt.curriculum.simulation import Simulation
 from stt.errors import InputError
 from stt.files import written_aside
 from stt.metrics.error_rate import character_error_rate
@@ -74,6 +76,23 @@ def draw(run: Run) -> Figure:
     axes[0, 0].legend(fontsize="small")
     axes[3, 0].legend(fontsize="small")
     figure.suptitle(f"curriculum of {run.folder.name}")
+    return figure
+
+
+def draw_simulation(simulation: Simulation, names: Sequence[str], target: float) -> Figure:
+    """Draw how a simulated learner was steered: observed CER, second lever, wrong labels, a line for each domain."""
+    panels = {
+        "observed CER, %": 100 * simulation.observed,
+        "augmentation strength, 0..1": simulation.strength,
+        "wrong labels in what is drawn, %": 100 * simulation.wrong,
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(13, 3.5), layout="constrained")
+    for axis, (label, values) in zip(axes, panels.items(), strict=True):
+        for domain, name in enumerate(names):
+            axis.plot(values[:, domain], label=name)
+        axis.set(xlabel="round", ylabel=label)
+    axes[0].axhspan(100 * (1 - BAND) * target, 100 * (1 + BAND) * target, color="0.9", zorder=0)
+    axes[0].legend(title="domain")
     return figure
 
 

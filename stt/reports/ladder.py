@@ -18,7 +18,7 @@ from stt.errors import InputError
 from stt.files import written_aside
 from stt.ladder.steps import Step
 from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
-from stt.reports.run import Curve, Run
+from stt.reports.run import Run, over
 
 QUARTER = 0.25
 LEVELS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # error rates at which times are compared
@@ -74,7 +74,7 @@ def compare(steps: Sequence[Step], out: Path) -> list[Climbed]:
         if not plan.exists():
             continue
         curves = Run(out / step.name, out / step.name / "checkpoints" / "last.ckpt").metrics()
-        points = _joined(curves.get("progress/device_hours", []), curves.get("val/cer/mean", []))
+        points = over(curves.get("val/cer/mean", []), curves.get("progress/device_hours", []))
         if not points:
             raise InputError(f"{out / step.name}: not validated yet")
         hours, cers = (list(values) for values in zip(*points, strict=True))
@@ -186,9 +186,3 @@ def write(climbed: Sequence[Climbed], figure: Figure, out: Path) -> None:
         aside.write_text(json.dumps(figures(climbed), indent=1) + "\n")
     with written_aside(out / "ladder.png") as aside:
         figure.savefig(aside, dpi=110, format="png")
-
-
-def _joined(hours: Curve, cers: Curve) -> list[tuple[float, float]]:
-    """Pair each validation with the device hours spent by then: both are logged at the end of a round."""
-    spent = dict(hours)
-    return [(spent[step], cer) for step, cer in cers if step in spent]

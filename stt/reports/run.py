@@ -40,10 +40,7 @@ class Run:
         Raises:
             InputError: the run folder has no configuration.
         """
-        path = self.folder / "config.yaml"
-        if not path.is_file():
-            raise InputError(f"{path} is missing, so nobody knows the training manifest: give --manifest FILE")
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
+        data = self.config()["data"]
         given = (data["train"], data.get("replay") or [])
         return [Path(one) for paths in given for one in ([paths] if isinstance(paths, str) else paths)]
 
@@ -58,16 +55,34 @@ class Run:
             raise InputError(f"{self.folder}: there is no log in this run folder (logs/version_*/metrics.csv)")
         curves: dict[str, Curve] = {}
         for log in logs:
-            newer: dict[str, Curve] = {}
+            newer: dict[str, dict[int, float]] = {}
             with log.open(newline="", encoding="utf-8") as file:
                 for line in csv.DictReader(file):
                     for name, value in line.items():
                         if value and name not in ("step", "epoch"):
-                            newer.setdefault(name, []).append((int(line["step"]), float(value)))
-            for name, curve in newer.items():
-                kept = [point for point in curves.get(name, []) if point[0] < curve[0][0]]
-                curves[name] = kept + curve
+                            newer.setdefault(name, {})[int(line["step"])] = float(value)
+            for name, points in newer.items():
+                curve = sorted(points.items())
+                curves[name] = [point for point in curves.get(name, []) if point[0] < curve[0][0]] + curve
         return curves
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration.
+
+        Raises:
+            InputError: the run folder has none.
+        """
+        path = self.folder / "config.yaml"
+        if not path.is_file():
+            raise InputError(f"{path} is missing, which a training leaves in its folder")
+        config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return config
+
+
+def over(curve: Curve, axis: Curve) -> list[tuple[float, float]]:
+    """Give a metric's points over another metric, such as device hours, that was logged at the same steps."""
+    places = dict(axis)
+    return [(places[step], value) for step, value in curve if step in places]
 
 
 def find_run(path: Path) -> Run:

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import netrc
 import os
+import secrets
 from pathlib import Path
 from urllib.parse import urlparse
 
 import wandb
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
+
+from stt.files import written_aside
+from stt.tracking.wandb_logger import TolerantWandbLogger
+
+DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B keeps what tables and artifacts hold until it is uploaded
 
 
 def run_loggers(run: Path, project: str) -> list[Logger]:
     """Make the loggers of a run folder; every start gets a CSV file of its own, so that none is overwritten.
 
-    The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`.
+    The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`. W&B knows the run by an
+    identifier that stays in the folder, so that a start that goes on with it, or tests it, is the same run there.
     """
     run.mkdir(parents=True, exist_ok=True)
-    return [
-        CSVLogger(save_dir=run, name="logs"),
-        WandbLogger(name=run.name, project=project, save_dir=run, offline=wandb_offline()),
-    ]
+    os.environ.setdefault(DATA_VARIABLE, str((run / "wandb" / "data").absolute()))
+    mode = {"mode": "offline"} if wandb_offline() else {}
+    wandb_logger = TolerantWandbLogger(name=run.name, project=project, save_dir=run, id=run_id(run), **mode)
+    return [CSVLogger(save_dir=run, name="logs"), wandb_logger]
+
+
+def run_id(run: Path) -> str:
+    """Identifier of a run folder in W&B, made where there is none yet."""
+    path = run / "wandb" / "run_id"
+    if not path.exists():
+        with written_aside(path) as aside:
+            aside.write_text(secrets.token_hex(4) + "\n")
+    return path.read_text().strip()
 
 
 def wandb_offline() -> bool:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stt.logs import wandb_offline
+from stt.tracking.loggers import wandb_offline
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""What a training leaves behind, in a table at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.table import Table
+
+from stt.metrics.recognized import recognized_file
+from stt.tracking.wandb_logger import wandb_of
+
+
+class Summary(Callback):
+    """Prints where everything is, and what to do with it."""
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the table."""
+        run = Path(trainer.default_root_dir)
+        if not trainer.is_global_zero or not trainer.loggers:
+            return
+        table = Table(title=f"{trainer.global_step} steps", show_header=False, title_justify="left")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for what, where in _rows(trainer, run):
+            table.add_row(what, where)
+        Console().print(table, highlight=False)
+
+
+def _rows(trainer: Trainer, run: Path) -> list[tuple[str, str]]:
+    rows = []
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    if best:
+        monitor = trainer.checkpoint_callback.monitor  # type: ignore[union-attr]
+        rows.append((f"best checkpoint{'' if score is None else f' ({monitor} {float(score):.4f})'}", best))
+    for what, path in (
+        ("last checkpoint", run / "checkpoints" / "last.ckpt"),
+        ("configuration", run / "config.yaml"),
+        ("metrics", Path(trainer.log_dir or run) / "metrics.csv"),
+        ("samples to read", run / "transcripts"),
+        ("all of the last validation", recognized_file(run, "validate")),
+    ):
+        if path.exists():
+            rows.append((what, str(path)))
+    rows += _wandb(trainer, run)
+    rows.append(("a page of all this", f"python -m stt report {run} --out {run / 'report.html'}"))
+    return rows
+
+
+def _wandb(trainer: Trainer, run: Path) -> list[tuple[str, str]]:
+    logger = wandb_of(trainer.loggers)
+    if logger is None or logger.failed:
+        return []
+    found: list[Any] = []
+    logger.attempt(found.append)
+    if not found or found[0].disabled:
+        return []
+    if found[0].offline:
+        return [("W&B, offline; to upload", f"wandb sync {run / 'wandb'}/offline-run-*")]
+    return [("W&B", str(found[0].url))]

@@ -1,0 +1,99 @@
+"""What W&B is told beside the metrics: the axes, where the run comes from, the best model."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import wandb
+from lightning import Callback, LightningModule, Trainer
+
+from stt.data.datamodule import SpeechDataModule
+from stt.launch import ROOT
+from stt.task import SpeechRecognizer
+from stt.tracking.provenance import code_of, commit_of, data_card, model_card
+from stt.tracking.wandb_logger import wandb_of
+
+log = logging.getLogger(__name__)
+AXES = ("progress/audio_hours", "progress/device_hours", "progress/passes")
+
+
+class WandbRecord(Callback):
+    """Sends what a W&B run should know of itself; without W&B it does nothing.
+
+    Axes for curves (`define_metric`), the commit, the code with its lockfile, the data (hashes, hours by domain),
+    the model that training began with, and at the end the best checkpoint as an artifact that names all of these.
+    """
+
+    def __init__(self, log_model: bool = True) -> None:
+        """Choose whether the best checkpoint goes to W&B."""
+        self.log_model = log_model
+        self._origin: dict[str, Any] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Define the axes."""
+        logger = wandb_of(trainer.loggers)
+        if logger:
+            logger.attempt(_define_axes)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Send where the run comes from."""
+        logger = wandb_of(trainer.loggers)
+        if not logger or not trainer.is_global_zero:
+            return
+        model = cast(SpeechRecognizer, pl_module)
+        datasets = cast(SpeechDataModule, trainer.datamodule).datasets  # type: ignore[attr-defined]
+        parent = model.hparams["init_from"]
+        self._origin = {
+            "git": commit_of(ROOT),
+            "data": {split: data_card(dataset.manifest) for split, dataset in datasets.items()},
+            "init_from": model_card(Path(parent), model.parent_domains) if parent else None,
+        }
+        logger.attempt(self._send_origin)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Send the best checkpoint."""
+        logger = wandb_of(trainer.loggers)
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        if not (self.log_model and logger and trainer.is_global_zero and best):
+            return
+        score = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]
+        metadata = {
+            **self._origin,
+            "val/cer/mean": None if score is None else float(score),
+            "train_domains": cast(SpeechRecognizer, pl_module).train_domains,
+        }
+        logger.attempt(lambda run: _send_model(run, Path(best), metadata))
+
+    def _send_origin(self, run: wandb.Run) -> None:
+        run.config.update({"origin": self._origin}, allow_val_change=True)  # type: ignore[no-untyped-call]
+        code = wandb.Artifact(f"code-{run.project}", type="code")
+        for file in code_of(ROOT):
+            code.add_file(str(file), name=str(file.relative_to(ROOT)))
+        run.log_artifact(code)
+        if run.offline:  # what goes into a run can be named only where W&B can be asked for it
+            return
+        for split, card in self._origin["data"].items():
+            run.use_artifact(wandb.Artifact(f"{run.project}-{split}", type="dataset", metadata=card))
+        parent = (self._origin["init_from"] or {}).get("wandb_run")
+        if parent:
+            try:
+                run.use_artifact(f"model-{parent}:best")
+            except Exception as error:
+                log.warning("W&B has no model of the run %s that this one began with: %s", parent, error)
+
+
+def _define_axes(run: wandb.Run) -> None:
+    for axis in AXES:
+        run.define_metric(axis)
+    for split in ("train", "val", "test", "curriculum", "clip", "throughput", "forgetting"):
+        run.define_metric(f"{split}/*", step_metric="trainer/global_step")
+    for kind in ("cer", "wer", "cer_lm", "wer_lm"):
+        run.define_metric(f"val/{kind}/*", step_metric="progress/device_hours", summary="min")
+
+
+def _send_model(run: wandb.Run, checkpoint: Path, metadata: dict[str, Any]) -> None:
+    model = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
+    model.add_file(str(checkpoint))
+    run.log_artifact(model, aliases=["best"])

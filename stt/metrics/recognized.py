@@ -1,0 +1,76 @@
+"""What a network made of each utterance of a split, kept in a run folder as JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from stt.errors import InputError
+from stt.files import written_aside
+from stt.metrics.error_rate import character_error_rate
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """One utterance: where it is, what is said in it, and what was understood."""
+
+    row: int  # of the manifest, from 1
+    utterance: str
+    domain: str
+    audio: str  # path of the file
+    offset: float  # seconds into the file
+    seconds: float
+    level_range: float  # dB between the loud and the quiet frames: how far speech stands out of the noise
+    reference: str
+    hypothesis: str
+    confidence: float  # 0..1
+
+    @property
+    def cer(self) -> float:
+        """Character error rate; an empty reference counts as one character."""
+        return character_error_rate(self.reference, self.hypothesis)
+
+
+def worst(items: Iterable[Recognized], per_domain: int) -> list[Recognized]:
+    """Give the worst of each domain, domains by name, each with the highest CER first."""
+    ordered = sorted(items, key=lambda item: (item.domain, -item.cer, item.row))
+    kept: list[Recognized] = []
+    counts: dict[str, int] = {}
+    for item in ordered:
+        counts[item.domain] = counts.get(item.domain, 0) + 1
+        if counts[item.domain] <= per_domain:
+            kept.append(item)
+    return kept
+
+
+def recognized_file(run: Path, split: str) -> Path:
+    """Where a run keeps what was understood of a split: `validate` (the last validation) or `test`."""
+    return run / "recognized" / f"{split}.jsonl"
+
+
+def write_recognized(items: Sequence[Recognized], path: Path) -> None:
+    """Write utterances, one JSON line each, in the order of their rows."""
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
+        for item in sorted(items, key=lambda item: item.row):
+            file.write(json.dumps(asdict(item) | {"cer": item.cer}, ensure_ascii=False) + "\n")
+
+
+def read_recognized(path: Path) -> list[Recognized]:
+    """Read what `write_recognized` wrote.
+
+    Raises:
+        InputError: the file is missing, or a line is not an utterance.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; a validation or a test of the run writes it")
+    names = {field.name for field in fields(Recognized)}
+    items = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                items.append(Recognized(**{name: value for name, value in json.loads(line).items() if name in names}))
+            except (ValueError, TypeError, AttributeError) as error:
+                raise InputError(f"{path}:{number}: not a recognized utterance ({error})") from error
+    return items

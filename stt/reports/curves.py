@@ -1,0 +1,115 @@
+"""Pictures of how runs went: error rates by domain, what training did, how fast it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from stt.reports.run import Curve, over
+
+Curves = dict[str, Curve]  # of a run, by metric
+AXES = {
+    "device hours": "progress/device_hours",
+    "audio hours": "progress/audio_hours",
+    "passes over the data": "progress/passes",
+    "steps": None,
+}
+GROUPS = ("mean", "in_domain", "out_of_domain", "under_limit")  # what is logged beside the domains
+PER_ROW = 3
+
+
+def domains_of(runs: Mapping[str, Curves], prefix: str = "val/cer/") -> list[str]:
+    """Domains that any of the runs has a metric of, sorted."""
+    names = {name.removeprefix(prefix) for curves in runs.values() for name in curves if name.startswith(prefix)}
+    return sorted(names - set(GROUPS))
+
+
+def axes_of(runs: Mapping[str, Curves]) -> list[str]:
+    """Axes that at least one of the runs has logged its validations on."""
+    return [
+        label for label, metric in AXES.items() if any(_on(curves, "val/cer/mean", metric) for curves in runs.values())
+    ]
+
+
+def draw_error_rates(runs: Mapping[str, Curves], axis: str, kind: str = "cer") -> Figure | None:
+    """Draw `val/<kind>/...` over an axis of `AXES`: a panel for each domain and their mean, a line for each run."""
+    panels = ["mean", *domains_of(runs, f"val/{kind}/")]
+    return _panels(
+        runs,
+        [(domain, [f"val/{kind}/{domain}"]) for domain in panels],
+        axis,
+        f"validation {kind.upper()}, %",
+        scale=100,
+        bottom=0,
+    )
+
+
+def draw_training(runs: Mapping[str, Curves]) -> Figure | None:
+    """Draw loss, learning rate and the gradients over the steps."""
+    panels = [
+        ("CTC loss per token", ["train/loss"]),
+        ("validation loss per token", ["val/loss"]),
+        ("learning rate", ["lr/pg1"]),
+        ("norm of the gradient", ["clip/norm"]),
+        ("share of steps clipped", ["clip/share_clipped"]),
+        ("steps skipped for what is not finite", ["clip/skipped_steps"]),
+    ]
+    return _panels(runs, panels, "steps", "")
+
+
+def draw_speed(runs: Mapping[str, Curves]) -> Figure | None:
+    """Draw audio trained on by the second, and the share of time that went into waiting and clipping."""
+    panels = [
+        ("audio seconds trained on, per second", ["throughput/audio_seconds_per_second"]),
+        ("share of the time waiting for data", ["throughput/waiting_for_data"]),
+        ("share of the time clipping", ["clip/time_share"]),
+    ]
+    return _panels(runs, panels, "steps", "", bottom=0)
+
+
+def _panels(
+    runs: Mapping[str, Curves],
+    panels: Sequence[tuple[str, Sequence[str]]],
+    axis: str,
+    label: str,
+    scale: float = 1.0,
+    bottom: float | None = None,
+) -> Figure | None:
+    """Lay panels (title, metrics) out in rows; those that no run has logged are left out, None if none is left."""
+    logged = [(title, names) for title, names in panels if any(name in c for c in runs.values() for name in names)]
+    if not logged:
+        return None
+    rows = -(-len(logged) // PER_ROW)
+    columns = min(PER_ROW, len(logged))
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(1 + 3.6 * columns, 0.6 + 2.7 * rows), squeeze=False, layout="constrained"
+    )
+    for place, (title, names) in zip(grid.flat, logged, strict=False):
+        for i, (run, curves) in enumerate(runs.items()):
+            for name in names:
+                points = _on(curves, name, AXES[axis])
+                if points:
+                    x, y = zip(*points, strict=True)
+                    marker = "." if len(points) < 60 else None
+                    place.plot(
+                        x, [scale * value for value in y], color=f"C{i}", marker=marker, label=run, linewidth=1.2
+                    )
+        place.set_title(title, fontsize="medium")
+        place.set_xlabel(axis)
+        place.grid(alpha=0.3)
+        if bottom is not None:
+            place.set_ylim(bottom=bottom)
+    for place in grid[:, 0]:
+        place.set_ylabel(label)
+    for place in grid.flat[len(logged) :]:
+        place.axis("off")
+    if len(runs) > 1:
+        grid.flat[0].legend(fontsize="small")
+    return figure
+
+
+def _on(curves: Curves, name: str, axis: str | None) -> list[tuple[float, float]]:
+    curve = curves.get(name, [])
+    return [(float(step), value) for step, value in curve] if axis is None else over(curve, curves.get(axis, []))

@@ -1,0 +1,42 @@
+"""Utterances as a W&B table, with their audio."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import wandb
+
+from stt.audio.io import AudioError, encode_flac, read_audio
+from stt.metrics.alignment import coloured
+from stt.metrics.recognized import Recognized
+
+log = logging.getLogger(__name__)
+COLUMNS = ("domain", "utterance", "CER", "alignment", "reference", "hypothesis", "audio")
+
+
+def utterance_table(items: Sequence[Recognized], sample_rate: int, folder: Path) -> wandb.Table:
+    """Make a table of utterances in their order.
+
+    Args:
+        items: what to show.
+        sample_rate: of the audio in the table, Hz.
+        folder: where the audio is written; it must last until the table is logged.
+    """
+    table = wandb.Table(columns=list(COLUMNS))
+    for number, item in enumerate(items):
+        alignment = wandb.Html(coloured(item.reference, item.hypothesis), inject=False)
+        audio = _audio(item, sample_rate, folder / f"{number}.flac")
+        table.add_data(item.domain, item.utterance, item.cer, alignment, item.reference, item.hypothesis, audio)
+    return table
+
+
+def _audio(item: Recognized, sample_rate: int, path: Path) -> wandb.Audio | None:
+    try:
+        waveform = read_audio(item.audio, sample_rate, item.offset, item.seconds)
+    except AudioError as error:
+        log.warning("the table goes without its audio: %s", error)
+        return None
+    path.write_bytes(encode_flac(waveform, sample_rate))
+    return wandb.Audio(str(path), caption=item.hypothesis)

@@ -1,0 +1,36 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stt.errors import InputError
+from stt.metrics.recognized import Recognized, read_recognized, worst, write_recognized
+
+ONE = Recognized(1, "a.wav", "radio", "/x/a.wav", 0.0, 1.5, 30.0, "abcd", "abcd", 0.9)
+
+
+def test_what_is_written_is_read_in_the_order_of_rows(tmp_path: Path) -> None:
+    items = [replace(ONE, row=3, hypothesis="äöü"), ONE]
+    write_recognized(items, tmp_path / "recognized" / "test.jsonl")
+    assert read_recognized(tmp_path / "recognized" / "test.jsonl") == items[::-1]
+
+
+def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    write_recognized([ONE], path)
+    path.write_text(path.read_text() + '{"row": 2}\n')
+    with pytest.raises(InputError, match=r"test\.jsonl:2"):
+        read_recognized(path)
+    with pytest.raises(InputError, match="there is no such file"):
+        read_recognized(tmp_path / "nothing.jsonl")
+
+
+def test_the_worst_of_each_domain_come_first() -> None:
+    items = [
+        replace(ONE, row=1, hypothesis="abcd"),
+        replace(ONE, row=2, hypothesis="a"),
+        replace(ONE, row=3, hypothesis="ab"),
+        replace(ONE, row=4, domain="calls"),
+    ]
+    assert [item.row for item in worst(items, 2)] == [4, 2, 3]
+    assert worst(items, 0) == []
