@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from stt.commands import bench, corpus, curriculum, dashboard, ladder, lm, tokenizer
+from stt.commands import bench, corpus, corrector, curriculum, dashboard, ladder, lm, tokenizer
 from stt.commands.report import report
 from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
+app.add_typer(corrector.app, name="corrector")
 app.add_typer(curriculum.app, name="curriculum")
 app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(ladder.app, name="ladder")

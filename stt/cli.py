@@ -86,6 +86,7 @@ class SpeechCLI(LightningCLI):
         parser.add_lightning_class_args(ForgettingGate, "forgetting")
         parser.add_lightning_class_args(BeamDecoding, "beam")
         parser.add_lightning_class_args(WandbRecord, "record")
+        parser.add_lightning_class_args(Predictions, "predictions")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -115,6 +116,8 @@ class SpeechCLI(LightningCLI):
         config.run = str(run)
         if "verbose" in config:
             config.verbose = False  # Lightning's table of results would repeat ours
+        if self.subcommand == "predict":
+            config.return_predictions = False  # they are written as they come; nobody reads them from memory
         for key in ("checkpoint", "last"):
             config[key].dirpath = config[key].dirpath or str(run / "checkpoints")
         if self.subcommand == "fit" and not config.ckpt_path and (run / "checkpoints" / "last.ckpt").exists():
@@ -141,7 +144,7 @@ class SpeechCLI(LightningCLI):
         if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
             kwargs["callbacks"] = [*given, TrainingBar()]
         trainer = super().instantiate_trainer(**kwargs)
-        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations(), Predictions()]
+        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations()]
         callbacks += [RandomState(), Throughput(), Summary()]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))

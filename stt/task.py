@@ -150,15 +150,19 @@ class SpeechRecognizer(LightningModule):
         """Recognize a batch; the callbacks make error rates of it."""
         return self._evaluate(batch, "test")
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> list[Hypothesis]:
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Recognize a batch; a callback writes the texts."""
-        return self.transcribe(batch.waveforms, batch.lengths)[: len(batch)]
+        log_probs, frames = self(batch.waveforms, batch.lengths)
+        return self._recognized(log_probs, frames, batch)
 
     def _evaluate(self, batch: Batch, split: str) -> dict[str, Any]:
         log_probs, frames = self(batch.waveforms, batch.lengths)
         losses, counted = self.losses(log_probs, batch)
         if len(batch):
             self.log(f"{split}/loss", mean_where(losses, counted), on_epoch=True, batch_size=len(batch), sync_dist=True)
+        return self._recognized(log_probs, frames, batch)
+
+    def _recognized(self, log_probs: Tensor, frames: Tensor, batch: Batch) -> dict[str, Any]:
         hypotheses = greedy_decode(log_probs, frames, self.tokenizer)[: len(batch)]
         return {"hypotheses": hypotheses, "log_probs": log_probs, "frames": frames}
 

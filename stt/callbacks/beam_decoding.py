@@ -1,4 +1,4 @@
-"""Error rates with a language model beside the greedy ones, while validating and testing."""
+"""Beam search with a language model beside the greedy decoding: its error rates, or, predicting, its texts."""
 
 from __future__ import annotations
 
@@ -81,9 +81,13 @@ class BeamDecoding(Callback):
     def _submit(self, outputs: Any, batch: Batch) -> None:
         if self._pool is None:
             return
+        self._waiting.append((batch, self.submit(outputs, len(batch))))
+
+    def submit(self, outputs: Any, count: int) -> list[Future[list[str]]]:
+        """Hand the first `count` utterances of a step to the pool; each will give a list with its text."""
+        assert self._pool is not None
         log_probs, frames = outputs["log_probs"].cpu().numpy(), outputs["frames"].tolist()
-        futures = [self._pool.submit(log_probs[i, : frames[i]]) for i in range(len(batch))]
-        self._waiting.append((batch, futures))
+        return [self._pool.submit(log_probs[i, : frames[i]]) for i in range(count)]
 
     def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, prefix: str) -> dict[str, Any]:
         if self._pool is None:

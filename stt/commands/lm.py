@@ -40,7 +40,7 @@ def train(
     from stt.decoding.train_lm import train_language_model
 
     normalize = get_normalizer(normalizer)
-    report = train_language_model(_lines(texts), out, normalize, order, prune or (), memory)
+    report = train_language_model(lines_of(texts), out, normalize, order, prune or (), memory)
     print(f"{report.lines} lines, {report.words} words, {report.vocabulary} different ones, written to {out}")
     for reason, count in report.left_out.most_common():
         print(f"left out: {count} lines for {reason}")
@@ -80,7 +80,12 @@ def tune(
     print(f"greedy: WER {100 * found.greedy:.2f} %; written to {out}, picture: {picture}")
 
 
-def _lines(paths: list[Path]) -> Iterator[str]:
+def lines_of(paths: list[Path]) -> Iterator[str]:
+    """Give the lines of texts, and the texts of manifests.
+
+    Raises:
+        InputError: a file is missing.
+    """
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path}: there is no such text")

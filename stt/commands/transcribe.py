@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,20 +19,22 @@ def transcribe(
     files: list[Path],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line a file, with times and confidence")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda ...; default: a GPU where there is one")] = None,
+    beam: Annotated[Path | None, typer.Option(help="search as `lm tune` has found best: its configuration")] = None,
     lm: Annotated[Path | None, typer.Option(help="search with a language model of `lm train`")] = None,
-    alpha: Annotated[float, typer.Option(help="weight of the language model")] = 0.5,
-    beta: Annotated[float, typer.Option(help="reward of each word")] = 1.0,
-    beam_width: Annotated[int, typer.Option(help="texts that the search follows", min=1)] = 50,
+    alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
+    beta: Annotated[float | None, typer.Option(help="reward of each word")] = None,
+    beam_width: Annotated[int | None, typer.Option(help="texts that the search follows", min=1)] = None,
     hot_word: Annotated[list[str] | None, typer.Option(help="word to prefer; may be given several times")] = None,
+    corrector: Annotated[Path | None, typer.Option(help="rewrite the text by a corrector of `corrector train`")] = None,
 ) -> None:
     """Print the text of audio files: any format that libsndfile reads, any rate, mono or stereo."""
-    from stt.decoding.beam import BeamOptions
+    from stt.decoding.beam import read_options
     from stt.inference.transcriber import Transcriber  # takes seconds to import, which --help should not
 
-    beam = None
-    if lm or hot_word:
-        beam = BeamOptions(str(lm) if lm else None, alpha, beta, beam_width, hot_words=tuple(hot_word or ()))
-    transcriber = Transcriber(checkpoint, device, beam)
+    given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
+    given["hot_words"] = tuple(hot_word) if hot_word else None
+    options = read_options(beam, **{name: value for name, value in given.items() if value is not None})
+    transcriber = Transcriber(checkpoint, device, options, corrector)
     failed = 0
     for path in track(files, "transcribing"):
         try:

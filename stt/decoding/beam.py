@@ -6,10 +6,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import kenlm
 import numpy as np
 import numpy.typing as npt
+import yaml
 from pyctcdecode.alphabet import Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC
 from pyctcdecode.language_model import LanguageModel
@@ -38,6 +40,24 @@ class BeamOptions:
     unknown_score: float = -10.0  # of a word that the language model does not know, or its beginning
     hot_words: tuple[str, ...] = ()
     hot_weight: float = 10.0
+
+
+def read_options(path: Path | None = None, **changed: Any) -> BeamOptions | None:
+    """Read the options of a configuration (`beam.options`), some of them changed; None if there is nothing of either.
+
+    Raises:
+        InputError: the file is missing, or is not such a configuration.
+    """
+    options: dict[str, Any] = {}
+    if path is not None:
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such configuration; `lm tune` writes one")
+        try:
+            options = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["beam"]["options"])
+            BeamOptions(**options)
+        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: not a configuration of a beam search (beam.options): {error}") from error
+    return BeamOptions(**(options | changed)) if options or changed else None
 
 
 @dataclass(frozen=True)

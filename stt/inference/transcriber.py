@@ -10,8 +10,10 @@ import torch
 
 from stt.audio.io import Waveform, read_audio
 from stt.checkpoint import load_recognizer
+from stt.corrector.corrector import Corrector
 from stt.decoding.beam import BeamOptions, BeamSearch
-from stt.decoding.greedy import Word, greedy_decode, words_of
+from stt.decoding.decoder import Corrected, Decoder, Greedy
+from stt.decoding.greedy import Word
 
 MIN_CHUNK_SECONDS = 15.0
 MAX_CHUNK_SECONDS = 25.0  # attention grows with the square of the length, and training saw short utterances
@@ -34,21 +36,34 @@ class Transcript:
 class Transcriber:
     """Recognizes files of any length, rate and number of channels."""
 
-    def __init__(self, checkpoint: Path | str, device: str | None = None, beam: BeamOptions | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Path | str,
+        device: str | None = None,
+        beam: BeamOptions | None = None,
+        corrector: Path | str | None = None,
+    ) -> None:
         """Load a checkpoint.
 
         Args:
             checkpoint: of a trained model.
             device: a GPU where there is one, unless named.
             beam: search with these options; None takes the best token of every frame, which is many times faster.
+            corrector: of `corrector train`, to rewrite what was found.
 
         Raises:
-            InputError: the file is missing or not a checkpoint of this project, or the language model does not fit.
+            InputError: a file is missing or not a checkpoint of this project, or language model or corrector do not
+                fit.
         """
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = load_recognizer(checkpoint, device)
-        self.beam = BeamSearch(self.model.tokenizer, self.model.normalizer.name, beam) if beam else None
+        tokenizer, normalizer = self.model.tokenizer, self.model.normalizer.name
+        self.decoder: Decoder = BeamSearch(tokenizer, normalizer, beam) if beam else Greedy(tokenizer)
+        if corrector:
+            loaded = Corrector.load(corrector)
+            loaded.check(tokenizer, normalizer)
+            self.decoder = Corrected(self.decoder, loaded.correct)
 
     def transcribe(self, path: Path | str) -> Transcript:
         """Recognize one file.
@@ -69,10 +84,7 @@ class Transcriber:
     def _words(self, waveform: Waveform, start: float) -> list[Word]:
         samples = torch.from_numpy(waveform).to(self.model.device).unsqueeze(0)
         log_probs, frames = self.model(samples, torch.tensor([len(waveform)], device=self.model.device))
-        if self.beam:
-            return self.beam.words(log_probs[0, : frames[0]].cpu().numpy(), self.model.frame_seconds, start)
-        hypothesis = greedy_decode(log_probs, frames, self.model.tokenizer)[0]
-        return words_of(hypothesis, self.model.tokenizer, self.model.frame_seconds, start)
+        return self.decoder.words(log_probs[0, : frames[0]].cpu().numpy(), self.model.frame_seconds, start)
 
 
 def split_at_pauses(waveform: Waveform, sample_rate: int) -> list[Waveform]:

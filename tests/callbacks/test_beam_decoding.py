@@ -53,3 +53,28 @@ def test_validation_logs_error_rates_with_a_language_model_beside_the_greedy_one
     for kind in ("cer", "wer"):
         for domain in ("high", "low", "mean"):
             assert len(curves[f"val/{kind}_lm/{domain}"]) == len(curves[f"val/{kind}/{domain}"]) == 2
+
+
+def test_predictions_and_transcripts_are_searched_where_that_is_asked_for(
+    trained: Path, tones: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    best, config = trained / "checkpoints" / "best.ckpt", tmp_path / "beam.yaml"
+    config.write_text(yaml.safe_dump({"beam": {"options": {"lm": str(lm), "alpha": 1.0, "beta": 2.0}}}))
+    run = tmp_path / "run"
+    main(["predict", f"--ckpt_path={best}", f"--config={config}", f"--data.predict={tones}", f"--run={run}"])
+    lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    said = [json.loads(line)["text"] for line in tones.read_text().splitlines()]
+    right = {
+        kind: sum(line[kind] == text for line, text in zip(lines, said, strict=True)) for kind in ("text", "greedy")
+    }
+    assert len(lines) == 120
+    assert right["text"] >= right["greedy"] > 100
+
+    audio = str(tones.parent / "0.wav")
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        stt(["transcribe", str(best), audio, "--beam", str(config)])
+    assert capsys.readouterr().out.strip() == said[0]
+    config.write_text("beam: {options: {width: 3}}")
+    assert "not a configuration of a beam search" in fails(stt, ["transcribe", str(best), audio, "--beam", str(config)])
+    assert "no such configuration" in fails(stt, ["transcribe", str(best), audio, "--beam", str(tmp_path / "x")])

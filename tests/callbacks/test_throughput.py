@@ -1,7 +1,9 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from lightning.pytorch.trainer.states import TrainerFn
 
 from stt.callbacks import Throughput
 
@@ -17,7 +19,13 @@ class Clock:
 def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, logged = Clock(), {}
     monkeypatch.setattr("stt.callbacks.throughput.time.perf_counter", clock)
-    trainer: Any = SimpleNamespace(world_size=1)
+    dataset = SimpleNamespace(manifest=SimpleNamespace(durations=np.full(4, 5.0, np.float32)))
+    trainer: Any = SimpleNamespace(
+        world_size=1,
+        datamodule=SimpleNamespace(datasets={"train": dataset}),
+        state=SimpleNamespace(fn=TrainerFn.FITTING),
+        sanity_checking=False,
+    )
     module: Any = SimpleNamespace(log_dict=logged.update)
     batch: Any = SimpleNamespace(seconds=[4.0, 6.0])
     callback = Throughput()
@@ -30,9 +38,15 @@ def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.Mo
             callback.on_train_batch_start(trainer, module, batch, i)
             clock.now += 2.0
             callback.on_train_batch_end(trainer, module, {}, batch, i)
+        logged.clear()
+        callback.on_validation_epoch_end(trainer, module)
+        at_validation = dict(logged)
         clock.now += 1000.0  # the validation
         callback.on_validation_end(trainer, module)
         callback.on_train_epoch_end(trainer, module)
+        assert {
+            name: logged[name] for name in at_validation
+        } == at_validation  # validations stand where their round ends
 
     round_of(steps=3, waits=0.5)
     assert logged["throughput/audio_seconds_per_second"] == pytest.approx(30 / 7.5)
@@ -44,6 +58,7 @@ def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.Mo
     round_of(steps=1, waits=0.0)
     assert logged["progress/audio_hours"] == pytest.approx(40 / 3600)
     assert logged["progress/device_hours"] == pytest.approx(9.5 / 3600)
+    assert logged["progress/passes"] == pytest.approx(2.0)
 
 
 def test_a_checkpoint_in_the_middle_of_a_round_counts_what_was_trained_on() -> None:

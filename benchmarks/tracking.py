@@ -1,0 +1,90 @@
+"""What being watched costs: time spent on W&B and on keeping utterances, as a share of a whole training.
+
+Strings of digits (`make fsdd` imports them), the size tiny: the smaller the network, the larger the share.
+
+    make fsdd && python benchmarks/tracking.py --out docs/results/tracking.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import wandb
+from common import ROOT, write_report
+
+import stt.cli
+from stt.callbacks import Summary, Transcripts, WandbRecord
+from stt.tracking.wandb_logger import TolerantWandbLogger
+
+WATCHED = {
+    TolerantWandbLogger: ("log_metrics", "log_hyperparams", "finalize"),
+    WandbRecord: ("setup", "on_fit_start", "on_fit_end"),
+    Transcripts: ("_keep", "_finish", "on_validation_epoch_end"),
+    Summary: ("on_fit_end",),
+}
+
+
+def main() -> None:
+    """Train under clocks and sum up."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/tracking"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/tracking.json"))
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("options", nargs="*", help="more options for train.py, after --")
+    args = parser.parse_args()
+    shutil.rmtree(args.work, ignore_errors=True)
+    clocks = Clocks()
+    for kind, names in WATCHED.items():
+        for name in names:
+            setattr(kind, name, clocks.of(getattr(kind, name), f"{kind.__name__}.{name}"))
+    for name in ("init", "finish"):
+        setattr(wandb, name, clocks.of(getattr(wandb, name), f"wandb.{name}"))
+    configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
+    options = [f"--run={args.work}", f"--trainer.max_steps={args.steps}", "--trainer.enable_progress_bar=false"]
+    began = time.perf_counter()
+    stt.cli.main(["fit", *configs, *options, *args.options])
+    whole = time.perf_counter() - began
+    results = {
+        "steps": args.steps,
+        "seconds": round(whole, 1),
+        "share": sum(clocks.seconds.values()) / whole,
+        "shares": {name: seconds / whole for name, seconds in clocks.seconds.most_common()},
+    }
+    print(json.dumps(results))
+    write_report(args.out, results)
+
+
+class Clocks:
+    """Sums up the time spent in functions; what one of them spends in another is counted once."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.seconds: Counter[str] = Counter()
+        self._running = False
+
+    def of(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Put a clock on a function."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if self._running:
+                return function(*args, **kwargs)
+            self._running = True
+            began = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._running = False
+                self.seconds[name] += time.perf_counter() - began  # type: ignore[assignment]
+
+        return timed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A small network that reads what was recognized and writes what was probably said."""

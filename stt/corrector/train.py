@@ -1,0 +1,161 @@
+"""Makes a corrector for a recognizer: pairs of what it understands and what was said, then training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from torch.utils.data import DataLoader, IterableDataset
+
+from stt.corpus.manifest import Manifest
+from stt.corrector.corrector import BATCH, Corrector, Pair
+from stt.corrector.corrupt import Corruptor
+from stt.data.batch import Drawn, Utterance, collate
+from stt.data.dataset import UtteranceDataset
+from stt.data.loader import sorted_batches
+from stt.errors import InputError
+from stt.files import written_aside
+from stt.metrics.confusions import confusions
+from stt.progress import track
+from stt.task import SpeechRecognizer
+
+BATCH_SECONDS = 120.0
+RATES = (0.0, 2.0)  # of corruption, against the recognizer's own: from nothing to twice as much
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Word error rates on the pairs that were held out."""
+
+    before: float
+    after: float
+    pairs: int
+    left_out: int
+
+
+@torch.inference_mode()
+def recognized_pairs(
+    model: SpeechRecognizer, manifest: Manifest, strength: float = 0.0, most: int | None = None, seed: int = 0
+) -> tuple[list[Pair], int]:
+    """What a model understands of a manifest, distorted by a strength of the augmentation, and what was said.
+
+    On what it was trained on a model makes few errors; distorted, it makes those that it makes elsewhere.
+
+    Args:
+        model: the recognizer.
+        manifest: utterances.
+        strength: of the distortion, 0..1.
+        most: of each domain, the first ones; None takes all.
+        seed: decides how each is distorted.
+
+    Returns:
+        The pairs, and how many utterances were left out because they cannot be read or written in the tokenizer.
+    """
+    dataset = UtteranceDataset(manifest, model, training=False)
+    model.augment.prepare(model.sample_rate)
+    rows = np.concatenate([rows[:most] for rows in manifest.rows_by_domain()])
+    pairs: list[Pair] = []
+    left_out = 0
+    for places in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
+        items = [dataset[Drawn(row, strength, (seed, row))] for row in rows[places].tolist()]
+        good = [item for item in items if isinstance(item, Utterance) and item.tokens]
+        left_out += len(items) - len(good)
+        if good:
+            batch = collate(good).to(model.device)
+            texts = [hypothesis.text for hypothesis in model.transcribe(batch.waveforms, batch.lengths)]
+            pairs += zip(texts, batch.references, strict=True)
+    return pairs, left_out
+
+
+class Draws(IterableDataset[list[Pair]]):
+    """Endless batches: half of real pairs, half of texts with errors made in them."""
+
+    def __init__(self, pairs: Sequence[Pair], texts: Sequence[str], seed: int) -> None:
+        """Learn the errors of the pairs."""
+        self.pairs = pairs
+        self.texts = texts
+        self.corrupt = Corruptor(confusions((said, recognized) for recognized, said in pairs))
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[list[Pair]]:
+        """Draw batch after batch."""
+        rng = np.random.default_rng(self.seed)
+        while True:
+            real = [self.pairs[i] for i in rng.integers(len(self.pairs), size=BATCH // 2)]
+            texts = [self.texts[i] for i in rng.integers(len(self.texts), size=BATCH - len(real))]
+            made = [(self.corrupt(text, rng, rng.uniform(*RATES)), text) for text in texts]
+            yield [(recognized, said) for recognized, said in (*real, *made) if recognized]
+
+
+def train_corrector(
+    model: SpeechRecognizer,
+    train: Manifest,
+    validate: Manifest,
+    texts: Sequence[str],
+    out: Path,
+    steps: int = 4000,
+    strengths: Sequence[float] = (0.5, 1.0),
+    most: int | None = None,
+    seed: int = 0,
+) -> Trained:
+    """Train a corrector and write the best one.
+
+    Args:
+        model: the recognizer that is to be corrected.
+        train: utterances to make pairs of, each once for every strength.
+        validate: utterances that decide which of the correctors is best.
+        texts: more texts, normalized, to make errors in; those of `train` are there anyway.
+        out: checkpoint to write.
+        steps: of the training.
+        strengths: of the distortion of the training's audio.
+        most: utterances of each domain, at most.
+        seed: decides on everything that is drawn.
+
+    Raises:
+        InputError: there is nothing to train or to validate on.
+    """
+    pairs: list[Pair] = []
+    left_out = 0
+    for number, strength in enumerate(strengths):
+        found, lost = recognized_pairs(model, train, strength, most, seed + number)
+        pairs += found
+        left_out += lost
+    held_out, lost = recognized_pairs(model, validate, 0.0, most)
+    if not pairs or not held_out:
+        raise InputError("there is nothing to train a corrector on: no utterance can be read and written")
+    said = [said for _, said in pairs]
+    alphabet = model.tokenizer.alphabet
+    usable = [text for text in texts if text and set(text) <= alphabet]
+    torch.manual_seed(seed)
+    corrector = Corrector(model.tokenizer.to_string(), model.normalizer.name, total_steps=steps)
+    with tempfile.TemporaryDirectory() as folder:
+        best = ModelCheckpoint(folder, monitor="val/wer", save_weights_only=True)
+        trainer = Trainer(
+            accelerator="auto",
+            devices=1,
+            max_steps=steps,
+            val_check_interval=max(1, steps // 8),
+            check_val_every_n_epoch=None,
+            gradient_clip_val=1.0,
+            callbacks=[best, RichProgressBar(refresh_rate=10)],
+            logger=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        batches = [held_out[i : i + 4 * BATCH] for i in range(0, len(held_out), 4 * BATCH)]
+        trainer.fit(
+            corrector,
+            DataLoader(Draws(pairs, [*said, *usable], seed), batch_size=None),
+            DataLoader(batches, batch_size=None),  # type: ignore[arg-type]
+        )
+        before = float(trainer.callback_metrics["val/wer_before"])
+        assert best.best_model_score is not None
+        with written_aside(out) as aside:
+            aside.write_bytes(Path(best.best_model_path).read_bytes())
+    return Trained(before, float(best.best_model_score), len(pairs), left_out + lost)
