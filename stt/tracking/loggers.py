@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import netrc
 import os
 import secrets
@@ -11,7 +12,6 @@ from urllib.parse import urlparse
 import wandb
 from lightning.pytorch.loggers import CSVLogger, Logger
 
-from stt.files import written_aside
 from stt.tracking.wandb_logger import TolerantWandbLogger
 
 DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B keeps what tables and artifacts hold until it is uploaded
@@ -34,8 +34,12 @@ def run_id(run: Path) -> str:
     """Identifier of a run folder in W&B, made where there is none yet."""
     path = run / "wandb" / "run_id"
     if not path.exists():
-        with written_aside(path) as aside:
-            aside.write_text(secrets.token_hex(4) + "\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".run_id.{secrets.token_hex(4)}")
+        aside.write_text(secrets.token_hex(4) + "\n")
+        with contextlib.suppress(FileExistsError):  # processes that start at once agree on the first one's
+            os.link(aside, path)
+        aside.unlink()
     return path.read_text().strip()
 
 

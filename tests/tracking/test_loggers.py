@@ -1,8 +1,9 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from stt.tracking.loggers import wandb_offline
+from stt.tracking.loggers import run_id, wandb_offline
 
 
 @pytest.fixture
@@ -30,3 +31,12 @@ def test_who_has_logged_in_or_chosen_a_mode_gets_it(nobody: Path, monkeypatch: p
     monkeypatch.delenv("WANDB_API_KEY")
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert not wandb_offline()
+
+
+def test_all_that_start_in_a_folder_agree_on_its_run(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        ids = set(pool.map(run_id, [tmp_path / "run"] * 64))
+    assert len(ids) == 1
+    assert run_id(tmp_path / "run") in ids
+    assert run_id(tmp_path / "other") not in ids
+    assert [path.name for path in (tmp_path / "run" / "wandb").iterdir()] == ["run_id"]

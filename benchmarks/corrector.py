@@ -1,0 +1,89 @@
+"""Can a small sequence-to-sequence network do what the beam search does, at a tenth of its cost?
+
+On the test outputs of a trained network: nothing, beam search with a 4-gram, corrector, corrector after the beam.
+Language model and corrector are made of the training manifest alone; the validation manifest says which corrector is
+best. Seconds are those of the processor, in one process.
+
+    make demo && python benchmarks/corrector.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import write_report
+
+from stt.checkpoint import load_recognizer
+from stt.corpus.manifest import read_manifest
+from stt.corrector.corrector import Corrector
+from stt.corrector.train import train_corrector
+from stt.decoding.beam import BeamOptions, BeamSearch
+from stt.decoding.train_lm import train_language_model
+from stt.inference.tuning import compute_outputs, error_rates
+from stt.metrics.error_rate import mean_over_domains
+
+
+def main() -> None:
+    """Train, decode and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, default=Path("runs/demo/checkpoints/best.ckpt"))
+    parser.add_argument("--corpus", type=Path, default=Path("corpora/demo"), help="train, validate, test .parquet")
+    parser.add_argument("--alpha", type=float, default=0.4, help="what `lm tune` found for the demo")
+    parser.add_argument("--beta", type=float, default=2.0)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--utterances", type=int, default=40, help="tested, of each domain")
+    parser.add_argument("--work", type=Path, default=Path("runs/corrector"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/corrector.json"))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    model = load_recognizer(args.checkpoint)
+    train, validate, test = (read_manifest(args.corpus / f"{split}.parquet") for split in ("train", "validate", "test"))
+    texts = train.table["text"].to_pylist()
+    lm, path = args.work / "lm.binary", args.work / "corrector.ckpt"
+    train_language_model(texts, lm, model.normalizer)
+    began = time.process_time()
+    trained = train_corrector(model, train, validate, texts, path, args.steps)
+    training = time.process_time() - began
+    corrector = Corrector.load(path)
+    outputs = list(compute_outputs(model, test, args.utterances))
+    audio = sum(output.utterance.seconds for output in outputs)
+    search = BeamSearch(model.tokenizer, model.normalizer.name, BeamOptions(str(lm), args.alpha, args.beta))
+
+    def measure(decode: Callable[[], Sequence[str]]) -> tuple[list[str], dict[str, Any]]:
+        began = time.process_time()
+        found = list(decode())
+        elapsed = time.process_time() - began
+        rates = error_rates(test, outputs, found)
+        return found, {
+            **{kind: round(value, 4) for kind, value in mean_over_domains(rates).items()},
+            "wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in rates.items()},
+            "audio_seconds_per_core_second": round(audio / elapsed) if elapsed > 1e-3 else None,
+        }
+
+    greedy, plain = measure(lambda: [output.greedy for output in outputs])
+    searched, beam = measure(lambda: [search.beams(output.log_probs)[0].text for output in outputs])
+    _, alone = measure(lambda: corrector.correct(greedy))
+    _, behind = measure(lambda: corrector.correct(searched))
+    results = {
+        "steps": args.steps,
+        "parameters": sum(parameter.numel() for parameter in corrector.parameters()),
+        "training_core_seconds": round(training),
+        "pairs": trained.pairs,
+        "validation_wer": {"before": round(trained.before, 4), "after": round(trained.after, 4)},
+        "greedy": plain,
+        "beam": beam,
+        "corrector": alone,
+        "corrector_behind_the_beam": behind,
+    }
+    print(json.dumps(results, indent=1))
+    write_report(args.out, results)
+
+
+if __name__ == "__main__":
+    main()
