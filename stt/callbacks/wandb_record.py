@@ -43,14 +43,8 @@ class WandbRecord(Callback):
         if not logger or not trainer.is_global_zero:
             return
         model = cast(SpeechRecognizer, pl_module)
-        datasets = cast(SpeechDataModule, trainer.datamodule).datasets  # type: ignore[attr-defined]
-        parent = model.hparams["init_from"]
-        self._origin = {
-            "git": commit_of(ROOT),
-            "data": {split: data_card(dataset.manifest) for split, dataset in datasets.items()},
-            "init_from": model_card(Path(parent), model.parent_domains) if parent else None,
-        }
-        logger.attempt(self._send_origin)
+        datamodule = cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        logger.attempt(lambda run: self._send_origin(run, model, datamodule))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send the best checkpoint."""
@@ -66,7 +60,13 @@ class WandbRecord(Callback):
         }
         logger.attempt(lambda run: _send_model(run, Path(best), metadata))
 
-    def _send_origin(self, run: wandb.Run) -> None:
+    def _send_origin(self, run: wandb.Run, model: SpeechRecognizer, datamodule: SpeechDataModule) -> None:
+        parent = model.hparams["init_from"]
+        self._origin = {
+            "git": commit_of(ROOT),
+            "data": {split: data_card(dataset.manifest) for split, dataset in datamodule.datasets.items()},
+            "init_from": model_card(Path(parent), model.parent_domains) if parent else None,
+        }
         run.config.update({"origin": self._origin}, allow_val_change=True)  # type: ignore[no-untyped-call]
         code = wandb.Artifact(f"code-{run.project}", type="code")
         for file in code_of(ROOT):
@@ -76,19 +76,17 @@ class WandbRecord(Callback):
             return
         for split, card in self._origin["data"].items():
             run.use_artifact(wandb.Artifact(f"{run.project}-{split}", type="dataset", metadata=card))
-        parent = (self._origin["init_from"] or {}).get("wandb_run")
-        if parent:
+        began_with = (self._origin["init_from"] or {}).get("wandb_run")
+        if began_with:
             try:
-                run.use_artifact(f"model-{parent}:best")
+                run.use_artifact(f"model-{began_with}:best")
             except Exception as error:
-                log.warning("W&B has no model of the run %s that this one began with: %s", parent, error)
+                log.warning("W&B has no model of the run %s that this one began with: %s", began_with, error)
 
 
 def _define_axes(run: wandb.Run) -> None:
     for axis in AXES:
         run.define_metric(axis)
-    for split in ("train", "val", "test", "curriculum", "clip", "throughput", "forgetting"):
-        run.define_metric(f"{split}/*", step_metric="trainer/global_step")
     for kind in ("cer", "wer", "cer_lm", "wer_lm"):
         run.define_metric(f"val/{kind}/*", step_metric="progress/device_hours", summary="min")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stt.reports.run import Curve, over
 
@@ -98,6 +99,7 @@ def _panels(
                     )
         place.set_title(title, fontsize="medium")
         place.set_xlabel(axis)
+        place.xaxis.set_major_locator(MaxNLocator(4))
         place.grid(alpha=0.3)
         if bottom is not None:
             place.set_ylim(bottom=bottom)

@@ -43,11 +43,9 @@ class Told:
     recognized: list[Recognized]
     results: dict[str, Any]  # of the test, greedy; empty where nothing was tested
     results_lm: dict[str, Any]  # with a language model
-
-    @property
-    def train_domains(self) -> list[str]:
-        """Domains that the model was trained on."""
-        return list(self.run.state()["train_domains"])
+    parameters: int
+    steps: int
+    train_domains: list[str]
 
 
 def told(run: Run, name: str) -> Told:
@@ -62,8 +60,20 @@ def told(run: Run, name: str) -> Told:
     items = read_recognized(recognized_file(run.folder, splits[0]))
     if not items:
         raise InputError(f"{recognized_file(run.folder, splits[0])}: holds no utterance")
-    results = [_json(run.folder / name) for name in ("test_metrics.json", "test_metrics_lm.json")]
-    return Told(name, run, run.metrics(), run.config(), splits[0], items, *results)
+    state = run.state()
+    return Told(
+        name,
+        run,
+        run.metrics(),
+        run.config(),
+        splits[0],
+        items,
+        results=_json(run.folder / "test_metrics.json"),
+        results_lm=_json(run.folder / "test_metrics_lm.json"),
+        parameters=sum(value.numel() for value in state["state_dict"].values()),
+        steps=state["global_step"],
+        train_domains=list(state["train_domains"]),
+    )
 
 
 def page(runs: Sequence[Told], per_domain: int = 5) -> str:
@@ -100,10 +110,8 @@ def _facts(one: Told) -> dict[str, Any]:
     return {
         "name": one.name,
         "folder": str(one.run.folder),
-        "parameters": sum(
-            value.numel() for name, value in one.run.state()["state_dict"].items() if "augment" not in name
-        ),
-        "steps": one.run.state()["global_step"],
+        "parameters": one.parameters,
+        "steps": one.steps,
         "audio_hours": last.get("progress/audio_hours"),
         "device_hours": last.get("progress/device_hours"),
         "passes": last.get("progress/passes"),

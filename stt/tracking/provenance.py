@@ -42,7 +42,9 @@ def data_card(manifest: Manifest) -> dict[str, Any]:
 
 def model_card(checkpoint: Path, domains: list[str]) -> dict[str, Any]:
     """What is known of a checkpoint to begin with: its content, the domains in it, its W&B run where it has one."""
-    known: dict[str, Any] = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint), "domains": domains}
+    known: dict[str, Any] = {"checkpoint": str(checkpoint), "domains": domains}
+    if checkpoint.is_file():  # a run that goes on may have outlived it
+        known["sha256"] = sha256(checkpoint)
     run = checkpoint.parent.parent / "wandb" / "run_id"
     return known | ({"wandb_run": run.read_text().strip()} if run.is_file() else {})
 
