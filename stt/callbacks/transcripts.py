@@ -90,7 +90,7 @@ class Transcripts(Callback):
                     row + 1,
                     batch.names[i],
                     batch.domains[i],
-                    str(manifest.audio(row)),
+                    str(manifest.audio(row).absolute()),  # who reads it may stand in another folder
                     manifest.offset(row),
                     batch.seconds[i],
                     ranges[i],
