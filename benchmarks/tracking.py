@@ -26,7 +26,7 @@ from stt.tracking.wandb_logger import TolerantWandbLogger
 WATCHED = {
     TolerantWandbLogger: ("log_metrics", "log_hyperparams", "finalize"),
     WandbRecord: ("setup", "on_fit_start", "on_fit_end"),
-    Transcripts: ("_keep", "_finish", "on_validation_epoch_end"),
+    Transcripts: ("take", "finish"),
     Summary: ("on_fit_end",),
 }
 

@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from stt.callbacks.error_rates import print_table, summarize, write_results
+from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch
 from stt.decoding.beam import BeamOptions
 from stt.decoding.pool import DecodingPool
@@ -16,7 +17,7 @@ from stt.metrics.error_rate import DomainErrorRates, mean_over_domains
 from stt.task import SpeechRecognizer
 
 
-class BeamDecoding(Callback):
+class BeamDecoding(Evaluation):
     """Logs `val/cer_lm/<domain>`, `val/wer_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
 
     Off unless there are options. The search runs in processes of its own; only the end of a validation
@@ -42,46 +43,10 @@ class BeamDecoding(Callback):
             self._pool.close()
             self._pool = None
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
         """Hand a batch to the pool."""
-        self._submit(outputs, batch)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Hand a batch to the pool."""
-        self._submit(outputs, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Wait for the pool and log."""
-        self._finish(trainer, pl_module, "validate", "val")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Wait for the pool and log; write and print the table."""
-        results = self._finish(trainer, pl_module, "test", "test")
-        if results and trainer.is_global_zero:
-            write_results(results, Path(trainer.default_root_dir) / "test_metrics_lm.json")
-            print("with a language model:")
-            print_table({**results, "left_out": []})
-
-    def _submit(self, outputs: Any, batch: Batch) -> None:
-        if self._pool is None:
-            return
-        self._waiting.append((batch, self.submit(outputs, len(batch))))
+        if self._pool is not None:
+            self._waiting.append((batch, self.submit(outputs, len(batch))))
 
     def submit(self, outputs: Any, count: int) -> list[Future[list[str]]]:
         """Hand the first `count` utterances of a step to the pool; each will give a list with its text."""
@@ -89,18 +54,24 @@ class BeamDecoding(Callback):
         log_probs, frames = outputs["log_probs"].cpu().numpy(), outputs["frames"].tolist()
         return [self._pool.submit(log_probs[i, : frames[i]]) for i in range(count)]
 
-    def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, prefix: str) -> dict[str, Any]:
+    def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Wait for the pool and log; of a test write and print the table."""
         if self._pool is None:
-            return {}
+            return
         rates = DomainErrorRates(trainer.datamodule.domains(split)).to(pl_module.device)  # type: ignore[attr-defined]
         for batch, futures in self._waiting:
             texts = [future.result()[0] for future in futures]
             rates.update(batch.domains, batch.references, texts, batch.seconds)
         self._waiting = []
         by_domain = rates.compute()
+        prefix = PREFIX[split]
         values = {f"{prefix}/{kind}_lm/mean": value for kind, value in mean_over_domains(by_domain).items()}
         for domain, rate in by_domain.items():
             values |= {f"{prefix}/cer_lm/{domain}": rate.cer, f"{prefix}/wer_lm/{domain}": rate.wer}
         pl_module.log_dict(values)
-        model = cast(SpeechRecognizer, pl_module)
-        return summarize(by_domain, model.train_domains, model.normalizer.name)
+        if split == "test" and trainer.is_global_zero:
+            model = cast(SpeechRecognizer, pl_module)
+            results = summarize(by_domain, model.train_domains, model.normalizer.name)
+            write_results(results, Path(trainer.default_root_dir) / "test_metrics_lm.json")
+            print("with a language model:")
+            print_table({**results, "left_out": []})

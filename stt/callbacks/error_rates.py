@@ -7,19 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch, LeftOut
-from stt.decoding.greedy import Hypothesis
 from stt.files import written_aside
 from stt.metrics.error_rate import DomainErrorRates, ErrorRate, mean_over_domains
 from stt.ranks import gathered
 from stt.task import SpeechRecognizer
 
 
-class DomainErrorRatesCallback(Callback):
+class DomainErrorRatesCallback(Evaluation):
     """Logs `val/cer/<domain>`, `val/wer/<domain>` and unweighted means; writes `test_metrics.json`.
 
     Means over domains: `mean` over all, `in_domain` and `out_of_domain` over those that were and
@@ -31,42 +31,25 @@ class DomainErrorRatesCallback(Callback):
         self._rates: DomainErrorRates | None = None
         self._left_out: list[LeftOut] = []
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Start counting."""
-        self._start(trainer, pl_module, "validate")
+        domains = trainer.datamodule.domains(split)  # type: ignore[attr-defined]
+        self._rates = DomainErrorRates(domains).to(pl_module.device)
+        self._left_out = []
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start counting."""
-        self._start(trainer, pl_module, "test")
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
         """Count a batch."""
-        self._update(batch, outputs["hypotheses"])
+        assert self._rates is not None
+        self._left_out += batch.left_out
+        texts = [hypothesis.text for hypothesis in outputs["hypotheses"]]
+        self._rates.update(batch.domains, batch.references, texts, batch.seconds)
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Count a batch."""
-        self._update(batch, outputs["hypotheses"])
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the error rates, and say them in a line."""
-        rates = self._log(pl_module, "val")
-        if trainer.is_global_zero and not trainer.sanity_checking:
+    def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Log the error rates; of a validation say them in a line, of a test write and print them."""
+        rates = self._log(pl_module, PREFIX[split])
+        if split == "test":
+            self._write(trainer, cast(SpeechRecognizer, pl_module), rates)
+        elif trainer.is_global_zero and not trainer.sanity_checking:
             mean = mean_over_domains(rates)
             by_domain = ", ".join(f"{domain} {100 * rate.cer:.1f}" for domain, rate in rates.items())
             print(
@@ -75,10 +58,7 @@ class DomainErrorRatesCallback(Callback):
                 flush=True,
             )
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the error rates, write and print them."""
-        rates = self._log(pl_module, "test")
-        model = cast(SpeechRecognizer, pl_module)
+    def _write(self, trainer: Trainer, model: SpeechRecognizer, rates: dict[str, ErrorRate]) -> None:
         left_out = [item for part in gathered(trainer, self._left_out) for item in part]
         if trainer.is_global_zero:
             results = summarize(rates, model.train_domains, model.normalizer.name)
@@ -88,27 +68,16 @@ class DomainErrorRatesCallback(Callback):
             print_table(results)
             Console().print(f"written to {path}", highlight=False)
 
-    def _start(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
-        domains = trainer.datamodule.domains(split)  # type: ignore[attr-defined]
-        self._rates = DomainErrorRates(domains).to(pl_module.device)
-        self._left_out = []
-
-    def _update(self, batch: Batch, hypotheses: list[Hypothesis]) -> None:
-        assert self._rates is not None
-        self._left_out += batch.left_out
-        texts = [hypothesis.text for hypothesis in hypotheses]
-        self._rates.update(batch.domains, batch.references, texts, batch.seconds)
-
-    def _log(self, pl_module: LightningModule, split: str) -> dict[str, ErrorRate]:
+    def _log(self, pl_module: LightningModule, prefix: str) -> dict[str, ErrorRate]:
         assert self._rates is not None
         rates: dict[str, ErrorRate] = self._rates.compute()
-        values: dict[str, float] = {f"{split}/left_out": float(len(self._left_out))}
+        values: dict[str, float] = {f"{prefix}/left_out": float(len(self._left_out))}
         for domain, rate in rates.items():
-            values[f"{split}/cer/{domain}"] = rate.cer
-            values[f"{split}/wer/{domain}"] = rate.wer
+            values[f"{prefix}/cer/{domain}"] = rate.cer
+            values[f"{prefix}/wer/{domain}"] = rate.wer
         for group, members in groups(rates, cast(SpeechRecognizer, pl_module).train_domains).items():
             for kind, value in mean_over_domains(members).items():
-                values[f"{split}/{kind}/{group}"] = value
+                values[f"{prefix}/{kind}/{group}"] = value
         pl_module.log_dict(values)
         return rates
 

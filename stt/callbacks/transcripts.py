@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import jiwer
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from stt.audio.levels import level_range
+from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch
 from stt.data.datamodule import SpeechDataModule
 from stt.files import written_aside
@@ -20,7 +21,7 @@ from stt.tracking.tables import utterance_table
 from stt.tracking.wandb_logger import wandb_of
 
 
-class Transcripts(Callback):
+class Transcripts(Evaluation):
     """Writes every utterance of a validation or a test to `recognized/<split>.jsonl`.
 
     A validation also leaves `transcripts/step-N.txt`, aligned samples that are always the same utterances, and
@@ -33,53 +34,12 @@ class Transcripts(Callback):
         self.worst = worst
         self._seen: list[Recognized] = []
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Start anew."""
         self._seen = []
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
-        self._seen = []
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
         """Keep a batch."""
-        self._keep(trainer, pl_module, outputs, batch, "validate")
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Keep a batch."""
-        self._keep(trainer, pl_module, outputs, batch, "test")
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write everything and the samples."""
-        if trainer.sanity_checking:
-            return
-        items = self._finish(trainer, pl_module, "validate", "val")
-        if trainer.is_global_zero:
-            path = Path(trainer.default_root_dir) / "transcripts" / f"step-{trainer.global_step:07d}.txt"
-            with written_aside(path) as aside:
-                aside.write_text(self._samples(items), encoding="utf-8")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write everything."""
-        self._finish(trainer, pl_module, "test", "test")
-
-    def _keep(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: str) -> None:
         datamodule = cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         manifest = datamodule.datasets[split].manifest
         rate = cast(SpeechRecognizer, pl_module).sample_rate
@@ -100,20 +60,24 @@ class Transcripts(Callback):
                 )
             )
 
-    def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, prefix: str) -> list[Recognized]:
+    def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Write everything, the samples of a validation, and the table."""
         items = [item for part in gathered(trainer, self._seen) for item in part]
         self._seen = []
-        if not trainer.is_global_zero:
-            return []
-        write_recognized(items, recognized_file(Path(trainer.default_root_dir), split))
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        run = Path(trainer.default_root_dir)
+        write_recognized(items, recognized_file(run, split))
+        if split == "validate":
+            with written_aside(run / "transcripts" / f"step-{trainer.global_step:07d}.txt") as aside:
+                aside.write_text(self._samples(items), encoding="utf-8")
         logger = wandb_of(trainer.loggers)
         if logger:
             with tempfile.TemporaryDirectory() as folder:
                 rate = cast(SpeechRecognizer, pl_module).sample_rate
                 step = {"trainer/global_step": trainer.global_step}
-                name, shown = f"{prefix}/utterances", worst(items, self.worst)
+                name, shown = f"{PREFIX[split]}/utterances", worst(items, self.worst)
                 logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
-        return items
 
     def _samples(self, items: list[Recognized]) -> str:
         parts, counts = [], dict[str, int]()

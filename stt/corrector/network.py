@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stt.audio.masking import length_mask
-from stt.models.transformer import Transformer, rotary_angles, rotate
+from stt.models.transformer import Transformer, feed_forward, rotary_angles, rotate
 
 PADDING = 0  # the tokenizer's blank, which no text holds; it also begins every target
 
@@ -103,14 +103,7 @@ class DecoderBlock(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.written_out, self.read_out = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
         self.query, self.key_value = nn.Linear(d_model, d_model), nn.Linear(d_model, 2 * d_model)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(d_model),
-            nn.Linear(d_model, 4 * d_model),
-            nn.SiLU(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * d_model, d_model),
-            nn.Dropout(dropout),
-        )
+        self.feed_forward = feed_forward(d_model, dropout)
 
     def remember(self, memory: Tensor) -> Cache:
         """Keys and values of what was read, memory (batch, place, d_model): the same for every piece written."""

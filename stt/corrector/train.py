@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -132,6 +133,7 @@ def train_corrector(
     said = [said for _, said in pairs]
     alphabet = model.tokenizer.alphabet
     usable = [text for text in texts if text and set(text) <= alphabet]
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its greeting is for trainings of one's own
     torch.manual_seed(seed)
     corrector = Corrector(model.tokenizer.to_string(), model.normalizer.name, total_steps=steps)
     with tempfile.TemporaryDirectory() as folder:
