@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path("corpora/demo"), help="train, validate, test .parquet")
     parser.add_argument("--alpha", type=float, default=0.4, help="what `lm tune` found for the demo")
     parser.add_argument("--beta", type=float, default=2.0)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--utterances", type=int, default=40, help="tested, of each domain")
     parser.add_argument("--work", type=Path, default=Path("runs/corrector"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/corrector.json"))

@@ -25,7 +25,7 @@ def train(
     validate: Annotated[Path, typer.Option(help="validation manifest: decides which corrector is best")],
     out: Annotated[Path, typer.Option(help="corrector to write (.ckpt)")],
     texts: Annotated[list[Path] | None, typer.Option(help="more texts, a sentence a line; several times")] = None,
-    steps: Annotated[int, typer.Option(help="of the training", min=1)] = 4000,
+    steps: Annotated[int, typer.Option(help="of the training", min=1)] = 2000,
     utterances: Annotated[int | None, typer.Option(help="of each domain, at most", min=1)] = None,
     device: Annotated[str, typer.Option(help="of the recognizer: cpu, cuda ...")] = "cpu",
     seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,

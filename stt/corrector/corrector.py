@@ -32,12 +32,12 @@ class Corrector(LightningModule):
         self,
         tokenizer: str,
         normalizer: str,
-        d_model: int = 192,
+        d_model: int = 128,
         num_layers: int = 2,
         num_heads: int = 4,
         dropout: float = 0.1,
         lr: float = 1e-3,
-        total_steps: int = 4000,
+        total_steps: int = 2000,
         most_changed: float = 0.6,
     ) -> None:
         """Set up.

@@ -100,7 +100,7 @@ def train_corrector(
     validate: Manifest,
     texts: Sequence[str],
     out: Path,
-    steps: int = 4000,
+    steps: int = 2000,
     strengths: Sequence[float] = (0.5, 1.0),
     most: int | None = None,
     seed: int = 0,
