@@ -18,18 +18,18 @@ class Summary(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table."""
-        run = Path(trainer.default_root_dir)
+        run, log_dir = Path(trainer.default_root_dir), trainer.log_dir  # all ranks must ask for the second
         if not trainer.is_global_zero or not trainer.loggers:
             return
         table = Table(title=f"{trainer.global_step} steps", show_header=False, title_justify="left")
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for what, where in _rows(trainer, run):
+        for what, where in _rows(trainer, run, Path(log_dir or run)):
             table.add_row(what, where)
         Console().print(table, highlight=False)
 
 
-def _rows(trainer: Trainer, run: Path) -> list[tuple[str, str]]:
+def _rows(trainer: Trainer, run: Path, log_dir: Path) -> list[tuple[str, str]]:
     rows = []
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     score = getattr(trainer.checkpoint_callback, "best_model_score", None)
@@ -39,7 +39,7 @@ def _rows(trainer: Trainer, run: Path) -> list[tuple[str, str]]:
     for what, path in (
         ("last checkpoint", run / "checkpoints" / "last.ckpt"),
         ("configuration", run / "config.yaml"),
-        ("metrics", Path(trainer.log_dir or run) / "metrics.csv"),
+        ("metrics", log_dir / "metrics.csv"),
         ("samples to read", run / "transcripts"),
         ("all of the last validation", recognized_file(run, "validate")),
     ):

@@ -21,7 +21,7 @@ from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
 from stt.reports.run import Run, over
 
 QUARTER = 0.25
-LEVELS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # error rates at which times are compared
+LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # error rates at which times are compared
 
 
 @dataclass(frozen=True)
