@@ -21,6 +21,7 @@ from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
 from stt.reports.run import Run, over
 
 QUARTER = 0.25
+STILL_FLAT = 0.9  # CER; a curve that has not come under it could go anywhere
 LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # error rates at which times are compared
 
 
@@ -41,8 +42,8 @@ class Climbed:
 
     @property
     def foretold(self) -> Convergence | None:
-        """Curve through the first quarter of the validations; None if they are too few to foretell from."""
-        if len(self.hours) < 2 * self.early:
+        """Curve through the first quarter of the validations; None if they are too few, or it has not bent yet."""
+        if len(self.hours) < 2 * self.early or min(self.cers[: self.early]) > STILL_FLAT:
             return None
         return fit_convergence(self.hours[: self.early], self.cers[: self.early])
 
