@@ -14,7 +14,7 @@ from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch
 from stt.data.datamodule import SpeechDataModule
 from stt.files import written_aside
-from stt.metrics.recognized import Recognized, recognized_file, worst, write_recognized
+from stt.metrics.recognized import Recognized, first_of_each_domain, recognized_file, worst, write_recognized
 from stt.ranks import gathered
 from stt.task import SpeechRecognizer
 from stt.tracking.tables import utterance_table
@@ -80,13 +80,11 @@ class Transcripts(Evaluation):
                 logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
 
     def _samples(self, items: list[Recognized]) -> str:
-        parts, counts = [], dict[str, int]()
-        for item in sorted(items, key=lambda item: (item.domain, item.row)):
-            counts[item.domain] = counts.get(item.domain, 0) + 1
-            if counts[item.domain] <= self.per_domain:
-                parts.append(f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n")
-                parts.append(_aligned(item.reference, item.hypothesis) + "\n")
-        return "".join(parts)
+        ordered = sorted(items, key=lambda item: (item.domain, item.row))
+        return "".join(
+            f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n{_aligned(item.reference, item.hypothesis)}\n"
+            for item in first_of_each_domain(ordered, self.per_domain)
+        )
 
 
 def _aligned(reference: str, hypothesis: str) -> str:

@@ -59,7 +59,6 @@ def recognized_pairs(
         The pairs, and how many utterances were left out because they cannot be read or written in the tokenizer.
     """
     dataset = UtteranceDataset(manifest, model, training=False)
-    model.augment.prepare(model.sample_rate)
     rows = np.concatenate([rows[:most] for rows in manifest.rows_by_domain()])
     pairs: list[Pair] = []
     left_out = 0

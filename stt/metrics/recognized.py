@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -35,12 +36,16 @@ class Recognized:
 
 def worst(items: Iterable[Recognized], per_domain: int) -> list[Recognized]:
     """Give the worst of each domain, domains by name, each with the highest CER first."""
-    ordered = sorted(items, key=lambda item: (item.domain, -item.cer, item.row))
-    kept: list[Recognized] = []
-    counts: dict[str, int] = {}
-    for item in ordered:
-        counts[item.domain] = counts.get(item.domain, 0) + 1
-        if counts[item.domain] <= per_domain:
+    return first_of_each_domain(sorted(items, key=lambda item: (item.domain, -item.cer, item.row)), per_domain)
+
+
+def first_of_each_domain(items: Iterable[Recognized], most: int) -> list[Recognized]:
+    """Give the first ones of each domain, in their order."""
+    counts: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        counts[item.domain] += 1
+        if counts[item.domain] <= most:
             kept.append(item)
     return kept
 

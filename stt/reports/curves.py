@@ -9,22 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stt.reports.run import Curve, over
+from stt.tracking.panels import AXES as LOGGED_AXES
+from stt.tracking.panels import GROUPS
 
 Curves = dict[str, Curve]  # of a run, by metric
-AXES = {
-    "device hours": "progress/device_hours",
-    "audio hours": "progress/audio_hours",
-    "passes over the data": "progress/passes",
-    "steps": None,
-}
-GROUPS = ("mean", "in_domain", "out_of_domain", "under_limit")  # what is logged beside the domains
+AXES: dict[str, str | None] = {**LOGGED_AXES, "steps": None}  # every line of a log has its step
 PER_ROW = 3
 
 
 def domains_of(runs: Mapping[str, Curves], prefix: str = "val/cer/") -> list[str]:
     """Domains that any of the runs has a metric of, sorted."""
     names = {name.removeprefix(prefix) for curves in runs.values() for name in curves if name.startswith(prefix)}
-    return sorted(names - set(GROUPS))
+    return sorted(names - GROUPS)
 
 
 def axes_of(runs: Mapping[str, Curves]) -> list[str]:
