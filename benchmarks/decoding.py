@@ -1,8 +1,8 @@
 """Beam search with a 4-gram on real outputs of trained networks: WER against audio seconds per core-second.
 
 The language models are made of the texts of the training manifests alone. Seconds are those of the processor, in one
-process, so that other work on the machine counts little. Beside it, the same outputs through flashlight-text
-(torchaudio's `ctc_decoder`), if that is installed.
+process, so that other work on the machine counts little. Beside it, the same outputs through pyctcdecode's own search,
+with next to nothing pruned as well, and through flashlight-text (torchaudio's `ctc_decoder`), if that is installed.
 
     make demo && make fsdd && pip install flashlight-text && python benchmarks/decoding.py
 """
@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kenlm
 import torch
 from common import write_report
+from pyctcdecode.alphabet import Alphabet
+from pyctcdecode.decoder import BeamSearchDecoderCTC
+from pyctcdecode.language_model import LanguageModel
 
 from stt.checkpoint import load_recognizer
 from stt.corpus.manifest import Manifest, read_manifest
@@ -27,14 +32,18 @@ from stt.decoding.train_lm import train_language_model
 from stt.inference.tuning import Output, compute_outputs, error_rates
 from stt.metrics.error_rate import mean_over_domains
 from stt.task import SpeechRecognizer
+from stt.text.tokenizer import WORD_START
 
 ALPHA, BETA = 0.4, 2.0  # what `lm tune` found for the demo
+TRADES = [
+    *({"beam_width": width, "token_min_logp": -8.0, "beam_prune_logp": -8.0} for width in (10, 25, 50, 100)),
+    *({"beam_width": 50, "token_min_logp": logp, "beam_prune_logp": -8.0} for logp in (-4.0, -6.0, -10.0)),
+    *({"beam_width": 50, "token_min_logp": -8.0, "beam_prune_logp": logp} for logp in (-6.0, -7.0, -10.0)),
+]
 # Tokens under a 20,000th are left out even here: with all 300 of them an utterance takes some ten seconds.
 UNPRUNED = {"beam_width": 200, "token_min_logp": -10.0, "beam_prune_logp": -1000.0}
-TRADES = [
-    *({"beam_width": width, "token_min_logp": -4.0, "beam_prune_logp": -10.0} for width in (10, 25, 50, 100)),
-    *({"beam_width": 50, "token_min_logp": logp, "beam_prune_logp": -10.0} for logp in (-2.0, -3.0, -6.0)),
-]
+LIBRARY = [TRADES[2], {"beam_width": 50, "token_min_logp": -4.0, "beam_prune_logp": -10.0}]
+NOTHING = "\u2060"  # behind a lone mark of a word's start, which pyctcdecode takes for one that ends a word too
 
 
 def main() -> None:
@@ -82,40 +91,86 @@ def measure(model: SpeechRecognizer, manifest: Manifest, lm: Path, most: int) ->
         "greedy_wer": round(mean_over_domains(greedy)["wer"], 4),
         "greedy_wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in greedy.items()},
     }
+    decoders: list[tuple[dict[str, Any], Callable[[Output], str]]] = []
+    for options in TRADES:
+        decoders.append((options, own(model, BeamOptions(str(lm), ALPHA, BETA, **options))))  # type: ignore[arg-type]
+    for options in LIBRARY:
+        decoders.append(({"decoder": "pyctcdecode", **options}, library(model, lm, options)))
+    for about, decode in flashlight(model, lm):
+        decoders.append(({"decoder": "flashlight-text", **about}, decode))
+    decoders.append((UNPRUNED, own(model, BeamOptions(str(lm), ALPHA, BETA, **UNPRUNED))))  # type: ignore[arg-type]
+    decoders.append(({"decoder": "pyctcdecode", **UNPRUNED}, library(model, lm, UNPRUNED)))
     searches = []
-    for options in [*TRADES, UNPRUNED]:
-        beam = BeamOptions(str(lm), ALPHA, BETA, **options)  # type: ignore[arg-type]
-        search = BeamSearch(model.tokenizer, model.normalizer.name, beam)
-        searches.append(trade(lambda output, search=search: search.beams(output.log_probs)[0].text, options))  # type: ignore[misc]
-    other = flashlight(model, lm)
-    if other is not None:
-        searches.append(trade(other, {"decoder": "flashlight-text", "beam_width": 50}))
+    for about, decode in decoders:
+        searches.append(trade(decode, about))
+        print(json.dumps(searches[-1]), flush=True)
     return {**found, "searches": searches}
 
 
-def flashlight(model: SpeechRecognizer, lm: Path) -> Callable[[Output], str] | None:
-    """Give a decoder of flashlight-text with the same language model, width and words; None if it is not installed."""
+def own(model: SpeechRecognizer, options: BeamOptions) -> Callable[[Output], str]:
+    """Give this project's search."""
+    search = BeamSearch(model.tokenizer, model.normalizer.name, options)
+    return lambda output: search.beams(output.log_probs)[0].text
+
+
+def library(model: SpeechRecognizer, lm: Path, options: dict[str, Any]) -> Callable[[Output], str]:
+    """Give pyctcdecode's search, which scores alike."""
+    words = description_of(lm, model.normalizer.name).words
+    labels = [WORD_START + NOTHING if piece == WORD_START else piece for piece in model.tokenizer.pieces]
+    scorer = Unmarked(kenlm.Model(str(lm)), words, ALPHA, BETA, BeamOptions.unknown_score)
+    decoder = BeamSearchDecoderCTC(Alphabet(labels, is_bpe=True), scorer)
+
+    def decode(output: Output) -> str:
+        log_probs: Any = output.log_probs  # its stubs want no particular float
+        return decoder.decode_beams(log_probs, prune_history=True, **options)[0][0].replace(NOTHING, "")
+
+    return decode
+
+
+class Unmarked(LanguageModel):
+    """pyctcdecode's language model, which sees words without the invisible mark."""
+
+    def score_partial_token(self, partial_token: str) -> float:
+        """Score the beginning of a word."""
+        plain = partial_token.replace(NOTHING, "")
+        return float(super().score_partial_token(plain)) if plain else 0.0
+
+    def score(self, prev_state: kenlm.State, word: str, is_last_word: bool = False) -> tuple[float, kenlm.State]:
+        """Score a word."""
+        scored: tuple[float, kenlm.State] = super().score(prev_state, word.replace(NOTHING, ""), is_last_word)
+        return scored
+
+
+def flashlight(model: SpeechRecognizer, lm: Path) -> Iterator[tuple[dict[str, Any], Callable[[Output], str]]]:
+    """Give decoders of flashlight-text with the same language model, width and words; none if it is not installed."""
     try:
         from torchaudio.models.decoder import ctc_decoder
     except (ImportError, RuntimeError):
-        return None
+        return
     words = description_of(lm, model.normalizer.name).words
     tokens = ["<blank>", *model.tokenizer.pieces[1:]]
     lexicon, list_of_tokens = lm.with_suffix(".lexicon"), lm.with_suffix(".tokens")
     lexicon.write_text("".join(f"{w} {' '.join(tokens[i] for i in model.tokenizer.encode(w))}\n" for w in words))
     list_of_tokens.write_text("".join(f"{token}\n" for token in tokens))
-    decoder = ctc_decoder(
-        str(lexicon),
-        str(list_of_tokens),
-        lm=str(lm),
-        beam_size=50,
-        beam_size_token=len(tokens),
-        lm_weight=ALPHA,
-        word_score=BETA,
-        blank_token="<blank>",
-        sil_token="<blank>",
-    )
-    return lambda output: " ".join(decoder(torch.from_numpy(output.log_probs).unsqueeze(0))[0][0].words)
+    for most_tokens, threshold in ((len(tokens), 50.0), (20, 8.0)):
+        decoder = ctc_decoder(
+            str(lexicon),
+            str(list_of_tokens),
+            lm=str(lm),
+            beam_size=50,
+            beam_size_token=most_tokens,
+            beam_threshold=threshold,
+            lm_weight=ALPHA * math.log(10),  # its KenLM gives decimal logarithms
+            word_score=BETA,
+            log_add=True,
+            blank_token="<blank>",
+            sil_token="<blank>",
+        )
+
+        def decode(output: Output, decoder: Any = decoder) -> str:
+            return " ".join(decoder(torch.from_numpy(output.log_probs).unsqueeze(0))[0][0].words)
+
+        yield {"beam_width": 50, "tokens_a_frame": most_tokens, "beam_prune_logp": -threshold}, decode
 
 
 if __name__ == "__main__":
