@@ -11,7 +11,7 @@ from stt.models import ConvTransformer, DeepSpeech2, Encoder, Wav2Letter
 from stt.models.deep_speech import BidirectionalGRU
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = [ROOT / "configs" / "model" / "tiny.yaml", *dict.fromkeys(ROOT / step.config for step in read_ladder())]
+CONFIGS = list(dict.fromkeys(ROOT / step.config for step in read_ladder()))
 
 
 def encoder(**options: object) -> ConvTransformer:
