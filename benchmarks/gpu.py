@@ -2,7 +2,7 @@
 
     make speechocean762-corpus && python benchmarks/gpu.py --out docs/results/gpu.json
 
-Both parts go on where they were cut off; `--parts speed` takes some minutes, `--parts ladder` seven times
+Both parts go on where they were cut off; `--parts speed` takes some minutes, `--parts ladder` eight times
 `--seconds`, and what the validations take.
 """
 
