@@ -17,6 +17,7 @@ from stt.ladder.steps import Step
 from stt.launch import ROOT, measure_training, run_training
 from stt.text.tokenizer import train_letters
 
+MEASURED_SHARE = 0.02  # of a budget in seconds, to find out how fast the training is
 WARMUP_SHARE = 0.1  # of the steps; a warm-up made for long trainings would take all of a short one
 
 
@@ -67,7 +68,7 @@ def climb(step: Step, data: Path, budget: Budget, out: Path, options: Sequence[s
     shared += options
     plan = run / "plan.json"
     if not plan.exists():
-        measured = measure_training(shared, run, warmup=1, steps=3)
+        measured = _measure(shared, run, budget)
         rounds, batches = budget.rounds(measured["seconds_per_step"])
         _write(plan, {**vars(step), "rounds": rounds, "batches_per_round": batches, **measured})
     planned: dict[str, Any] = json.loads(plan.read_text())
@@ -81,6 +82,13 @@ def climb(step: Step, data: Path, budget: Budget, out: Path, options: Sequence[s
     run_training(["fit", *shared, *length, *resume], run / "output.txt")
     _write(result, planned)
     return planned
+
+
+def _measure(options: Sequence[str], run: Path, budget: Budget) -> dict[str, Any]:
+    """Measure some steps. A few of a fast training say little: its batches differ, and the first ones lie ready."""
+    measured = measure_training(options, run, warmup=1, steps=3)
+    more = int(MEASURED_SHARE * (budget.seconds or 0) / measured["seconds_per_step"])
+    return measure_training(options, run, warmup=1, steps=more) if more > 3 else measured
 
 
 def letters_of(data: Path, out: Path) -> Path:

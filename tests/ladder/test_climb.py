@@ -7,7 +7,9 @@ import yaml
 
 from stt.__main__ import main
 from stt.errors import InputError
+from stt.ladder import climb
 from stt.ladder.climb import Budget
+from stt.ladder.steps import Step
 from tests.conftest import MICRO
 
 
@@ -21,6 +23,32 @@ def test_a_budget_in_seconds_is_spent_by_the_speed_that_was_measured() -> None:
 def test_a_budget_that_is_none_is_refused(budget: Budget) -> None:
     with pytest.raises(InputError, match="budget"):
         budget.rounds(2.0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "measured"),
+    [
+        (Budget(seconds=3600.0), [3, 144]),
+        (Budget(seconds=300.0), [3, 12]),
+        (Budget(seconds=60.0), [3]),
+        (Budget(steps=9000), [3]),
+    ],
+)
+def test_the_speed_of_a_fast_training_is_measured_over_many_steps(
+    budget: Budget, measured: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def measure(options: list[str], folder: Path, warmup: int, steps: int) -> dict[str, float]:
+        asked.append(steps)
+        return {"seconds_per_step": 0.5 if steps == 3 else 0.6}
+
+    monkeypatch.setattr(climb, "measure_training", measure)
+    monkeypatch.setattr(climb, "run_training", lambda arguments, output: None)
+    plan = climb.climb(Step("tiny", "", "configs/model/tiny.yaml"), tmp_path / "data.yaml", budget, tmp_path, [])
+    assert asked == measured
+    if measured == [3, 144]:
+        assert plan["rounds"] * plan["batches_per_round"] == pytest.approx(6000, abs=16)
 
 
 @pytest.fixture
