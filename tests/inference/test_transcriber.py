@@ -98,3 +98,14 @@ def test_a_file_that_is_no_checkpoint_gets_a_sentence(
 ) -> None:
     (tmp_path / "x.ckpt").write_bytes(b"nonsense")
     assert message in fails(main, ["transcribe", str(tmp_path / name), "a.wav"])
+
+
+def test_a_checkpoint_with_parts_that_are_no_more_says_which(
+    trained: Path, tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    content["hyper_parameters"]["encoder"]["class_path"] = "stt.models.Bygone"
+    torch.save(content, tmp_path / "old.ckpt")
+    message = fails(main, ["transcribe", str(tmp_path / "old.ckpt"), "a.wav"])
+    assert "old.ckpt: made by another version" in message
+    assert "Bygone" in message
