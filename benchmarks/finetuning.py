@@ -60,7 +60,7 @@ def speaker(args: argparse.Namespace, seed: int) -> dict[str, Any]:
         for split in ("train", "validate", "test")
     }
     common = [f"--seed_everything={seed}", f"--data.seed={seed}", f"--model.tokenizer={args.corpus}/tokenizer.model"]
-    common += ["--data.batches_per_round=50", f"--data.test={manifests['five.test']}"]
+    common += ["--data.batches_per_epoch=50", f"--data.test={manifests['five.test']}"]
     parent = args.work / f"speaker.parent.{seed}"
     four = [f"--data.train={manifests['four.train']}", f"--data.validate={manifests['four.validate']}"]
     fit(parent, *common, *four, "--trainer.max_steps=1000")
@@ -86,7 +86,7 @@ def language(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     common += [f"--data.{split}={args.corpus}/{split}.parquet" for split in ("train", "validate")]
     # Both as the demo was: at 16 kHz, with its learning rate.
     common += ["--model.features.init_args.sample_rate=16000", "--model.optimizer.init_args.lr=2e-3"]
-    common += ["--data.batches_per_round=20", "--trainer.max_steps=500", "--data.test=null"]
+    common += ["--data.batches_per_epoch=20", "--trainer.max_steps=500", "--data.test=null"]
     found: dict[str, Any] = {"seed": seed}
     # Half of the steps, and no long warm-up for weights that are good already; those drawn by chance get the one of
     # their configuration.

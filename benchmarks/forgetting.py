@@ -45,7 +45,7 @@ def main() -> None:
     def trained(run: Path, seed: int, *options: str) -> dict[str, float]:
         """Train; test the last checkpoint, because the best one would be chosen for forgetting little."""
         if not (run / "test_metrics.json").exists():
-            common = ["--data.sampling=CurriculumSampling", "--data.batches_per_round=40"]
+            common = ["--data.sampler=CurriculumSampler", "--data.batches_per_epoch=40"]
             common += [f"--data.validate={args.corpus}/four.validate.parquet", "--data.test=null"]
             common += [f"--data.seed={seed}", f"--seed_everything={seed}"]
             fit(run, f"--model.tokenizer={args.corpus}/tokenizer.model", *common, *options)

@@ -32,14 +32,14 @@ from stt.corpus.importers import fsdd
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest
 from stt.progress import track
-from stt.reports.curriculum import BAND, sampling_state
+from stt.reports.curriculum import BAND, sampler_state
 from stt.reports.run import find_run
 from stt.text.normalize import get_normalizer
 
 DOMAINS = {"snr_30_db": 30.0, "snr_15_db": 15.0, "snr_05_db": 5.0, "snr_00_db": 0.0}
 STRINGS = {"train": 200, "validate": 12, "test": 40}  # for each of six speakers, in every domain
 SHUFFLED = {"clean": 0.0, "shuffled_05": 0.05, "shuffled_25": 0.25}
-SAMPLINGS = ("UniformSampling", "CurriculumSampling")
+SAMPLINGS = ("UniformSampler", "CurriculumSampler")
 
 
 def main() -> None:
@@ -63,9 +63,9 @@ def main() -> None:
         run = args.work / f"{labels}.{sampling}.{seed}"
         corpus = corpora[labels]
         manifests = [f"--data.{split}={corpus}/{split}.parquet" for split in STRINGS]
-        options = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampling={sampling}"]
+        options = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampler={sampling}"]
         options += [f"--seed_everything={seed}", f"--data.seed={seed}", f"--trainer.max_steps={args.steps}"]
-        options += ["--data.batches_per_round=40", "--trainer.callbacks+=drawn.DrawnRows"]
+        options += ["--data.batches_per_epoch=40", "--trainer.callbacks+=drawn.DrawnRows"]
         fit(run, *manifests, *options, *args.options)
         return {"labels": labels, "sampling": sampling, "seed": seed, **read_run(run, corpora[labels])}
 
@@ -155,7 +155,7 @@ def draw(results: list[dict[str, Any]]) -> Figure:
     figure, axes = plt.subplots(2, len(kinds), figsize=(4 * len(kinds), 7), squeeze=False, layout="constrained")
     for column, labels in enumerate(kinds):
         for run in (run for run in results if run["labels"] == labels):
-            curriculum = run["sampling"] == "CurriculumSampling"
+            curriculum = run["sampling"] == "CurriculumSampler"
             style = {"color": "C0" if curriculum else "C1", "linewidth": 1.0, "alpha": 0.8}
             style |= {"label": run["sampling"] if run["seed"] == results[0]["seed"] else "_again"}
             hours = [seconds / 3600 for _, seconds in run["audio_seconds_at"]]
@@ -200,7 +200,7 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
         "observed": {domain: curve(f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
     }
     if any(name.startswith("curriculum/target_cer/") for name in metrics):
-        suspects = sampling_state(found)["suspects"].numpy()
+        suspects = sampler_state(found)["suspects"].numpy()
         right = int((suspects & wrong).sum())
         held = [within_band(result["observed"][domain]) for domain in DOMAINS]
         effective = [v for d in DOMAINS for _, v in curve(f"curriculum/effective_utterances/{d}")]
@@ -219,7 +219,7 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
 
 
 def within_band(observed: list[tuple[int, float]], target: float = 0.1) -> npt.NDArray[np.bool_]:
-    """Tell which rounds are within the band, from the one in which the target was first reached on."""
+    """Tell which windows are within the band, from the one in which the target was first reached on."""
     values = np.array([value for _, value in observed])
     first = np.flatnonzero(values <= target)[:1]
     return np.abs(values[first[0] :] / target - 1) <= BAND if len(first) else np.zeros(0, np.bool_)

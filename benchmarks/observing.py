@@ -1,4 +1,4 @@
-"""What the curriculum costs: time spent observing and closing rounds, as a share of the time spent in steps.
+"""What the curriculum costs: time spent observing and planning windows, as a share of the time spent in steps.
 
 Strings of digits (`make fsdd` imports them), the size tiny: the smaller the network, the larger the share.
 
@@ -17,7 +17,7 @@ from common import ROOT, call, write_report
 
 
 def main() -> None:
-    """Train a few rounds under Lightning's profiler and sum up."""
+    """Train a few windows under Lightning's profiler and sum up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/observing"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/observing.json"))
@@ -26,19 +26,14 @@ def main() -> None:
     args = parser.parse_args()
     shutil.rmtree(args.work, ignore_errors=True)
     configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
-    options = ["--data.sampling=CurriculumSampling", "--data.test=null", "--trainer.enable_progress_bar=false"]
+    options = ["--data.sampler=CurriculumSampler", "--data.test=null", "--trainer.enable_progress_bar=false"]
     options += ["--trainer.profiler=SimpleProfiler", f"--trainer.profiler.dirpath={args.work}"]
     options += ["--trainer.profiler.filename=profile", f"--run={args.work}/run", f"--trainer.max_steps={args.steps}"]
     call(str(ROOT / "train.py"), "fit", *configs, *options, *args.options)
     seconds = profile((args.work / "fit-profile.txt").read_text())
     steps = seconds["run_training_batch"]
-    observing = {name: value for name, value in seconds.items() if name.startswith("[Callback]Observations.")}
-    results = {
-        "steps": args.steps,
-        "share_of_a_step": sum(observing.values()) / steps,
-        "observing_share": observing["[Callback]Observations.on_train_batch_end"] / steps,
-        "closing_rounds_share": observing["[Callback]Observations.on_train_epoch_end"] / steps,
-    }
+    feedback = sum(value for name, value in seconds.items() if name.startswith("[Callback]CurriculumFeedback."))
+    results = {"steps": args.steps, "share_of_a_step": feedback / steps}
     print(json.dumps(results))
     write_report(args.out, results)
 

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from stt.callbacks import (
     BeamDecoding,
+    CurriculumFeedback,
     DomainErrorRatesCallback,
     ForgettingGate,
     GradientClipping,
     LeftOutReport,
-    Observations,
     Predictions,
-    RandomState,
+    RankAgreement,
     Summary,
     Throughput,
     TrainingBar,
@@ -144,8 +144,8 @@ class SpeechCLI(LightningCLI):
         if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
             kwargs["callbacks"] = [*given, TrainingBar()]
         trainer = super().instantiate_trainer(**kwargs)
-        callbacks = [DomainErrorRatesCallback(), LeftOutReport(), Observations()]
-        callbacks += [RandomState(), Throughput(), Summary()]
+        always = (DomainErrorRatesCallback, LeftOutReport, CurriculumFeedback, RankAgreement, Throughput, Summary)
+        callbacks: list[Callback] = [kind() for kind in always if not any(isinstance(c, kind) for c in given)]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
         # Error rates come first: what other callbacks and the checkpoint watch is logged there.

@@ -12,7 +12,7 @@ from typing import Any
 from stt.errors import InputError
 
 ROOT = Path(__file__).parents[1]  # of the template: it holds train.py and configs/
-NEVER = 1_000_000_000  # rounds between two checkpoints
+NEVER = 1_000_000_000  # epochs between two checkpoints
 
 
 def run_training(arguments: Sequence[str], output: Path) -> None:
@@ -43,7 +43,7 @@ def measure_training(arguments: Sequence[str], folder: Path, warmup: int, steps:
         InputError: the training failed.
     """
     times = folder / "step_times.json"
-    short = [f"--trainer.max_steps={warmup + steps}", f"--data.batches_per_round={warmup + steps}"]
+    short = [f"--trainer.max_steps={warmup + steps}", f"--data.batches_per_epoch={warmup + steps}"]
     short += ["--trainer.limit_val_batches=0", "--data.test=null", "--trainer.logger=false", f"--run={folder}"]
     short += [f"--last.every_n_epochs={NEVER}", "--trainer.enable_progress_bar=false"]
     short += ["--trainer.callbacks+=stt.callbacks.StepTimes", f"--trainer.callbacks.out={times}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
@@ -72,6 +73,7 @@ class SpeechRecognizer(LightningModule):
         self.total_steps = total_steps
         self.train_domains: list[str] = []
         self.parent_domains: list[str] = []  # what `init_from` was trained on
+        self._seed: int | None = None  # of what is drawn on the device while training
 
     def setup(self, stage: str) -> None:
         """Before training, read what the augmentation needs, and compile the encoder where that is asked for."""
@@ -126,6 +128,15 @@ class SpeechRecognizer(LightningModule):
         alignable = (frames >= batch.frames_needed) & (batch.token_lengths > 0)
         token_lengths = torch.where(alignable, batch.token_lengths, 0)
         return ctc_losses(log_probs, frames, batch.tokens, token_lengths, self.tokenizer.blank_id), alignable
+
+    def on_train_start(self) -> None:
+        """Settle what chance follows from: the seed that is set now, where no checkpoint brought one."""
+        if self._seed is None:
+            self._seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let dropout and augmentation follow from the seed, the batch and the rank, and from nothing before."""
+        torch.manual_seed(step_seed(self._seed or 0, batch.number, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Mean CTC loss over the utterances that count."""
@@ -183,6 +194,7 @@ class SpeechRecognizer(LightningModule):
         """Put the tokenizer itself in place of its path, and say what the model was trained on."""
         checkpoint["hyper_parameters"]["tokenizer"] = self.tokenizer.to_string()
         checkpoint["train_domains"] = self.train_domains
+        checkpoint["seed"] = self._seed
         checkpoint["parent_domains"] = self.parent_domains
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -194,7 +206,13 @@ class SpeechRecognizer(LightningModule):
         if Tokenizer.load(checkpoint["hyper_parameters"]["tokenizer"]).content_hash != self.tokenizer.content_hash:
             raise InputError("the checkpoint was trained with another tokenizer than the one configured")
         self.train_domains = checkpoint["train_domains"]
+        self._seed = checkpoint.get("seed")
         self.parent_domains = checkpoint.get("parent_domains", [])  # older checkpoints do not know it
+
+
+def step_seed(seed: int, number: int, rank: int) -> int:
+    """Seed of what a rank draws in a step, 0 to 2^63 - 1."""
+    return int(np.random.SeedSequence((seed, number, rank)).generate_state(1, np.uint64)[0]) >> 1
 
 
 def mean_where(values: Tensor, counted: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stt.checkpoint import load_recognizer
+from stt.data.datamodule import to_arrays
 from stt.errors import InputError
 from stt.task import SpeechRecognizer
 
@@ -42,9 +43,9 @@ def warm_start(model: SpeechRecognizer, path: Path | str) -> str:
 
 
 def sampling_of(path: Path | str) -> dict[str, Any]:
-    """State of the sampling in a checkpoint; empty where the sampling had none."""
+    """State of the sampler in a checkpoint; empty where there is none."""
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(checkpoint.get("SpeechDataModule", {}).get("sampling", {}))
+    return dict(to_arrays(checkpoint.get("SpeechDataModule", {}).get("stream", {}).get("sampler", {})))
 
 
 def mapped_head(

@@ -118,7 +118,7 @@ def trained(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPath
             f"--data.validate={tones}",
             f"--run={run}",
             "--trainer.max_steps=240",
-            "--data.batches_per_round=60",
+            "--data.batches_per_epoch=60",
         ]
     )
     return run
@@ -161,9 +161,9 @@ def steered(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPath
             f"--model.tokenizer={tokenizer_file}",
             *(f"--data.{split}={tones}" for split in ("train", "validate", "test")),
             f"--run={run}",
-            "--data.sampling=CurriculumSampling",
+            "--data.sampler=CurriculumSampler",
             "--trainer.max_steps=120",
-            "--data.batches_per_round=40",
+            "--data.batches_per_epoch=40",
         ]
     )
     return run

@@ -61,7 +61,7 @@ def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     assert list((trained / "wandb").glob("offline-run-*"))
     assert len(list((trained / "transcripts").glob("step-*.txt"))) == 4
     config = yaml.safe_load((trained / "config.yaml").read_text())
-    assert config["data"]["batches_per_round"] == 60
+    assert config["data"]["batches_per_epoch"] == 60
     for name, step in (("best", None), ("last", 240)):
         saved = torch.load(trained / "checkpoints" / f"{name}.ckpt", weights_only=True)
         assert step in (None, saved["global_step"])
@@ -144,18 +144,18 @@ def test_a_file_that_breaks_after_import_is_left_out_by_name_and_the_run_goes_on
     assert [row["val/left_out"] for row in metrics(tmp_path / "run") if row["val/left_out"]][-1] == "2.0"
 
 
-@pytest.mark.parametrize("sampling", ["UniformSampling", "CurriculumSampling"])
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp_path: Path, sampling: str) -> None:
+@pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
+def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp_path: Path, sampler: str) -> None:
     def weights(run: str) -> dict[str, torch.Tensor]:
         return torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
-    mid = ["--last.every_n_train_steps=1", f"--data.sampling=stt.data.sampling.{sampling}", "--trainer.max_steps=9"]
+    mid = ["--last.every_n_train_steps=1", f"--data.sampler=stt.sampling.{sampler}", "--trainer.max_steps=9"]
     mid += [
         "--model.augment.init_args.strength=0.5",
         "--model.encoder.init_args.dropout=0.2",
     ]  # what is drawn by chance
     main([*fit_args, f"--run={tmp_path / 'whole'}", *mid])
-    # Stopped in the middle of the second round of three batches, then started again for the rest and a third.
+    # Stopped in the middle of the second epoch of three batches, then started again for the rest and a third.
     main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, "--trainer.max_steps=4"])
     checkpoint = tmp_path / "parts" / "checkpoints" / "last.ckpt"
     main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, f"--ckpt_path={checkpoint}"])
@@ -163,26 +163,20 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
     for name, value in whole.items():
         torch.testing.assert_close(parts[name], value, atol=1e-6, rtol=1e-5, msg=name)
     assert len([row for row in metrics(tmp_path / "parts", 1) if row["train/loss"]]) == 5
-    rounds = [
-        [{k: v for k, v in row.items() if k.startswith("curriculum/")} for row in metrics(tmp_path / run, version)]
-        for run, version in (("whole", 0), ("parts", 1))
-    ]
-    last = [[row for row in rows if row["curriculum/observed_cer/low"]][-1] for rows in rounds]
-    assert last[0] == last[1]
 
 
-def test_a_run_resumed_from_its_best_checkpoint_closes_the_round_that_was_open(
+def test_a_run_resumed_from_its_best_checkpoint_ends_as_if_it_had_not_stopped(
     fit_args: list[str], tmp_path: Path
 ) -> None:
-    # The best checkpoint is written by the validation, between a round's last batch and its end.
-    options = ["--data.sampling=stt.data.sampling.CurriculumSampling"]
-    main([*fit_args, *options, "--trainer.max_steps=3"])
+    # The best checkpoint is written by the validation, between an epoch's last batch and its end.
+    options = ["--data.sampler=stt.sampling.CurriculumSampler", "--data.batches_per_epoch=36"]
+    main([*fit_args, *options, "--trainer.max_steps=36"])
     checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
-    saved = torch.load(checkpoint, weights_only=True)
-    assert len(saved["callbacks"]["Observations"]["ranks"][0]["rows"])
-    main([*fit_args, *options, f"--run={tmp_path / 'again'}", f"--ckpt_path={checkpoint}"])
-    whole = [*fit_args, *options, f"--run={tmp_path / 'whole'}"]
-    main(whole)
+    saved = torch.load(checkpoint, weights_only=True)["SpeechDataModule"]["stream"]
+    assert len(saved["pending"]["rows"])
+    options.append("--trainer.max_steps=72")
+    for run, more in (("again", [f"--ckpt_path={checkpoint}"]), ("whole", [])):
+        main([*fit_args, *options, f"--run={tmp_path / run}", *more])
     last = {}
     for run in ("again", "whole"):
         rows = [row for row in metrics(tmp_path / run) if row.get("curriculum/observed_cer/low")]
@@ -198,7 +192,7 @@ def test_a_run_resumed_from_its_best_checkpoint_closes_the_round_that_was_open(
         ["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.1", "--model.optimizer.momentum=0.9"],
         ["--clip=stt.callbacks.PercentileClipping", "--clip.percentile=80"],
         ["--data.domain_weights={low: 3}"],
-        ["--data.sampling=stt.data.sampling.CurriculumSampling", "--data.sampling.target_by_domain={low: 0.05}"],
+        ["--data.sampler=stt.sampling.CurriculumSampler", "--data.sampler.target_by_domain={low: 0.05}"],
     ],
     ids=lambda options: options[0].lstrip("-"),
 )
@@ -218,9 +212,9 @@ def test_the_usual_choices_train(fit_args: list[str], tmp_path: Path, options: l
         (["--model.normalizer=klingon"], "no normalizer is called 'klingon'"),
         (["--data.domain_weights={mars: 2}"], "unknown domains ['mars']"),
         (["--data.max_batch_seconds=0.5"], "can be trained on"),
-        (["--data.sampling=stt.data.sampling.CurriculumSampling", "--data.sampling.target_cer=1"], "between 0 and 1"),
+        (["--data.sampler=stt.sampling.CurriculumSampler", "--data.sampler.target_cer=1"], "between 0 and 1"),
         (
-            ["--data.sampling=stt.data.sampling.CurriculumSampling", "--data.sampling.target_by_domain={mars: 0.1}"],
+            ["--data.sampler=stt.sampling.CurriculumSampler", "--data.sampler.target_by_domain={mars: 0.1}"],
             "unknown domains ['mars']",
         ),
         (["--ckpt_path=none.ckpt"], "there is no such checkpoint"),
@@ -279,7 +273,7 @@ def test_real_digits_are_learned(real_speech: Path, tmp_path: Path) -> None:
             f"--run={tmp_path}/run",
             "--trainer.max_steps=400",
             "--trainer.enable_progress_bar=false",
-            "--data.batches_per_round=200",
+            "--data.batches_per_epoch=200",
             "--data.max_batch_seconds=40",
             "--data.num_workers=0",
         ]

@@ -44,7 +44,7 @@ def test_a_notebook_runs_to_its_end(
         "STT_PARENT": steered / "checkpoints" / "best.ckpt",
         "STT_NETWORK": MICRO,
         "STT_WORK": tmp_path / "mine",
-        "STT_OPTIONS": "--trainer.max_steps 6 --data.batches_per_round 3 --data.num_workers 0",
+        "STT_OPTIONS": "--trainer.max_steps 6 --data.batches_per_epoch 3 --data.num_workers 0",
     }
     for variable, value in variables.items():
         monkeypatch.setenv(variable, str(value))

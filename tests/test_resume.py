@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,7 +20,7 @@ from stt.reports.run import Run
 from tests.conftest import ROOT
 from tests.recorder import recorded
 
-CURRICULUM = "--data.sampling=stt.data.sampling.CurriculumSampling"
+CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "TORCHELASTIC"))}
 
 
@@ -61,28 +62,31 @@ def last(run: Path) -> Path:
     return run / "checkpoints" / "last.ckpt"
 
 
-def sampling_state(run: Path) -> dict[str, Any]:
-    return dict(torch.load(last(run), weights_only=True)["SpeechDataModule"]["sampling"])
+def sampler_state(run: Path) -> dict[str, Any]:
+    return dict(torch.load(last(run), weights_only=True)["SpeechDataModule"]["stream"]["sampler"])
 
 
 def assert_same_end(one: Path, other: Path) -> None:
     weights = [torch.load(last(run), weights_only=True)["state_dict"] for run in (one, other)]
     for name, values in weights[0].items():
         assert torch.equal(values, weights[1][name]), name
-    states = [sampling_state(run) for run in (one, other)]
+    states = [sampler_state(run) for run in (one, other)]
+    if "ledger" not in states[0]:
+        assert states[0]["taken"] == states[1]["taken"]
+        return
     for name, values in states[0]["ledger"].items():
         assert torch.equal(values.nan_to_num(-1), states[1]["ledger"][name].nan_to_num(-1)), name
     assert torch.equal(states[0]["suspects"], states[1]["suspects"])
     assert states[0]["controllers"] == states[1]["controllers"]
 
 
-def test_a_run_killed_in_the_middle_of_a_round_goes_on_with_exactly_the_batches_that_were_left(
+def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches_that_were_left(
     fit_args: list[str], tmp_path: Path
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     workers = "--data.num_workers=2"
     main([*fit_args, *options(whole), workers])
-    # Rounds have three steps; killed in the second round, a step after the last checkpoint.
+    # Epochs have three steps; killed in the second epoch, a step after the last checkpoint.
     finished(started([*fit_args, *options(parts, kill_at=5), workers]), -signal.SIGKILL)
     assert sorted(recorded(parts)) == [0, 1, 2, 3, 4]
     main([*fit_args, *options(parts), workers, f"--ckpt_path={last(parts)}"])
@@ -90,33 +94,73 @@ def test_a_run_killed_in_the_middle_of_a_round_goes_on_with_exactly_the_batches_
     assert_same_end(parts, whole)
 
 
+@pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
+def test_how_often_one_validates_changes_no_weight(sampler: str, fit_args: list[str], tmp_path: Path) -> None:
+    runs = []
+    for every, workers in ((40, 0), (100, 2), (200, 0)):
+        runs.append(tmp_path / f"{every}")
+        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=200"]
+        steps.append("--last.every_n_train_steps=null")
+        main([*fit_args, *options(runs[-1]), *steps, f"--data.sampler=stt.sampling.{sampler}"])
+    for run in runs[1:]:
+        assert recorded(run) == recorded(runs[0])
+        assert_same_end(run, runs[0])
+
+
+def test_accumulated_gradients_are_of_the_same_batches_however_often_one_validates(
+    fit_args: list[str], tmp_path: Path
+) -> None:
+    runs = []
+    for every in (4, 12):
+        runs.append(tmp_path / f"{every}")
+        steps = [f"--data.batches_per_epoch={every}", "--trainer.accumulate_grad_batches=2", "--trainer.max_steps=6"]
+        main([*fit_args, *options(runs[-1]), *steps])
+    assert_same_end(*runs)
+
+
+def test_a_run_killed_anywhere_goes_on_from_whichever_checkpoint_there_is(fit_args: list[str], tmp_path: Path) -> None:
+    # Checkpoints are written every six steps: in the middle of epochs, and at their ends. The curriculum learns for
+    # the first time after some twenty steps.
+    steps = ["--trainer.max_steps=72", "--data.batches_per_epoch=9", "--last.every_n_train_steps=6"]
+    whole = tmp_path / "whole"
+    main([*fit_args, *options(whole), *steps])
+    for kill_at in (9, 19, 44):
+        parts = tmp_path / f"{kill_at}"
+        finished(started([*fit_args, *options(parts, kill_at=kill_at), *steps]), -signal.SIGKILL)
+        main([*fit_args, *options(parts), *steps, f"--ckpt_path={last(parts)}"])
+        assert recorded(parts) == recorded(whole)
+        assert_same_end(parts, whole)
+
+
 def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_ledger(
     fit_args: list[str], tones: Path, tmp_path: Path
 ) -> None:
     whole, parts, alone = tmp_path / "whole", tmp_path / "parts", tmp_path / "alone"
-    finished(started([*fit_args, *options(whole, devices=2)]))
-    killed = started([*fit_args, *options(parts, kill_at=5, devices=2)])
+    steps = ["--trainer.max_steps=60", "--last.every_n_train_steps=4"]
+    finished(started([*fit_args, *options(whole, devices=2), *steps, "--data.batches_per_epoch=30"]))
+    killed = started([*fit_args, *options(parts, kill_at=45, devices=2), *steps, "--data.batches_per_epoch=20"])
     finished(killed, -signal.SIGKILL)
     shutil.copytree(parts, alone)
-    before = sampling_state(alone)["ledger"]["count"].sum()
-    finished(started([*fit_args, *options(parts, devices=2), f"--ckpt_path={last(parts)}"]))
+    finished(started([*fit_args, *options(parts, devices=2), *steps, f"--ckpt_path={last(parts)}"]))
     for rank in (0, 1):
         assert recorded(parts, rank) == recorded(whole, rank)
     assert_same_end(parts, whole)
+    assert sampler_state(whole)["ledger"]["count"].any()
     assert 0 < Run(whole, last(whole)).metrics()["data/rank_cost_spread"][0][1] < 0.5
 
     main(["test", f"--ckpt_path={last(alone)}", f"--data.test={tones}", f"--run={tmp_path / 'test'}"])
-    main([*fit_args, *options(alone), f"--ckpt_path={last(alone)}"])
+    main([*fit_args, *options(alone), *steps, "--trainer.max_steps=90", f"--ckpt_path={last(alone)}"])
     rows = recorded(alone)
-    assert sorted(rows) == list(range(9))
-    # Step 3 of the open round counts as the two ranks saw it; then come two batches of the next round. The last
-    # checkpoint is that of step 8, in the round after.
-    seen = {row for rank in (0, 1) for row in recorded(whole, rank)[3]}
-    after = sampling_state(alone)["ledger"]["count"].sum()
-    assert after - before == len(seen) + len(set(rows[4] + rows[5]))
+    assert sorted(rows) == list(range(90))
+    # The sampler learns of what the two ranks saw in the 44 steps of the checkpoint, as well as of what came after.
+    state = torch.load(last(alone), weights_only=True)["SpeechDataModule"]["stream"]
+    seen = {row for rank in (0, 1) for step in range(44) for row in recorded(whole, rank)[step]}
+    seen |= {row for step in range(44, state["entered"]) for row in rows[step]}
+    assert state["entered"] > 44
+    assert set(np.flatnonzero(sampler_state(alone)["ledger"]["count"].numpy()).tolist()) == seen
 
 
-def test_a_run_goes_on_with_another_manifest_in_the_middle_of_a_round(
+def test_a_run_goes_on_with_another_manifest_in_the_middle_of_a_window(
     fit_args: list[str], tones: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -124,13 +168,13 @@ def test_a_run_goes_on_with_another_manifest_in_the_middle_of_a_round(
     # Half of the utterances, in another order, as after cleaning the data.
     fewer = tones.with_name("fewer.jsonl")
     fewer.write_text("\n".join(tones.read_text().splitlines()[:60][::-1]) + "\n")
-    main([*fit_args, *options(run), f"--data.train={fewer}", f"--ckpt_path={last(run)}"])
-    assert sorted(recorded(run)) == list(range(9))
-    assert max(row for step in range(4, 9) for row in recorded(run)[step]) < 60
-    count = sampling_state(run)["ledger"]["count"].numpy()
+    main([*fit_args, *options(run), f"--data.train={fewer}", "--trainer.max_steps=30", f"--ckpt_path={last(run)}"])
+    assert sorted(recorded(run)) == list(range(30))
+    assert max(row for step in range(4, 30) for row in recorded(run)[step]) < 60
+    count = sampler_state(run)["ledger"]["count"].numpy()
     assert len(count) == 60
-    of_the_first_round = {59 - row for step in range(3) for row in recorded(run)[step] if row < 60}
-    assert (count[sorted(of_the_first_round)] > 0).all()
+    of_the_first_steps = {59 - row for step in range(4) for row in recorded(run)[step] if row < 60}
+    assert (count[sorted(of_the_first_steps)] > 0).all()
 
 
 def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_path: Path) -> None:
@@ -197,7 +241,8 @@ def test_machines_started_by_torchrun_train_together(fit_args: list[str], tmp_pa
     for process in processes:
         finished(process)
     assert torch.load(last(tmp_path / "run"), weights_only=True)["global_step"] == 6
-    assert len(torch.load(last(tmp_path / "run"), weights_only=True)["callbacks"]["Observations"]["ranks"]) == 2
+    pending = torch.load(last(tmp_path / "run"), weights_only=True)["SpeechDataModule"]["stream"]["pending"]
+    assert set(pending["ranks"].tolist()) == {0, 1}
 
 
 def test_tasks_started_by_slurm_train_together(fit_args: list[str], tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_fine_tuning_begins_with_what_the_parent_can_do_and_keeps_its_domains(
     options = [
         "--data.replay_share=0.5",
         "--checkpoint.monitor=val/cer/under_limit",
-        "--data.sampling=CurriculumSampling",
+        "--data.sampler=CurriculumSampler",
     ]
     main(
         tuning(
@@ -156,7 +156,7 @@ def test_forgetting_is_seen_and_stops_the_run_where_that_is_asked_for(
     new_domain.write_text(
         "".join(json.dumps({**line, "text": line["text"].translate(swapped)}) + "\n" for line in lines)
     )
-    options = ["--data.replay=null", "--forgetting.stop=true", "--trainer.max_steps=60", "--data.batches_per_round=20"]
+    options = ["--data.replay=null", "--forgetting.stop=true", "--trainer.max_steps=60", "--data.batches_per_epoch=20"]
     main(tuning(trained, tones, new_domain, run, *options))
     curves = find_run(run).metrics()
     assert curves["forgetting/cer/worst"][-1][1] > 0.01
@@ -171,7 +171,7 @@ def test_replay_has_the_share_that_is_asked_for(
     run = tmp_path / "run"
     options = [
         "--data.replay_share=0.2",
-        "--data.batches_per_round=20",
+        "--data.batches_per_epoch=20",
         "--trainer.max_steps=20",
         "--model.optimizer.init_args.lr=0",
     ]

@@ -2,13 +2,13 @@
 
 from stt.callbacks.beam_decoding import BeamDecoding
 from stt.callbacks.clipping import GradientClipping, PercentileClipping
+from stt.callbacks.curriculum_feedback import CurriculumFeedback
 from stt.callbacks.error_rates import DomainErrorRatesCallback
 from stt.callbacks.forgetting import ForgettingGate
 from stt.callbacks.freezing import Freezing
 from stt.callbacks.left_out import LeftOutReport
-from stt.callbacks.observations import Observations
 from stt.callbacks.predictions import Predictions
-from stt.callbacks.random_state import RandomState
+from stt.callbacks.rank_agreement import RankAgreement
 from stt.callbacks.step_times import StepTimes
 from stt.callbacks.summary import Summary
 from stt.callbacks.throughput import Throughput
@@ -18,15 +18,15 @@ from stt.callbacks.wandb_record import WandbRecord
 
 __all__ = [
     "BeamDecoding",
+    "CurriculumFeedback",
     "DomainErrorRatesCallback",
     "ForgettingGate",
     "Freezing",
     "GradientClipping",
     "LeftOutReport",
-    "Observations",
     "PercentileClipping",
     "Predictions",
-    "RandomState",
+    "RankAgreement",
     "StepTimes",
     "Summary",
     "Throughput",

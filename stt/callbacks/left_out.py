@@ -51,7 +51,7 @@ class LeftOutReport(Callback):
         pl_module.log("data/left_out", float(len(self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the last step of a round."""
+        """Look at the last step of an epoch."""
         if self._previous is not None:
             self._examine(trainer, *self._previous)
             self._previous = None

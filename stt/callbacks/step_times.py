@@ -93,7 +93,7 @@ class StepTimes(Callback):
             self._frames += sum(cast(SpeechRecognizer, pl_module).output_lengths(batch.host_lengths).tolist())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was measured; a second round is not looked at."""
+        """Write what was measured; a second epoch is not looked at."""
         if not self._steps:
             return
         if self._cuda:

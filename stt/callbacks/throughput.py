@@ -13,29 +13,29 @@ from stt.ranks import gathered
 
 
 class Throughput(Callback):
-    """Logs at the end of each round, over all ranks.
+    """Logs at the end of each epoch, over all ranks.
 
     `progress/audio_hours`, `progress/passes` (over the training data) and `progress/device_hours` count from the
     first step on, over all starts of a run: curves over them can be compared between runs on different machines and
     batch sizes. They are logged with each validation as well, so that its error rates have them for an axis.
     `throughput/audio_seconds_per_second` and `throughput/waiting_for_data` (share of the time) are those of the
-    round; validation is in none of these.
+    epoch; validation is in none of these.
     """
 
     def __init__(self) -> None:
         """Start with nothing trained on."""
         self._audio_seconds = self._device_seconds = 0.0
-        self._seconds = self._elapsed = self._waited = 0.0  # of the round, on this rank
+        self._seconds = self._elapsed = self._waited = 0.0  # of the epoch, on this rank
         self._mark = time.perf_counter()
-        self._trainer: Trainer | None = None
+        self._num_ranks = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Remember the trainer, for the exchange when a state is saved."""
-        self._trainer = trainer
+        """Remember how many ranks there are."""
+        self._num_ranks = trainer.world_size
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock of a round."""
-        self._start_round()
+        """Start the clock of an epoch."""
+        self._start_epoch()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Take the time that the batch was waited for."""
@@ -56,7 +56,7 @@ class Throughput(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how far training is, beside the error rates."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
-            seconds, elapsed, _ = self._round(trainer)
+            seconds, elapsed, _ = self._epoch(trainer)
             pl_module.log_dict(self._progress(trainer, self._audio_seconds + seconds, self._device_seconds + elapsed))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,11 +64,11 @@ class Throughput(Callback):
         self._mark = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Sum up a round over the ranks."""
-        seconds, elapsed, waited = self._round(trainer)
+        """Sum up an epoch over the ranks."""
+        seconds, elapsed, waited = self._epoch(trainer)
         self._audio_seconds += seconds
         self._device_seconds += elapsed
-        self._start_round()
+        self._start_epoch()
         if not elapsed:
             return
         pl_module.log_dict(
@@ -80,10 +80,11 @@ class Throughput(Callback):
         )
 
     def state_dict(self) -> dict[str, float]:
-        """What was counted so far, over all ranks (each must ask)."""
-        assert self._trainer is not None
-        seconds, elapsed, _ = self._round(self._trainer)
-        return {"audio_seconds": self._audio_seconds + seconds, "device_seconds": self._device_seconds + elapsed}
+        """What was counted so far; in the middle of an epoch every rank counts like this one, which asks nobody."""
+        return {
+            "audio_seconds": self._audio_seconds + self._num_ranks * self._seconds,
+            "device_seconds": self._device_seconds + self._num_ranks * self._elapsed,
+        }
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on counting."""
@@ -97,12 +98,12 @@ class Throughput(Callback):
             "progress/device_hours": device_seconds / 3600,
         }
 
-    def _round(self, trainer: Trainer) -> tuple[float, float, float]:
-        """Audio seconds, device seconds and waited seconds of the round so far, over all ranks."""
+    def _epoch(self, trainer: Trainer) -> tuple[float, float, float]:
+        """Audio seconds, device seconds and waited seconds of the epoch so far, over all ranks."""
         ranks = gathered(trainer, (self._seconds, self._elapsed, self._waited))
         seconds, elapsed, waited = (sum(values) for values in zip(*ranks, strict=True))
         return seconds, elapsed, waited
 
-    def _start_round(self) -> None:
+    def _start_epoch(self) -> None:
         self._seconds = self._elapsed = self._waited = 0.0
         self._mark = time.perf_counter()

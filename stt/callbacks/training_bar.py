@@ -13,7 +13,7 @@ PREFIX = "val/cer/"
 
 
 class TrainingBar(RichProgressBar):
-    """Lightning's bar of a round; beside it the CERs of the last validation, in %, and the time left of all rounds."""
+    """Lightning's bar of an epoch; beside it the CERs of the last validation, in %, and the time left of training."""
 
     def __init__(self) -> None:
         """Refresh seldom: the loss is read from the device, which the steps between need not wait for."""
@@ -46,8 +46,8 @@ class TrainingBar(RichProgressBar):
         return shown
 
     def _get_train_description(self, current_epoch: int) -> str:
-        """Name the round; Lightning would count epochs that have no end."""
-        return f"round {current_epoch + 1}".ljust(len(self.validation_description))
+        """Name the epoch; Lightning would add how many there may be, which nobody knows."""
+        return f"epoch {current_epoch + 1}".ljust(len(self.validation_description))
 
     def _left(self, trainer: Trainer) -> float | None:
         """Seconds until the last step, validations included, by the pace since the start."""

@@ -31,10 +31,10 @@ def run(
     All other options are those of `train.py fit`, the same for every step: --config configs/presets/gpu.yaml ...
     """
     budget = Budget(steps, seconds, points)
-    budget.rounds(1e-9)  # wrong ones are refused before anything is trained
+    budget.epochs(1e-9)  # wrong ones are refused before anything is trained
     for one in track(read_ladder(ladder, step or []), "climbing"):
         planned = climb(one, data, budget, out, context.args)
-        print(f"{one.name}: {planned['rounds'] * planned['batches_per_round']} steps, {out / one.name}", flush=True)
+        print(f"{one.name}: {planned['epochs'] * planned['batches_per_epoch']} steps, {out / one.name}", flush=True)
 
 
 @app.command()

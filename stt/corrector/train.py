@@ -17,13 +17,14 @@ from torch.utils.data import DataLoader, IterableDataset
 from stt.corpus.manifest import Manifest
 from stt.corrector.corrector import BATCH, Corrector, Pair
 from stt.corrector.corrupt import Corruptor
-from stt.data.batch import Drawn, Utterance, collate
+from stt.data.batch import Utterance, collate
 from stt.data.dataset import UtteranceDataset
 from stt.data.loader import sorted_batches
 from stt.errors import InputError
 from stt.files import written_aside
 from stt.metrics.confusions import confusions
 from stt.progress import track
+from stt.sampling.base import SampledRow
 from stt.task import SpeechRecognizer
 
 BATCH_SECONDS = 120.0
@@ -63,7 +64,7 @@ def recognized_pairs(
     pairs: list[Pair] = []
     left_out = 0
     for places in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
-        items = [dataset[Drawn(row, strength, (seed, row))] for row in rows[places].tolist()]
+        items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[places].tolist()]
         good = [item for item in items if isinstance(item, Utterance) and item.tokens]
         left_out += len(items) - len(good)
         if good:

@@ -27,15 +27,6 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A row that training has drawn, with how strongly to augment it and the seed of how."""
-
-    row: int
-    strength: float
-    seed: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class LeftOut:
     """An utterance that could not be used, and why."""
 
@@ -66,6 +57,7 @@ class Batch:
     references: list[str]
     seconds: list[float]
     left_out: list[LeftOut]
+    number: int = -1  # in the stream of training batches
 
     def __len__(self) -> int:
         """Count the utterances."""

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from lightning import LightningDataModule
+import torch
+from lightning import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifests
-from stt.curriculum.draw import Rows, counts_per_round, domain_shares
-from stt.curriculum.observed import Observed
-from stt.curriculum.plan import plan_round
-from stt.data.batch import Batch, Drawn, LeftOut
+from stt.data.batch import Batch, LeftOut
 from stt.data.dataset import SpeechModel, UtteranceDataset
 from stt.data.feasibility import feasible_rows
-from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options
-from stt.data.sampling import UniformSampling
+from stt.data.loader import StreamLoader, evaluation_loader, loader_options, reading_ahead
+from stt.data.utterances import utterances_of
 from stt.errors import InputError
-from stt.ranks import gathered
+from stt.sampling import BatchStream, Sampler, UniformSampler
+from stt.sampling.shares import domain_shares
 
 log = logging.getLogger(__name__)
-FILL = 0.97  # share of the batches' room that a round draws; the rest takes up chance and padding
 
 
 class SpeechDataModule(LightningDataModule):
     """Feeds every domain with equal probability, in batches cut to a budget of audio seconds.
 
-    Training goes in rounds of a fixed number of batches; a round is Lightning's epoch.
+    Training takes one endless stream of batches; an epoch only says how often one validates and saves.
     """
 
     def __init__(
@@ -42,12 +40,12 @@ class SpeechDataModule(LightningDataModule):
         predict: str | list[str] | None = None,
         replay: str | list[str] | None = None,
         replay_share: float | None = None,
-        batches_per_round: int = 200,
+        batches_per_epoch: int = 200,
         max_batch_seconds: float = 60.0,
         min_seconds: float = 0.1,
         max_seconds: float = 30.0,
         domain_weights: dict[str, float] | None = None,
-        sampling: UniformSampling | None = None,
+        sampler: Sampler | None = None,
         num_workers: int = 1,
         seed: int = 0,
     ) -> None:
@@ -61,12 +59,12 @@ class SpeechDataModule(LightningDataModule):
             replay: manifest of what was trained on before, which stays in the mix so that it is not forgotten.
             replay_share: probability of all domains that only `replay` brings, 0 to 1; None gives every domain,
                 old or new, the same.
-            batches_per_round: batches that each device trains on in a round.
+            batches_per_epoch: batches that each device trains on between two validations.
             max_batch_seconds: audio seconds a batch may occupy on one device, padding included.
             min_seconds: shorter utterances are not trained on.
             max_seconds: longer utterances are not trained on.
             domain_weights: relative probability by domain; None gives all domains the same.
-            sampling: `UniformSampling` (also None) or `CurriculumSampling`.
+            sampler: `UniformSampler` (also None) or `CurriculumSampler`.
             num_workers: processes that read audio, for each device.
             seed: decides which utterances come when.
         """
@@ -74,19 +72,18 @@ class SpeechDataModule(LightningDataModule):
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
         self.manifests = {split: [paths] if isinstance(paths, str) else paths or [] for split, paths in given.items()}
         self.replay_share = replay_share
-        self.inherited: dict[str, Any] = {}  # state of the sampling of the checkpoint that training begins with
-        self.batches_per_round = batches_per_round
+        self.inherited: dict[str, Any] = {}  # state of the sampler of the checkpoint that training begins with
+        self.batches_per_epoch = batches_per_epoch
         self.max_batch_seconds = max_batch_seconds
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.domain_weights = domain_weights
-        self.sampling = sampling or UniformSampling()
+        self.sampler = sampler or UniformSampler()
         self.num_workers = num_workers
         self.seed = seed
         self.datasets: dict[str, UtteranceDataset] = {}
         self.left_out: list[LeftOut] = []
-        self._batches: RoundBatches | None = None
-        self._rank_spread: float | None = None
+        self.stream: BatchStream | None = None  # from `setup("fit")` on
 
     @property
     def model(self) -> SpeechModel:
@@ -116,11 +113,11 @@ class SpeechDataModule(LightningDataModule):
         """Names of the domains of a split."""
         return self.datasets[split].manifest.domains
 
-    def train_dataloader(self) -> RoundLoader:
-        """Rounds of batches for this rank."""
-        assert self.trainer is not None
-        self._batches = RoundBatches(self.plan, self.batches_per_round, self.trainer.world_size)
-        return RoundLoader(self.datasets["train"], self._batches, **loader_options(self.num_workers))
+    def train_dataloader(self) -> StreamLoader:
+        """Batches for this rank, from the first one that was not consumed."""
+        assert self.stream is not None
+        options = loader_options(self.num_workers) | reading_ahead(self.num_workers, self.sampler.needs_feedback)
+        return StreamLoader(self.datasets["train"], self.stream, self.batches_per_epoch, **options)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """All rows of the validation manifest."""
@@ -134,67 +131,24 @@ class SpeechDataModule(LightningDataModule):
         """All rows of the manifest to transcribe."""
         return self._evaluation("predict")
 
-    def plan(self, round_index: int) -> Iterator[list[Drawn]]:
-        """Plan a round for all ranks and give this rank's batches."""
-        manifest, rank = self.datasets["train"].manifest, self.trainer.global_rank  # type: ignore[union-attr]
-        strengths = self.sampling.strengths(self.model.augment.strength)
-        for number, rows in enumerate(self._planned(round_index)):
-            domains = [str(manifest.value(row, "domain")) for row in rows.tolist()]
-            yield [
-                Drawn(
-                    row, strengths.get(domain, self.model.augment.strength), (self.seed, round_index, rank, number, i)
-                )
-                for i, (row, domain) in enumerate(zip(rows.tolist(), domains, strict=True))
-            ]
-
-    def _planned(self, round_index: int) -> list[Rows]:
-        assert self.trainer is not None
-        manifest = self.datasets["train"].manifest
-        plan = plan_round(
-            self.sampling.draw(round_index),
-            manifest.durations,
-            self.batches_per_round,
-            self.trainer.world_size,
-            self.max_batch_seconds,
-            self.seed,
-            round_index,
-        )
-        if self.trainer.world_size > 1 and len(set(gathered(self.trainer, plan.digest()))) > 1:
-            raise InputError("the ranks have planned different rounds: they must read the same manifest and checkpoint")
-        if self.trainer.world_size > 1:
-            self._rank_spread = plan.rank_spread(manifest.durations)
-        if plan.left_over:
-            log.debug("round %d: %d drawn utterances found no room", round_index, plan.left_over)
-        return plan.of_rank(self.trainer.global_rank)
-
-    @property
-    def round_is_finished(self) -> bool:
-        """Whether training has consumed all batches of the round."""
-        return self._batches is not None and self._batches.consumed >= self.batches_per_round
-
-    def close_round(self, observed: Observed) -> dict[str, float]:
-        """Hand the sampling what the round showed; gives what is worth logging."""
-        assert self._batches is not None
-        spread = {} if self._rank_spread is None else {"data/rank_cost_spread": self._rank_spread}
-        return self.sampling.close_round(self._batches.round, observed) | spread
-
-    def restored(self, observed: Observed) -> Observed:
-        """Give what of a checkpoint's observations is still there, by today's rows; a test has no use for any."""
-        return self.sampling.restored(observed) if "train" in self.datasets else Observed.nothing()
-
-    def close_left_round(self, observed: Observed) -> None:
-        """Hand it what a run with another number of ranks had seen of a round; training goes on with the next round."""
-        if len(observed.rows):
-            self.sampling.close_left_round(observed)
-
     def state_dict(self) -> dict[str, Any]:
-        """State of the sampling, for a checkpoint."""
-        return {"sampling": self.sampling.state_dict() if "train" in self.datasets else {}}
+        """State of the stream of batches, for a checkpoint."""
+        return {"stream": to_tensors(self.stream.state_dict())} if self.stream is not None else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with it; a test or a prediction has no use for it."""
-        if "train" in self.datasets and state_dict["sampling"]:
-            self.sampling.load_state_dict(state_dict["sampling"])
+        """Go on with it; a test or a prediction has no use for it.
+
+        Raises:
+            InputError: the checkpoint's batches were planned by another version.
+        """
+        if self.stream is None:
+            return
+        if "stream" not in state_dict:
+            raise InputError(
+                "the checkpoint holds no stream of batches, so training cannot be resumed from it; "
+                "--model.init_from takes its weights"
+            )
+        self.stream.load_state_dict(to_arrays(state_dict["stream"]))
 
     def _dataset(self, manifest: Manifest, training: bool) -> UtteranceDataset:
         return UtteranceDataset(manifest, self.model, training)
@@ -224,23 +178,25 @@ class SpeechDataModule(LightningDataModule):
             shares = domain_shares(manifest.domains, self._weights(manifest))
         except ValueError as error:
             raise InputError(f"--data.domain_weights: {error}") from error
-        batches = self.batches_per_round * self.trainer.world_size
-        seconds = FILL * self.max_batch_seconds * batches
-        counts = counts_per_round(manifest.durations, rows_by_domain, shares, seconds)
-        if sum(counts) < batches:
-            longest = float(np.max(manifest.durations[keep]))
-            raise InputError(
-                f"--data.max_batch_seconds {self.max_batch_seconds:g} is too small for utterances of up to "
-                f"{longest:.1f} s"
-            )
-        self.sampling.start(manifest, rows_by_domain, counts, self.seed)
-        self.sampling.inherit(self.inherited)
-        steps_per_round = self.batches_per_round // max(1, self.trainer.accumulate_grad_batches)
-        if self.trainer.max_steps > 0 and self.trainer.max_steps % max(1, steps_per_round):
+        utterances = utterances_of(manifest, keep)
+        self.sampler.start(utterances, self.seed)
+        self.sampler.inherit(self.inherited)
+        self.stream = BatchStream(
+            self.sampler,
+            utterances,
+            shares,
+            self.max_batch_seconds,
+            strength=self.model.augment.strength,
+            seed=self.seed,
+            rank=self.trainer.global_rank,
+            num_ranks=self.trainer.world_size,
+        )
+        steps_per_epoch = max(1, self.batches_per_epoch // max(1, self.trainer.accumulate_grad_batches))
+        if self.trainer.max_steps > 0 and self.trainer.max_steps % steps_per_epoch:
             log.warning(
-                "trainer.max_steps (%d) is not a multiple of a round's %d steps: the last steps will not be validated",
+                "trainer.max_steps (%d) is not a multiple of an epoch's %d steps: the last steps will not be validated",
                 self.trainer.max_steps,
-                steps_per_round,
+                steps_per_epoch,
             )
         self.model.train_domains = manifest.domains
 
@@ -272,3 +228,27 @@ class SpeechDataModule(LightningDataModule):
             self.trainer.world_size,
             **loader_options(self.num_workers),
         )
+
+
+def stream_of(trainer: Trainer) -> BatchStream:
+    """The stream of batches that a trainer trains on."""
+    stream: BatchStream = trainer.datamodule.stream  # type: ignore[attr-defined]
+    return stream
+
+
+def to_tensors(state: Any) -> Any:
+    """Turn the arrays in nested plain values into tensors, which a checkpoint holds safely."""
+    return _mapped(state, np.ndarray, lambda array: torch.from_numpy(array.copy()))
+
+
+def to_arrays(state: Any) -> Any:
+    """Turn them back."""
+    return _mapped(state, torch.Tensor, lambda tensor: tensor.numpy())
+
+
+def _mapped(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, kind):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, kind, change) for key, item in value.items()}
+    return [_mapped(item, kind, change) for item in value] if isinstance(value, list) else value

@@ -12,9 +12,10 @@ from stt.audio.augment import Augmentation
 from stt.audio.distort import distort
 from stt.audio.io import AudioError, durations_agree, read_audio
 from stt.corpus.manifest import Manifest
-from stt.data.batch import Drawn, LeftOut, Utterance
+from stt.data.batch import LeftOut, Utterance
 from stt.errors import InputError
 from stt.models.ctc import frames_needed
+from stt.sampling.base import SampledRow
 from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer
 
@@ -68,8 +69,8 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
         """Count the rows."""
         return len(self.manifest)
 
-    def __getitem__(self, item: int | Drawn) -> Utterance | LeftOut:
-        """Read one row; one that was drawn for training is distorted by its strength."""
+    def __getitem__(self, item: int | SampledRow) -> Utterance | LeftOut:
+        """Read one row; one that was sampled for training is distorted by its strength."""
         row = item if isinstance(item, int) else item.row
         name = self.manifest.name(row)
         offset, duration = self.manifest.window(row)
@@ -87,7 +88,7 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
                 row, name, "wrong duration", f"{promised:.2f} s in the manifest, {seconds:.2f} s in the file"
             )
         strength = 0.0
-        if isinstance(item, Drawn) and item.strength:
+        if isinstance(item, SampledRow) and item.strength:
             strength = item.strength
             highest_speed = seconds / ((frames_needed(tokens) + 1) * self.frame_seconds)
             rng = np.random.default_rng(item.seed)

@@ -1,9 +1,9 @@
-"""Data loaders: rounds of planned batches for training, sorted batches for evaluation."""
+"""Data loaders: the stream of planned batches for training, sorted batches for evaluation."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,68 +11,66 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from stt.curriculum.draw import Rows
-from stt.curriculum.plan import cut_by_cost
-from stt.data.batch import Batch, Drawn, collate
+from stt.data.batch import Batch, collate
 from stt.data.dataset import UtteranceDataset
+from stt.errors import InputError
+from stt.sampling.base import SampledRow
+from stt.sampling.batches import cut_by_cost
+from stt.sampling.observed import Rows
+from stt.sampling.stream import LAG, BatchStream
 
 
-class RoundBatches(Sampler[list[Drawn]]):
-    """Batch sampler over planned rounds; knows the round and how many of its batches were consumed."""
+class StreamBatches(Sampler[list[SampledRow]]):
+    """Batch sampler over a stream of batches."""
 
-    def __init__(
-        self, plan: Callable[[int], Iterator[list[Drawn]]], batches_per_round: int, num_ranks: int = 1
-    ) -> None:
-        """Set up with a function from the round's number to this rank's batches."""
-        self.plan = plan
-        self.batches_per_round = batches_per_round
-        self.num_ranks = num_ranks
-        self.round = 0
-        self.consumed = 0
+    def __init__(self, stream: BatchStream) -> None:
+        """Keep the stream."""
+        self.stream = stream
 
-    def __len__(self) -> int:
-        """Batches in a round; the same in every round, because Lightning reads it once."""
-        return self.batches_per_round
-
-    def __iter__(self) -> Iterator[list[Drawn]]:
-        """Give what is left of the current round, or the next round if nothing is."""
-        if self.consumed >= self.batches_per_round:
-            self.round, self.consumed = self.round + 1, 0
-        yield from itertools.islice(self.plan(self.round), self.consumed, None)
+    def __iter__(self) -> Iterator[list[SampledRow]]:
+        """Give the batches that were not consumed, without end."""
+        return self.stream.batches()
 
 
-class RoundLoader(DataLoader[Batch]):
-    """A data loader that a checkpoint can hold: it goes on with exactly the batches that were left.
+class StreamLoader(DataLoader[Batch]):
+    """A data loader over an endless stream, of which every epoch takes the next `batches_per_epoch` batches.
 
-    Workers read ahead, so the sampler's position is of no use; what is counted is what came out here.
+    The stream is read on through the ends of epochs, so that nothing is waited for after a validation. Workers read
+    ahead; what counts as consumed is what came out here.
     """
 
-    def __init__(self, dataset: UtteranceDataset, batches: RoundBatches, **options: Any) -> None:
+    def __init__(self, dataset: UtteranceDataset, stream: BatchStream, batches_per_epoch: int, **options: Any) -> None:
         """Set up with options for `DataLoader`."""
-        super().__init__(dataset, batch_sampler=batches, collate_fn=collate, **options)  # type: ignore[arg-type]
-        self.batches = batches
+        super().__init__(dataset, batch_sampler=StreamBatches(stream), collate_fn=collate, **options)  # type: ignore[arg-type]
+        self.stream = stream
+        self.batches_per_epoch = batches_per_epoch
+        self._reading: Iterator[Batch] | None = None
+        self._in_epoch = 0  # batches that this epoch has given
+        self._resumed = False
+
+    def __len__(self) -> int:
+        """Batches in an epoch; the same in every epoch, because Lightning reads it once."""
+        return self.batches_per_epoch
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """Give the batches of a round and count them."""
-        for batch in super().__iter__():
-            self.batches.consumed += 1
+        """Give the batches of an epoch; after `load_state_dict`, what is left of one."""
+        if self._reading is None:
+            self._reading = super().__iter__()
+        self._in_epoch = self._in_epoch if self._resumed and self._in_epoch < self.batches_per_epoch else 0
+        self._resumed = False
+        while self._in_epoch < self.batches_per_epoch:
+            batch = replace(next(self._reading), number=self.stream.consumed)
+            self.stream.consumed += 1
+            self._in_epoch += 1
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Give the round, the batches consumed in it, and for how many ranks it was planned."""
-        batches = self.batches
-        return {"round": batches.round, "consumed": batches.consumed, "num_ranks": batches.num_ranks}
+        """Give how many batches of the epoch were consumed; the rest is the stream's."""
+        return {"in_epoch": self._in_epoch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where `state_dict` was taken.
-
-        A round planned for another number of ranks cannot be finished: as many batches as were
-        left of it come from the next one.
-        """
-        batches = self.batches
-        batches.round, batches.consumed = state["round"], state["consumed"]
-        if state["num_ranks"] != batches.num_ranks and batches.consumed < batches.batches_per_round:
-            batches.round += 1
+        """Go on in the middle of an epoch."""
+        self._in_epoch, self._resumed = state["in_epoch"], True
 
 
 class EvaluationBatches(Sampler[list[int]]):
@@ -116,6 +114,23 @@ def loader_options(num_workers: int) -> dict[str, Any]:
         # Its own, so that starting workers does not draw from what dropout and augmentation draw from.
         "generator": torch.Generator(),
     }
+
+
+def reading_ahead(num_workers: int, needs_feedback: bool) -> dict[str, int]:
+    """Options by which no more is read ahead than a plan that waits for feedback allows.
+
+    Raises:
+        InputError: already one batch for each worker would be too many.
+    """
+    if not num_workers:
+        return {}
+    most = LAG - 1 if needs_feedback else 2 * num_workers
+    if num_workers > most:
+        raise InputError(
+            f"--data.num_workers {num_workers}: the curriculum lets at most {most} batches be read ahead, so there can "
+            f"be {most} workers"
+        )
+    return {"prefetch_factor": min(2, most // num_workers)}
 
 
 def _one_thread(worker: int) -> None:

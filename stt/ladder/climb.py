@@ -29,8 +29,8 @@ class Budget:
     seconds: float | None = None
     points: int = 16  # validations, evenly spread
 
-    def rounds(self, seconds_per_step: float) -> tuple[int, int]:
-        """Give the number of rounds, each of which ends with a validation, and the batches of each.
+    def epochs(self, seconds_per_step: float) -> tuple[int, int]:
+        """Give the number of epochs, each of which ends with a validation, and the batches of each.
 
         Raises:
             InputError: not exactly one of steps and seconds is given, or it is not enough for one step.
@@ -40,8 +40,8 @@ class Budget:
         steps = self.steps if self.steps is not None else int((self.seconds or 0) / seconds_per_step)
         if steps < 1:
             raise InputError(f"the budget is not enough for a step of {seconds_per_step:.1f} s")
-        rounds = min(self.points, steps)
-        return rounds, steps // rounds
+        epochs = min(self.points, steps)
+        return epochs, steps // epochs
 
 
 def climb(step: Step, data: Path, budget: Budget, out: Path, options: Sequence[str]) -> dict[str, Any]:
@@ -69,13 +69,13 @@ def climb(step: Step, data: Path, budget: Budget, out: Path, options: Sequence[s
     plan = run / "plan.json"
     if not plan.exists():
         measured = _measure(shared, run, budget)
-        rounds, batches = budget.rounds(measured["seconds_per_step"])
-        _write(plan, {**vars(step), "rounds": rounds, "batches_per_round": batches, **measured})
+        epochs, batches = budget.epochs(measured["seconds_per_step"])
+        _write(plan, {**vars(step), "epochs": epochs, "batches_per_epoch": batches, **measured})
     planned: dict[str, Any] = json.loads(plan.read_text())
     if result.exists():
         return planned
-    steps = planned["rounds"] * planned["batches_per_round"]
-    length = [f"--trainer.max_steps={steps}", f"--data.batches_per_round={planned['batches_per_round']}"]
+    steps = planned["epochs"] * planned["batches_per_epoch"]
+    length = [f"--trainer.max_steps={steps}", f"--data.batches_per_epoch={planned['batches_per_epoch']}"]
     length += [f"--model.warmup_steps={max(1, round(WARMUP_SHARE * steps))}", f"--run={run}"]
     last = run / "checkpoints" / "last.ckpt"
     resume = [f"--ckpt_path={last}"] if last.exists() else []

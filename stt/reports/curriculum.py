@@ -14,27 +14,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stt.corpus.manifest import Manifest
-from stt.curriculum.ledger import Ledger
-from stt.curriculum.simulation import Simulation
 from stt.errors import InputError
 from stt.files import written_aside
 from stt.metrics.error_rate import character_error_rate
 from stt.reports.run import Curve, Run
+from stt.sampling.curriculum.ledger import Ledger
+from stt.sampling.curriculum.simulation import Simulation
 
 PREFIX = "curriculum/"
 BAND = 0.3  # relative distance from the target that the picture shades
 COLUMNS = ("row", "audio", "domain", "cer", "doubt", "looks", "reference", "hypothesis")
 
 
-def sampling_state(run: Run) -> dict[str, Any]:
+def sampler_state(run: Run) -> dict[str, Any]:
     """State of the curriculum in a run's checkpoint.
 
     Raises:
         InputError: the run was not sampled by a curriculum.
     """
-    state = run.state().get("SpeechDataModule", {}).get("sampling", {})
+    state = run.state().get("SpeechDataModule", {}).get("stream", {}).get("sampler", {})
     if "ledger" not in state:
-        raise InputError(f"{run.checkpoint}: this run has no curriculum (--data.sampling CurriculumSampling makes one)")
+        raise InputError(f"{run.checkpoint}: this run has no curriculum (--data.sampler CurriculumSampler makes one)")
     return dict(state)
 
 
@@ -44,7 +44,7 @@ def draw(run: Run) -> Figure:
     Raises:
         InputError: the run was not sampled by a curriculum, or its log is gone.
     """
-    state, curves = sampling_state(run), run.metrics()
+    state, curves = sampler_state(run), run.metrics()
     ledger = Ledger.from_state_dict(state["ledger"])
     suspects = state["suspects"].numpy()
     domains: list[str] = state["domains"]
@@ -90,7 +90,7 @@ def draw_simulation(simulation: Simulation, names: Sequence[str], target: float)
     for axis, (label, values) in zip(axes, panels.items(), strict=True):
         for domain, name in enumerate(names):
             axis.plot(values[:, domain], label=name)
-        axis.set(xlabel="round", ylabel=label)
+        axis.set(xlabel="window", ylabel=label)
     axes[0].axhspan(100 * (1 - BAND) * target, 100 * (1 + BAND) * target, color="0.9", zorder=0)
     axes[0].legend(title="domain")
     return figure
@@ -105,8 +105,8 @@ def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
     Raises:
         InputError: the run was not sampled by a curriculum, or trained on another manifest.
     """
-    state = sampling_state(run)
-    if not np.array_equal(state["keys"].numpy().view(np.uint64), manifest.keys):
+    state = sampler_state(run)
+    if not np.array_equal(state["keys"].numpy(), manifest.keys.view(np.int64)):
         raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
     ledger = Ledger.from_state_dict(state["ledger"])
     hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))

@@ -112,7 +112,7 @@ def figures(climbed: Sequence[Climbed]) -> list[dict[str, Any]]:
                 "multiply_adds_per_audio_second": one.measured["multiply_adds_per_audio_second"],
                 "audio_seconds_per_second": one.measured["audio_seconds_per_second"],
                 "tokens_per_blank": round(one.tokens_per_blank, 3),
-                "steps": one.measured["rounds"] * one.measured["batches_per_round"],
+                "steps": one.measured["epochs"] * one.measured["batches_per_epoch"],
                 "device": one.measured["device"],
                 "device_hours": [round(hours, 4) for hours in one.hours],
                 "cer": [round(cer, 4) for cer in one.cers],

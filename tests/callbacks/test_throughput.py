@@ -31,7 +31,7 @@ def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.Mo
     callback = Throughput()
     callback.setup(trainer, module, "fit")
 
-    def round_of(steps: int, waits: float) -> None:
+    def epoch_of(steps: int, waits: float) -> None:
         callback.on_train_epoch_start(trainer, module)
         for i in range(steps):
             clock.now += waits
@@ -46,22 +46,22 @@ def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.Mo
         callback.on_train_epoch_end(trainer, module)
         assert {
             name: logged[name] for name in at_validation
-        } == at_validation  # validations stand where their round ends
+        } == at_validation  # validations stand where their epoch ends
 
-    round_of(steps=3, waits=0.5)
+    epoch_of(steps=3, waits=0.5)
     assert logged["throughput/audio_seconds_per_second"] == pytest.approx(30 / 7.5)
     assert logged["throughput/waiting_for_data"] == pytest.approx(1.5 / 7.5)
     other = Throughput()
     other.setup(trainer, module, "fit")
     other.load_state_dict(callback.state_dict())
     callback = other
-    round_of(steps=1, waits=0.0)
+    epoch_of(steps=1, waits=0.0)
     assert logged["progress/audio_hours"] == pytest.approx(40 / 3600)
     assert logged["progress/device_hours"] == pytest.approx(9.5 / 3600)
     assert logged["progress/passes"] == pytest.approx(2.0)
 
 
-def test_a_checkpoint_in_the_middle_of_a_round_counts_what_was_trained_on() -> None:
+def test_a_checkpoint_in_the_middle_of_an_epoch_counts_what_was_trained_on() -> None:
     callback = Throughput()
     trainer: Any = SimpleNamespace(world_size=1)
     module: Any = SimpleNamespace()

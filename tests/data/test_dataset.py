@@ -7,8 +7,9 @@ import soundfile
 import torch
 
 from stt.corpus.manifest import read_manifest
-from stt.data.batch import Drawn, LeftOut, Utterance, collate
+from stt.data.batch import LeftOut, Utterance, collate
 from stt.data.dataset import UtteranceDataset
+from stt.sampling.base import SampledRow
 from tests.conftest import StandIn
 
 
@@ -88,7 +89,7 @@ def test_a_drawn_utterance_is_distorted_the_same_way_for_the_same_seed(tmp_path:
     plain = data[0]
     assert isinstance(plain, Utterance)
     assert plain.strength == 0
-    items = [data[Drawn(0, 1.0, (0, seed))] for seed in (1, 1, 2)]
+    items = [data[SampledRow(0, 1.0, (0, seed))] for seed in (1, 1, 2)]
     first, again, other = (item.waveform for item in items if isinstance(item, Utterance))
     np.testing.assert_array_equal(first, again)
     assert first.shape != other.shape or not np.array_equal(first, other)
@@ -100,6 +101,6 @@ def test_a_drawn_utterance_is_distorted_the_same_way_for_the_same_seed(tmp_path:
 def test_the_speed_is_not_raised_beyond_what_ctc_can_align(tmp_path: Path, tokenizer_file: Path) -> None:
     data = dataset(tmp_path, tokenizer_file, training=True, text="a" * 5)  # 9 frames of 80 ms at least, in 1 s
     for seed in range(20):
-        item = data[Drawn(0, 1.0, (seed,))]
+        item = data[SampledRow(0, 1.0, (seed,))]
         assert isinstance(item, Utterance)
         assert item.seconds >= 0.8

@@ -1,13 +1,17 @@
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stt.corpus.manifest import read_manifest
-from stt.data.batch import Batch, Drawn
+from stt.data.batch import Batch
 from stt.data.dataset import UtteranceDataset
-from stt.data.loader import RoundBatches, RoundLoader, evaluation_loader, loader_options, sorted_batches
+from stt.data.loader import StreamLoader, evaluation_loader, loader_options, reading_ahead, sorted_batches
+from stt.data.utterances import utterances_of
+from stt.errors import InputError
+from stt.sampling import BatchStream, UniformSampler
+from stt.sampling.stream import LAG
 from tests.conftest import StandIn
 
 
@@ -16,13 +20,20 @@ def dataset(tones: Path, tokenizer_file: Path) -> UtteranceDataset:
     return UtteranceDataset(read_manifest(tones), StandIn(tokenizer_file), training=True)
 
 
-def plan(round_index: int) -> Iterator[list[Drawn]]:
-    for rows in np.random.default_rng(round_index).permutation(40).reshape(10, 4).tolist():
-        yield [Drawn(row, 0.9, (round_index, row)) for row in rows]
+def fingerprint(batch: Batch) -> tuple[int, list[int], float]:
+    return batch.number, batch.rows, float(batch.waveforms.abs().sum())
 
 
-def fingerprint(batch: Batch) -> tuple[list[int], float]:
-    return batch.rows, float(batch.waveforms.abs().sum())
+def loader(dataset: UtteranceDataset, num_workers: int, batches_per_epoch: int, state: Any = None) -> StreamLoader:
+    sampler = UniformSampler()
+    utterances = utterances_of(dataset.manifest)
+    sampler.start(utterances, seed=0)
+    stream = BatchStream(sampler, utterances, np.full(2, 0.5), 12.0, strength=0.9)
+    made = StreamLoader(dataset, stream, batches_per_epoch, **loader_options(num_workers))
+    if state:
+        stream.load_state_dict(state[0])
+        made.load_state_dict(state[1])
+    return made
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -30,23 +41,51 @@ def fingerprint(batch: Batch) -> tuple[list[int], float]:
 def test_a_restored_loader_goes_on_with_exactly_the_batches_that_were_left(
     dataset: UtteranceDataset, num_workers: int, stop: int
 ) -> None:
-    def loader() -> RoundLoader:
-        return RoundLoader(dataset, RoundBatches(plan, 10), **loader_options(num_workers))
-
-    whole = loader()
+    whole = loader(dataset, num_workers, 10)
     expected = [fingerprint(batch) for _ in range(2) for batch in whole]
-    first, seen = loader(), []
+    first, seen = loader(dataset, num_workers, 10), []
     while len(seen) < stop:
         for batch in first:
             seen.append(fingerprint(batch))
             if len(seen) == stop:
-                state = first.state_dict()
+                state = (first.stream.state_dict(), first.state_dict())
                 break
-    second = loader()
-    second.load_state_dict(state)
+    second = loader(dataset, num_workers, 10, state)
+    rest = list(second)
+    assert len(rest) == 10 - stop % 10, "what is left of the epoch"
+    seen += [fingerprint(batch) for batch in rest]
     while len(seen) < 20:
         seen += [fingerprint(batch) for batch in second]
     assert seen == expected
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_the_length_of_an_epoch_changes_no_batch(dataset: UtteranceDataset, num_workers: int) -> None:
+    runs = [
+        [
+            fingerprint(batch)
+            for made in [loader(dataset, num_workers, length)]
+            for _ in range(24 // length)
+            for batch in made
+        ]
+        for length in (3, 8, 24)
+    ]
+    assert runs[0] == runs[1] == runs[2]
+    assert [number for number, *_ in runs[0]] == list(range(24))
+
+
+def test_an_epoch_that_was_cut_short_is_followed_by_a_whole_one(dataset: UtteranceDataset) -> None:
+    made = loader(dataset, 0, 5)
+    assert [next(iter(made)).number, *(batch.number for batch in made)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_no_more_is_read_ahead_than_feedback_allows() -> None:
+    assert reading_ahead(0, True) == {}
+    for workers in range(1, LAG):
+        assert workers * reading_ahead(workers, True)["prefetch_factor"] < LAG
+    with pytest.raises(InputError, match=f"num_workers {LAG}"):
+        reading_ahead(LAG, True)
+    assert reading_ahead(64, False) == {"prefetch_factor": 2}
 
 
 def test_evaluation_gives_every_row_once_over_all_ranks(dataset: UtteranceDataset) -> None:

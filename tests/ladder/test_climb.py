@@ -14,15 +14,15 @@ from tests.conftest import MICRO
 
 
 def test_a_budget_in_seconds_is_spent_by_the_speed_that_was_measured() -> None:
-    assert Budget(seconds=100.0, points=10).rounds(0.5) == (10, 20)
-    assert Budget(steps=100, points=16).rounds(123.0) == (16, 6)
-    assert Budget(seconds=100.0, points=10).rounds(40.0) == (2, 1)
+    assert Budget(seconds=100.0, points=10).epochs(0.5) == (10, 20)
+    assert Budget(steps=100, points=16).epochs(123.0) == (16, 6)
+    assert Budget(seconds=100.0, points=10).epochs(40.0) == (2, 1)
 
 
 @pytest.mark.parametrize("budget", [Budget(), Budget(steps=5, seconds=5.0), Budget(seconds=1.0)])
 def test_a_budget_that_is_none_is_refused(budget: Budget) -> None:
     with pytest.raises(InputError, match="budget"):
-        budget.rounds(2.0)
+        budget.epochs(2.0)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_speed_of_a_fast_training_is_measured_over_many_steps(
     plan = climb.climb(Step("tiny", "", "configs/model/tiny.yaml"), tmp_path / "data.yaml", budget, tmp_path, [])
     assert asked == measured
     if measured == [3, 144]:
-        assert plan["rounds"] * plan["batches_per_round"] == pytest.approx(6000, abs=16)
+        assert plan["epochs"] * plan["batches_per_epoch"] == pytest.approx(6000, abs=16)
 
 
 @pytest.fixture

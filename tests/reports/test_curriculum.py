@@ -9,7 +9,7 @@ import torch
 from stt.__main__ import main as stt
 from stt.cli import main
 
-CURRICULUM = "--data.sampling=stt.data.sampling.CurriculumSampling"
+CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
 
 
 @pytest.fixture

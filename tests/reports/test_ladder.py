@@ -8,8 +8,8 @@ MEASURED = {
     "multiply_adds_per_audio_second": 5,
     "audio_seconds_per_second": 7.0,
     "tokens_per_frame": 0.2,
-    "rounds": 4,
-    "batches_per_round": 3,
+    "epochs": 4,
+    "batches_per_epoch": 3,
     "device": "cpu",
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stt.callbacks.observations import Step, random_losses
+from stt.callbacks.curriculum_feedback import Step, random_losses
 from stt.data.batch import Batch, Utterance, collate
 from stt.decoding.greedy import greedy_decode
 from stt.metrics.error_rate import character_error_rate
@@ -66,18 +66,18 @@ def test_a_neighbour_with_the_same_text_or_too_long_a_one_says_nothing(tokenizer
 def test_a_step_is_observed_by_its_own_hypotheses(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "cde", "a" * 30], tokenizer)
     outputs = outputs_of(batch, tokenizer)
-    seen = Step.of(batch, outputs, tokenizer, wants_doubts=True).observed()
+    seen = Step.of(batch, outputs, tokenizer, judge_labels=True).observed()
     hypotheses = greedy_decode(outputs["log_probs"], outputs["frames"], tokenizer)
     assert seen.hypotheses == {10 + i: hypothesis.text for i, hypothesis in enumerate(hypotheses)}
     expected = [character_error_rate(r, h.text) for r, h in zip(batch.references, hypotheses, strict=True)]
     np.testing.assert_allclose(seen.cers, expected, rtol=1e-6)
     np.testing.assert_allclose(seen.losses[:2], outputs["losses"][:2], rtol=1e-6)
     assert np.isnan(seen.losses[2]), "it cannot be aligned with its frames"
-    without = Step.of(batch, outputs, tokenizer, wants_doubts=False).observed()
+    without = Step.of(batch, outputs, tokenizer, judge_labels=False).observed()
     assert np.isnan(without.random_losses).all()
 
 
 def test_a_batch_of_which_nothing_is_left_shows_nothing(tokenizer: Tokenizer) -> None:
     batch = collate([])
-    seen = Step.of(batch, outputs_of(batch, tokenizer), tokenizer, wants_doubts=True).observed()
+    seen = Step.of(batch, outputs_of(batch, tokenizer), tokenizer, judge_labels=True).observed()
     assert len(seen.rows) == len(seen.cers) == 0

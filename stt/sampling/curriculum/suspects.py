@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stt.curriculum.ledger import Floats
+from stt.sampling.observed import Floats
 
 SEPARATED = 0.5  # median loss over that of random labels, under which a label can be judged
 HIGHEST = 1.5  # doubts are cut here, so that one look cannot outweigh all others
@@ -27,7 +27,7 @@ def doubts(losses: Floats, random_losses: Floats) -> Floats:
     """Judge labels: about 0 for what was learned, 1 for a label like that of another utterance.
 
     Args:
-        losses: CTC loss per token of a domain's utterances in a round; NaN where there is none.
+        losses: CTC loss per token of a domain's utterances since the last update; NaN where there is none.
         random_losses: the same against texts of other utterances.
 
     Returns:

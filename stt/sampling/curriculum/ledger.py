@@ -14,14 +14,13 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import numpy.typing as npt
 
-from stt.curriculum.draw import Rows
+from stt.sampling.observed import Floats, Rows
 
-Floats = npt.NDArray[np.float32]
 NEWEST = 0.5  # share of the newest observation in the running mean of an utterance, once there are two
 NEWEST_DOUBT = 0.25  # the same for doubts, which matter only as a mean of several looks
 TRUST = 0.5  # a single observation of a few words is coarse: it weighs like two thirds, the domain's mean like one
-DAMPING = 0.5  # exponent of a round's drift, whose observations are noisy
-MEAN_RATE = 0.3  # share of the newest round in a domain's mean
+DAMPING = 0.5  # exponent of an update's drift, whose observations are noisy
+MEAN_RATE = 0.3  # share of the newest update in a domain's mean
 
 
 @dataclass
@@ -96,7 +95,7 @@ class Ledger:
         return np.asarray(np.clip(trust * seen + (1 - trust) * unseen, 0, 1), dtype=np.float32)
 
     def observe(self, rows: Rows, cers: Floats, doubts: Floats, weights: Floats, domain: int) -> None:
-        """Enter a round's observations of one domain.
+        """Enter observations of one domain.
 
         Args:
             rows: utterances, each once.

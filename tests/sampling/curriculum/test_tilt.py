@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stt.curriculum.tilt import (
+from stt.sampling.curriculum.tilt import (
     LEAST_EFFECTIVE,
     STEEPEST,
     UNIFORM_SHARE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-GAIN = 0.5  # exponent of a round's miss
-STRENGTH_GAIN = 0.3  # change of the augmentation strength in a round, for a miss by a factor of e
+GAIN = 0.5  # exponent of the miss of an update
+STRENGTH_GAIN = 0.3  # change of the augmentation strength in an update, for a miss by a factor of e
 NEAR = 0.15  # relative miss that counts as none
 
 
@@ -37,11 +37,11 @@ class Controller:
             raise ValueError(f"a target CER must lie between 0 and 1, not {target:g}")
         return cls(target, target, strength, strongest)
 
-    def close_round(self, observed: float, easiest: bool, hardest: bool) -> None:
-        """Learn from a round.
+    def update(self, observed: float, easiest: bool, hardest: bool) -> None:
+        """Learn from what was observed since the last update.
 
         Args:
-            observed: mean CER of what the round drew.
+            observed: mean CER of what was trained on.
             easiest: sampling was at its easiest bound.
             hardest: sampling was at its hardest bound.
         """

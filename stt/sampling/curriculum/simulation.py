@@ -11,17 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stt.curriculum.controller import Controller
-from stt.curriculum.curriculum import Curriculum
-from stt.curriculum.draw import Rows
-from stt.curriculum.ledger import Ledger
-from stt.curriculum.observed import Observed, merge
+from stt.sampling.curriculum.controller import Controller
+from stt.sampling.curriculum.law import Curriculum
+from stt.sampling.curriculum.ledger import Ledger
+from stt.sampling.observed import Observed, Rows, merge
 
 CHARACTERS = 30  # of an utterance; observed CERs are as coarse as that makes them
 RANDOM_LOSS = 5.0  # per token, of a label that was never spoken
 EASE = 3.0  # how much harder the strongest augmentation makes an utterance
 
-PerRound = npt.NDArray[np.float64]  # (round, domain)
+PerWindow = npt.NDArray[np.float64]  # (window, domain)
 
 
 class SimulatedLearner:
@@ -51,7 +50,9 @@ class SimulatedLearner:
         noise = np.exp(0.25 * self.rng.standard_normal((2, len(rows))))
         # Losses are further apart than CERs, as they are in training: an error costs more the less sense it makes.
         losses = np.where(self.wrong[rows], 0.9, 0.7 * error) * RANDOM_LOSS * noise[0]
-        return Observed(rows, np.stack([cers, losses, RANDOM_LOSS * noise[1]], axis=1).astype(np.float32))
+        return Observed(
+            rows, np.stack([cers, losses, RANDOM_LOSS * noise[1], np.ones(len(rows))], axis=1).astype(np.float32)
+        )
 
     def learn(self, rows: Rows, rate: float = 0.08) -> None:
         """Gain skill: most from utterances that are neither known nor hopeless, some for other domains too."""
@@ -63,24 +64,24 @@ class SimulatedLearner:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What came of it; arrays are (round, domain)."""
+    """What came of it; arrays are (window, domain)."""
 
     curriculum: Curriculum
-    observed: PerRound  # CER of what was drawn
-    effective: PerRound  # effective number of utterances, as a share of the domain
-    strength: PerRound  # of the augmentation
-    wrong: PerRound  # share of wrong labels in what was drawn
+    observed: PerWindow  # CER of what was drawn
+    effective: PerWindow  # effective number of utterances, as a share of the domain
+    strength: PerWindow  # of the augmentation
+    wrong: PerWindow  # share of wrong labels in what was drawn
 
 
 def simulate(
-    learner: SimulatedLearner, rounds: int, share: float, target: float = 0.1, strongest: float = 0.0, seed: int = 0
+    learner: SimulatedLearner, windows: int, share: float, target: float = 0.1, strongest: float = 0.0, seed: int = 0
 ) -> Simulation:
     """Run the curriculum.
 
     Args:
         learner: whom to teach.
-        rounds: how many.
-        share: of each domain that a round draws.
+        windows: how many.
+        share: of each domain that a window takes.
         target: CER to hold.
         strongest: bound of the augmentation, the second lever; 0 takes it away.
         seed: of the draws.
@@ -89,15 +90,15 @@ def simulate(
     rows = [np.flatnonzero(learner.domain == d) for d in range(domains)]
     controllers = [Controller.new(target, strongest=strongest) for _ in range(domains)]
     curriculum = Curriculum(Ledger.new(learner.domain, domains), controllers, rows, seed)
-    log = np.zeros((4, rounds, domains))
-    for i in range(rounds):
-        draws = curriculum.draw_round([round(share * len(r)) for r in rows], i)
+    log = np.zeros((4, windows, domains))
+    for i in range(windows):
+        drawn = [curriculum.draw(d, round(share * len(r)), i) for d, r in enumerate(rows)]
         parts = []
-        for d, drawn in enumerate(draws):
+        for d, (taken, weights) in enumerate(drawn):
             strength = curriculum.controllers[d].strength
-            parts.append(learner.observe(drawn.rows, strength))
-            wrong = float(learner.wrong[drawn.rows].mean())
-            log[:, i, d] = float(parts[-1].cers.mean()), drawn.effective / len(rows[d]), strength, wrong
-        curriculum.close_round(draws, merge(parts))
-        learner.learn(np.concatenate([drawn.rows for drawn in draws]))
+            parts.append(learner.observe(taken, strength).weighted(weights))
+            wrong = float(learner.wrong[taken].mean())
+            log[:, i, d] = float(parts[-1].cers.mean()), curriculum.bounds[d].effective / len(rows[d]), strength, wrong
+        curriculum.update(merge(parts))
+        learner.learn(np.concatenate([taken for taken, _ in drawn]))
     return Simulation(curriculum, *log)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stt.curriculum.ledger import Ledger
+from stt.sampling.curriculum.ledger import Ledger
 
 
 def ledger(size: int = 100, prior: np.ndarray | None = None) -> Ledger:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stt.curriculum.suspects import could_be_cleared, doubts, find_suspects
+from stt.sampling.curriculum.suspects import could_be_cleared, doubts, find_suspects
 
 RNG = np.random.default_rng(0)
 

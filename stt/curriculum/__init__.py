@@ -1,1 +1,0 @@
-"""What is trained on next: numpy only, no torch and no Lightning."""

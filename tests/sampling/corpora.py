@@ -1,0 +1,31 @@
+"""Corpora for the tests of the samplers, as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stt.sampling import Utterances
+from stt.sampling.observed import Observed
+
+
+def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:
+    """Domains of these sizes, with durations of 0.5 to 20 s; rows of a domain have keys of their own."""
+    rng = np.random.default_rng(seed)
+    domain = np.repeat(np.arange(len(sizes), dtype=np.int32), list(sizes.values()))
+    keys = [1_000_000 * (key + 1) + 10_000 * ord(name[0]) + np.arange(size) for name, size in sizes.items()]
+    return Utterances(
+        domains=list(sizes),
+        domain=domain,
+        durations=rng.lognormal(1.2, 0.5, len(domain)).clip(0.5, 20).astype(np.float32),
+        difficulty=np.full(len(domain), np.nan, np.float32),
+        keys=np.concatenate(keys),
+        rows_by_domain=[np.flatnonzero(domain == i) for i in range(len(sizes))],
+        name="corpus.parquet",
+    )
+
+
+def observed(rows: np.ndarray, cers: np.ndarray, doubt: float = 0.0) -> Observed:
+    """What a batch shows: CERs, and losses that say how doubtful the labels are."""
+    count = len(rows)
+    values = np.stack([cers, np.full(count, 5 * doubt), np.full(count, 5.0), np.ones(count)], axis=1)
+    return Observed(rows, values.astype(np.float32), {int(row): f"text {row}" for row in rows})

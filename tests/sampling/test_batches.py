@@ -1,0 +1,124 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from stt.sampling.batches import PADDING, Cut, cost, cut_batches, cut_by_cost, padding_share
+
+RNG = np.random.default_rng(0)
+DURATIONS = RNG.lognormal(1.2, 0.5, 5000).clip(0.5, 20).astype(np.float32)
+ROWS = RNG.permutation(5000)[:4000]
+
+
+def cut(rows: np.ndarray = ROWS, num_ranks: int = 2, limit: float = 100.0, seed: int = 0) -> Cut:
+    return cut_batches(rows, DURATIONS, num_ranks, limit, np.random.default_rng(seed))
+
+
+def flat(plan: Cut) -> list[np.ndarray]:
+    return [rows for ranks in plan.batches for rows in ranks]
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 3])
+def test_every_row_comes_once_and_every_step_has_a_batch_for_each_rank(num_ranks: int) -> None:
+    plan = cut(num_ranks=num_ranks)
+    assert {len(ranks) for ranks in plan.batches} == {num_ranks}
+    assert sorted(np.concatenate(flat(plan))) == sorted(ROWS)
+    assert not len(plan.left_over)
+
+
+def test_no_batch_is_over_the_limit_and_most_of_them_are_near_to_it() -> None:
+    costs = [cost(rows, DURATIONS) for rows in flat(cut())]
+    assert max(costs) <= 100.0
+    assert np.mean(costs) > 90.0
+
+
+def test_padding_keeps_to_its_budget_and_uses_it() -> None:
+    for seed in range(5):
+        padding = padding_share(flat(cut(seed=seed)), DURATIONS)
+        assert 0.6 * PADDING < padding <= 1.05 * PADDING
+
+
+def test_batches_of_a_step_cost_alike() -> None:
+    spreads = []
+    for ranks in cut(num_ranks=3, limit=200.0).batches:
+        costs = [cost(rows, DURATIONS) for rows in ranks]
+        spreads.append((max(costs) - min(costs)) / np.mean(costs))
+    assert max(spreads) < 0.3
+    assert np.mean(spreads) < 0.05
+
+
+def test_rows_of_a_batch_are_sorted_so_that_neighbours_are_of_like_length() -> None:
+    for rows in flat(cut()):
+        assert (np.diff(DURATIONS[rows]) >= 0).all()
+
+
+def test_the_same_generator_cuts_the_same_and_another_does_not() -> None:
+    one, same, other = cut(seed=1), cut(seed=1), cut(seed=2)
+    assert [rows.tolist() for rows in flat(one)] == [rows.tolist() for rows in flat(same)]
+    assert [rows.tolist() for rows in flat(one)] != [rows.tolist() for rows in flat(other)]
+
+
+def test_over_passes_an_utterance_meets_nearly_as_many_others_as_in_random_batches() -> None:
+    passes = 20
+    met: list[set[int]] = [set() for _ in range(5000)]
+    by_chance: list[set[int]] = [set() for _ in range(5000)]
+    rng = np.random.default_rng(0)
+    for seed in range(passes):
+        batches = flat(cut(limit=40.0, seed=seed))
+        cuts = np.cumsum([len(rows) for rows in batches])[:-1]
+        for found, parts in ((met, batches), (by_chance, np.split(rng.permutation(ROWS), cuts))):
+            for rows in parts:
+                for row in rows.tolist():
+                    found[row].update(rows.tolist())
+    assert sum(map(len, met)) > 0.8 * sum(map(len, by_chance))
+
+
+@pytest.mark.parametrize("copies", [2, 5])
+def test_no_batch_holds_an_utterance_twice_where_there_are_batches_enough(copies: int) -> None:
+    rows = np.concatenate([ROWS[:3000], np.tile(ROWS[3000:3200], copies)])
+    plan = flat(cut(rows, num_ranks=1, limit=60.0))
+    assert all(len(np.unique(part)) == len(part) for part in plan)
+    assert sorted(np.concatenate(plan)) == sorted(rows)
+    assert max(cost(part, DURATIONS) for part in plan) <= 60.0
+    assert padding_share(plan, DURATIONS) <= 1.15 * PADDING
+
+
+def test_of_a_few_utterances_that_fill_the_batches_none_is_lost() -> None:
+    rows = np.tile(ROWS[:5], 40)
+    plan = flat(cut(rows, num_ranks=1, limit=60.0))
+    assert sorted(np.concatenate(plan)) == sorted(rows)
+
+
+def test_long_utterances_that_would_not_make_a_step_are_left_over() -> None:
+    durations = np.full(7, 9.0, np.float32)
+    plan = cut_batches(np.arange(7), durations, 2, 10.0, np.random.default_rng(0))
+    assert len(plan.batches) == 3
+    assert len(plan.left_over) == 1
+    assert sorted([*np.concatenate(flat(plan)), *plan.left_over]) == list(range(7))
+
+
+@pytest.mark.parametrize("limit", [21.0, 40.0, 333.0])
+def test_cuts_agree_with_a_loop(limit: float) -> None:
+    durations = DURATIONS[:500].astype(np.float64)
+    slow, start = [], 0
+    for i in range(1, 500):
+        if durations[start : i + 1].max() * (i + 1 - start) > limit:
+            slow.append(i)
+            start = i
+    assert cut_by_cost(durations, limit) == slow
+
+
+def test_impossible_cuts_are_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        cut(limit=5.0)
+    with pytest.raises(ValueError, match="not enough for 3 ranks"):
+        cut(ROWS[:2], num_ranks=3)
+
+
+def test_equal_lengths_are_mixed_at_will() -> None:
+    durations = np.full(400, 2.0, np.float32)
+    neighbours = set()
+    for seed in range(40):
+        for ranks in cut_batches(np.arange(400), durations, 1, 20.0, np.random.default_rng(seed)).batches:
+            neighbours |= {pair for pair in itertools.combinations(ranks[0].tolist(), 2) if pair[0] == 0}
+    assert len(neighbours) > 100  # of at most 40 * 9

@@ -1,0 +1,275 @@
+import itertools
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from stt.data.datamodule import to_arrays, to_tensors
+from stt.errors import InputError
+from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler
+from stt.sampling.base import SampledRow
+from stt.sampling.observed import Observed
+from stt.sampling.stream import LAG
+from tests.sampling.corpora import corpus, observed
+
+SIZES = {"a": 900, "b": 700, "small": 40}
+Batches = list[list[SampledRow]]
+
+
+def stream_over(
+    sampler: Sampler, sizes: dict[str, int] = SIZES, *, rank: int = 0, num_ranks: int = 1, seconds: float = 40.0
+) -> BatchStream:
+    utterances = corpus(sizes)
+    sampler.start(utterances, seed=0)
+    shares = np.full(len(sizes), 1 / len(sizes))
+    return BatchStream(sampler, utterances, shares, seconds, strength=0.3, seed=0, rank=rank, num_ranks=num_ranks)
+
+
+def seen(batch: list[SampledRow], number: int, rank: int = 0) -> Observed:
+    """What a batch shows: a CER that falls as training goes, never twice the same."""
+    rows = np.array([row.row for row in batch])
+    rng = np.random.default_rng((number, rank))
+    return observed(rows, rng.random(len(rows)) * 30 / (30 + number), doubt=float(rng.random()))
+
+
+class Training:
+    """Takes batches as a loader does, which reads some of them ahead, and observes them."""
+
+    def __init__(self, stream: BatchStream, ahead: int = 0) -> None:
+        self.stream = stream
+        self.ahead = ahead
+        self._source: Iterator[list[SampledRow]] | None = None
+        self._queue: deque[list[SampledRow]] = deque()
+
+    def train(self, count: int) -> Batches:
+        taken = []
+        self._source = self._source or self.stream.batches()
+        while len(self._queue) < self.ahead:
+            self._queue.append(next(self._source))
+        for _ in range(count):
+            self._queue.append(next(self._source))
+            batch, number = self._queue.popleft(), self.stream.consumed
+            self.stream.consumed += 1
+            found = seen(batch, number, self.stream.rank)
+            self.stream.observe(number, lambda found=found: found)
+            taken.append(batch)
+        return taken
+
+
+def saved(stream: BatchStream) -> dict:
+    return to_arrays(to_tensors(stream.state_dict()))
+
+
+@pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
+def test_how_far_one_reads_ahead_changes_nothing(kind: type[Sampler]) -> None:
+    batches = [Training(stream_over(kind()), ahead).train(150) for ahead in (0, 7, LAG - 1)]
+    assert batches[0] == batches[1] == batches[2]
+
+
+@pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
+@pytest.mark.parametrize("stop", [1, LAG - 1, LAG, 53, 90])
+def test_a_stream_that_was_stopped_anywhere_goes_on_with_the_batches_that_were_left(
+    kind: type[Sampler], stop: int
+) -> None:
+    whole = stream_over(kind())
+    expected = Training(whole).train(160)
+    first, second = stream_over(kind()), stream_over(kind())
+    start = Training(first, ahead=5).train(stop)
+    second.load_state_dict(saved(first))
+    assert start + Training(second, ahead=3).train(160 - stop) == expected
+    for key, value in saved(whole)["sampler"].items():
+        np.testing.assert_equal(saved(second)["sampler"][key], value)
+
+
+def test_saving_on_the_way_changes_nothing() -> None:
+    stream, training = stream_over(CurriculumSampler()), None
+    training = Training(stream)
+    batches = []
+    for _ in range(150):
+        batches += training.train(1)
+        stream.state_dict()
+    assert batches == Training(stream_over(CurriculumSampler())).train(150)
+
+
+@pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
+def test_domains_are_balanced_and_no_batch_holds_an_utterance_twice(kind: type[Sampler]) -> None:
+    stream = stream_over(kind(), {"a": 900, "b": 700, "c": 650})
+    batches = Training(stream).train(300)
+    assert all(len({row.row for row in batch}) == len(batch) for batch in batches)
+    rows = np.array([row.row for batch in batches for row in batch])
+    counts = np.bincount(stream.utterances.domain[rows])
+    assert counts.max() / counts.min() < 1.1
+
+
+def test_uniform_sampling_takes_every_utterance_of_a_domain_once_in_each_pass() -> None:
+    stream = stream_over(UniformSampler(), {"a": 900, "b": 700})
+    rows = [row.row for batch in Training(stream).train(300) for row in batch]
+    windows = np.bincount(rows)
+    for domain in stream.utterances.rows_by_domain:
+        assert windows[domain].max() - windows[domain].min() <= 1
+
+
+def test_a_sampler_that_gets_no_feedback_says_what_is_missing() -> None:
+    batches = stream_over(CurriculumSampler()).batches()
+    with pytest.raises(RuntimeError, match="CurriculumFeedback is missing"):
+        deque(itertools.islice(batches, 200))
+
+
+def test_reading_ahead_further_than_feedback_allows_is_refused() -> None:
+    with pytest.raises(RuntimeError, match=f"more than {LAG - 1} batches are read ahead"):
+        Training(stream_over(CurriculumSampler()), ahead=3 * LAG).train(100)
+
+
+def test_two_observers_are_refused() -> None:
+    stream = stream_over(CurriculumSampler())
+    Training(stream).train(3)
+    with pytest.raises(RuntimeError, match="exactly one callback"):
+        stream.observe(2, Observed.nothing)
+
+
+def test_uniform_sampling_needs_no_feedback_and_keeps_no_plans() -> None:
+    stream = stream_over(UniformSampler())
+    expected = Training(stream_over(UniformSampler())).train(400)
+    batches = stream.batches()
+    for batch in expected:
+        assert next(batches) == batch
+        stream.consumed += 1
+    assert len(stream.windows) < 5
+
+
+def test_an_observation_is_read_when_the_next_one_comes() -> None:
+    stream, read = stream_over(UniformSampler()), []
+    next(stream.batches())
+
+    def later(number: int) -> Observed:
+        read.append(number)
+        return Observed.nothing()
+
+    stream.observe(0, lambda: later(0))
+    assert not read
+    stream.observe(1, lambda: later(1))
+    assert read == [0]
+    stream.state_dict()
+    assert read == [0, 1]
+
+
+def ranks_of(kind: type[Sampler], states: list[dict] | None = None, count: int = 120) -> tuple[list[BatchStream], list]:
+    """Train on two ranks, each in a thread, which exchange what they have seen."""
+    streams = [stream_over(kind(), rank=rank, num_ranks=2) for rank in range(2)]
+    barrier, slots, taken = threading.Barrier(2), [{}, {}], [[], []]
+
+    def work(rank: int) -> None:
+        def exchange(mine: dict) -> list[dict]:
+            slots[rank] = mine
+            barrier.wait(20)
+            both = list(slots)
+            barrier.wait(20)
+            return both
+
+        stream = streams[rank]
+        stream.exchange = exchange
+        if states:
+            stream.load_state_dict(states[0])
+        taken[rank] = Training(stream, ahead=2 + rank).train(count - stream.consumed)
+        stream.settle()
+        stream.share()
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return streams, taken
+
+
+@pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
+def test_ranks_plan_the_same_and_know_the_same(kind: type[Sampler]) -> None:
+    streams, taken = ranks_of(kind)
+    assert streams[0].digest() == streams[1].digest()
+    np.testing.assert_equal(saved(streams[0]), saved(streams[1]))
+    assert len(taken[0]) == len(taken[1]) == 120
+    for one, other in zip(*taken, strict=True):
+        assert not {row.row for row in one} & {row.row for row in other} - set(range(1600, 1640))
+
+
+def test_ranks_that_are_stopped_go_on_exactly_from_the_state_of_the_first() -> None:
+    _, whole = ranks_of(CurriculumSampler, count=120)
+    streams, parts = ranks_of(CurriculumSampler, count=47)
+    _, rest = ranks_of(CurriculumSampler, states=[saved(streams[0])], count=120)
+    assert [parts[rank] + rest[rank] for rank in range(2)] == whole
+
+
+def test_several_ranks_that_nothing_connects_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="RankAgreement"):
+        Training(stream_over(CurriculumSampler(), num_ranks=2)).train(100)
+
+
+@pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
+def test_another_number_of_ranks_loses_and_repeats_nothing(kind: type[Sampler]) -> None:
+    streams, taken = ranks_of(kind, count=40)
+    state = saved(streams[0])
+    alone = stream_over(kind())
+    alone.load_state_dict(state)
+    entered = state["entered"]
+    pending = [row for rank in range(2) for batch in taken[rank][entered:] for row in batch]
+    assert sum(len(part.rows) for part in alone._pending.values()) == len(pending)
+    left = np.concatenate([window.rows[window.first_row_of(40) :] for window in streams[0].windows])
+    after = np.array([row.row for batch in Training(alone).train(60) for row in batch])
+    if kind is CurriculumSampler:
+        assert np.isin(left, after).mean() > 0.6, "they are owed a draw more than what was trained on"
+        return
+    rows = [row.row for batch in (*taken[0], *taken[1]) for row in batch]
+    counts = np.bincount([*rows, *after], minlength=1640)
+    for domain in alone.utterances.rows_by_domain[:2]:
+        assert counts[domain].max() - counts[domain].min() <= 1
+
+
+def test_other_batches_are_made_at_once_of_what_was_planned() -> None:
+    first = stream_over(UniformSampler())
+    start = Training(first).train(30)
+    second = stream_over(UniformSampler(), seconds=20.0)
+    second.load_state_dict(saved(first))
+    batches = Training(second).train(100)
+    durations = second.utterances.durations
+    assert max(sum(float(durations[row.row]) for row in batch) for batch in batches) <= 20.0
+    counts = np.bincount([row.row for batch in start + batches for row in batch], minlength=1640)
+    for domain in second.utterances.rows_by_domain[:2]:
+        assert counts[domain].max() - counts[domain].min() <= 1
+
+
+def test_over_another_manifest_observations_follow_their_utterances() -> None:
+    first = stream_over(CurriculumSampler())
+    Training(first).train(30)
+    fewer = stream_over(CurriculumSampler(), {"a": 900, "small": 40})
+    fewer.load_state_dict(saved(first))
+    keys = {int(key) for key in fewer.utterances.keys}
+    before = [int(key) for part in first._pending.values() for key in first.utterances.keys[part.rows]]
+    after = [int(key) for part in fewer._pending.values() for key in fewer.utterances.keys[part.rows]]
+    assert sorted(after) == sorted(key for key in before if key in keys)
+    assert len(after) < len(before)
+    Training(fewer).train(60)
+
+
+def test_a_domain_too_small_to_be_steered_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    stream_over(UniformSampler())
+    assert not caplog.text
+    stream_over(CurriculumSampler())
+    assert "small: too small for windows of 20 batches" in caplog.text
+    assert caplog.text.count("too small") == 1
+
+
+def test_batches_too_small_for_the_utterances_are_refused() -> None:
+    with pytest.raises(InputError, match="max_batch_seconds 5 does not work"):
+        next(stream_over(UniformSampler(), seconds=5.0).batches())
+
+
+def test_strengths_are_the_samplers_and_seeds_are_never_the_same() -> None:
+    stream = stream_over(CurriculumSampler())
+    stream.sampler.curriculum.controllers[1].strength = 0.4  # type: ignore[attr-defined]
+    batches = Training(stream).train(20)
+    strengths = {int(stream.utterances.domain[row.row]): round(row.strength, 3) for batch in batches for row in batch}
+    assert strengths == {0: 0.3, 1: 0.7, 2: 0.3}
+    seeds = [row.seed for batch in batches for row in batch]
+    assert len(set(seeds)) == len(seeds)
