@@ -4,13 +4,14 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test lint lock fsdd speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
+.PHONY: help setup demo test lint lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
 
 help:
 	@echo "make demo            make a corpus, train on it, test, transcribe: about a quarter of an hour on two cores"
 	@echo "make test            all tests"
 	@echo "make lint            ruff, mypy, import-linter"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
+	@echo "make fsdd-curriculum the same with the curriculum, and a picture of how it steered"
 	@echo "make speechocean762  train on real sentences of non-native speakers (DATA=$(DATA))"
 	@echo "make curriculum-evidence  what docs/curriculum.md says, measured: an hour and a half on two cores"
 	@echo "make gpu-figures     speed and ladder on a GPU, for docs/results/gpu.json: an hour and a half"
@@ -45,13 +46,21 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fsdd: setup
+fsdd-corpus: setup
 	for split in train:600 validate:40 test:100; do \
 		$(BIN)/python -m stt corpus import fsdd $(DATA)/fsdd/recordings --out corpora/fsdd/$${split%:*}.parquet \
 			--split $${split%:*} --strings $${split#*:} || exit; done
 	$(BIN)/python -m stt tokenizer train corpora/fsdd/train.parquet --out corpora/fsdd/tokenizer.model --pieces 48
+
+fsdd: fsdd-corpus
 	rm -rf runs/fsdd
 	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --run runs/fsdd
+
+fsdd-curriculum: fsdd-corpus
+	rm -rf runs/fsdd-curriculum
+	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --config configs/presets/curriculum.yaml \
+		--run runs/fsdd-curriculum
+	$(BIN)/python -m stt curriculum show runs/fsdd-curriculum
 
 speechocean762-corpus: setup
 	for split in train dev; do \
@@ -69,7 +78,7 @@ speechocean762: speechocean762-corpus
 gpu-figures: speechocean762-corpus
 	$(BIN)/python benchmarks/gpu.py
 
-curriculum-evidence: fsdd
+curriculum-evidence: fsdd-corpus
 	$(BIN)/python benchmarks/curriculum_scale.py
 	$(BIN)/python benchmarks/observing.py
 	$(BIN)/python benchmarks/noisy_digits.py --data $(DATA)

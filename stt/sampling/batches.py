@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from stt.sampling.observed import Floats, Rows
 
-PADDING = 0.10  # share of what the batches of a window occupy that may be padding
+# Share of what the batches of a window occupy that may be padding. On 2.9 h of sentences 0.03 lets an utterance meet 88 %
+# as many others as random batches would (none: 64 %), 0.10 meets 97 %, but has 8 % less speech in a step.
+PADDING = 0.03
 WIDEST = 1.0  # jitter: mean of what is added to the logarithms of lengths
 HALVINGS = 7  # of that, in search of the most that the padding budget allows
 REACH = 32  # batches of like length in which a copy of an utterance may find another place

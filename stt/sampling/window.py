@@ -64,8 +64,8 @@ class Window:
 
     def weights_of(self, rows: Rows) -> Floats:
         """Weight of each of some rows of the window."""
-        order = self._order
-        return self.weights[order][np.searchsorted(self.rows[order], rows)]
+        known, weights = self._sorted
+        return weights[np.searchsorted(known, rows)]
 
     def rank_spread(self, durations: Floats) -> float:
         """Mean over its steps of (costliest rank - cheapest rank) / mean."""
@@ -94,5 +94,7 @@ class Window:
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
     @cached_property
-    def _order(self) -> npt.NDArray[np.int64]:
-        return np.argsort(self.rows, kind="stable")
+    def _sorted(self) -> tuple[Rows, Floats]:
+        """Rows in order, with their weights."""
+        order = np.argsort(self.rows, kind="stable")
+        return self.rows[order], self.weights[order]

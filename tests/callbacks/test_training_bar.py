@@ -18,7 +18,7 @@ def test_the_bar_shows_error_rates_by_domain_and_the_time_left(
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     assert re.search(r"CER %: mean [\d.]+, high [\d.]+, low [\d.]+", shown)
     assert re.search(r"all done in: 0:00:\d\d", shown)
-    assert "round 3" in shown
+    assert "epoch 3" in shown
 
 
 def test_a_training_ends_with_where_everything_is(

@@ -14,7 +14,7 @@ CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
 
 @pytest.fixture
 def run(fit_args: list[str], tmp_path: Path) -> Path:
-    """The folder of a run of two rounds under the curriculum."""
+    """The folder of a run under the curriculum."""
     main([*fit_args, CURRICULUM])
     return tmp_path / "run"
 
@@ -39,7 +39,7 @@ def test_suspects_are_listed_worst_first_with_what_was_read_and_heard(
 ) -> None:
     checkpoint = run / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)
-    sampling = state["SpeechDataModule"]["sampling"]
+    sampling = state["SpeechDataModule"]["stream"]["sampler"]
     sampling["suspects"][[3, 10]] = True
     sampling["ledger"]["doubt"][[3, 10]] = torch.tensor([0.8, 1.1], dtype=torch.float16)
     sampling["ledger"]["looks"][[3, 10]] = 4
