@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from stt.sampling.observed import Floats, Rows
 
-# Share of what the batches of a window occupy that may be padding. On 2.9 h of sentences 0.03 lets an utterance meet 88 %
-# as many others as random batches would (none: 64 %), 0.10 meets 97 %, but has 8 % less speech in a step.
+# Share of what the batches of a window occupy that may be padding. On 2.9 h of sentences 0.03 lets an utterance meet
+# 88 % as many others as random batches would (none: 64 %), 0.10 meets 97 %, but has 8 % less speech in a step.
 PADDING = 0.03
 WIDEST = 1.0  # jitter: mean of what is added to the logarithms of lengths
 HALVINGS = 7  # of that, in search of the most that the padding budget allows
