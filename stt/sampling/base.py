@@ -94,6 +94,7 @@ class Sampler(ABC):
     """
 
     needs_feedback: bool = False  # whether it learns from what was observed, and cannot do without
+    utterances: Utterances  # from `start` on
 
     @abstractmethod
     def start(self, utterances: Utterances, seed: int) -> None:
@@ -129,8 +130,6 @@ class Sampler(ABC):
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume where `state_dict` was taken; of another manifest, with what is known of the rows that they share."""
-
-    utterances: Utterances
 
 
 def observed_cers(utterances: Utterances, observed: Observed) -> dict[str, float]:
