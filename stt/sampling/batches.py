@@ -22,7 +22,9 @@ class Cut:
     """Batches for all ranks; batch b of rank r is `batches[b][r]`, an array of manifest rows."""
 
     batches: list[list[Rows]]
-    left_over: Rows  # rows that would not have made a batch for every rank
+    left_over: (
+        Rows  # what would not have made a batch for every rank, and copies that stood in a batch beside the first
+    )
 
 
 def cut_batches(
@@ -35,8 +37,8 @@ def cut_batches(
     batches cost alike. The jitter is the largest that keeps padding within `PADDING`, so that an utterance meets
     others in every pass; it is exponential, which of all jitters of the same padding mixes lengths best. Batches of
     neighbouring lengths go to the ranks of one step, which therefore wait little for each other; the order of the
-    steps is shuffled. No batch holds an utterance twice, unless there are more copies of it than batches of about
-    its length. Within a batch rows are sorted by duration.
+    steps is shuffled. No batch holds an utterance twice, unless there are more copies of it than batches. Within a
+    batch rows are sorted by duration.
 
     Raises:
         ValueError: there are fewer rows than ranks, or one utterance alone is over the limit.
@@ -56,6 +58,8 @@ def cut_batches(
         left_over, rows = np.delete(rows, kept), rows[kept]
     batches = np.split(rows, _even_cuts(durations[rows].astype(np.float64), wanted, max_batch_seconds))
     _separate_copies(batches, durations, max_batch_seconds)
+    batches, copies = _without_copies(batches)
+    left_over = np.concatenate([left_over, copies])
     batches = [batch[np.argsort(durations[batch], kind="stable")] for batch in batches]
     steps = [batches[i : i + num_ranks] for i in range(0, wanted, num_ranks)]
     order = rng.permutation(len(steps))
@@ -160,6 +164,20 @@ def _separate_copies(batches: list[Rows], durations: Floats, limit: float) -> No
             _, first = np.unique(batch, return_index=True)
             for place in np.delete(np.arange(len(batch)), first).tolist():
                 _ = exchanged(i, place, grows=False) or exchanged(i, place, grows=True)
+
+
+def _without_copies(batches: list[Rows]) -> tuple[list[Rows], Rows]:
+    """Take out of batches what could not be exchanged, and give it as well; what comes too often for that stays."""
+    rows, counts = np.unique(np.concatenate(batches), return_counts=True)
+    too_often = rows[counts > len(batches)]
+    kept, taken = [], [rows[:0]]
+    for batch in batches:
+        _, first = np.unique(batch, return_index=True)
+        stays = np.isin(batch, too_often)
+        stays[first] = True
+        kept.append(batch[stays])
+        taken.append(batch[~stays])
+    return kept, np.concatenate(taken)
 
 
 def _has_room(batch: Rows, durations: Floats, seconds: float, grows: bool, limit: float) -> bool:
