@@ -19,14 +19,15 @@ from typing import Any
 import torch
 from common import write_report
 
-from stt.checkpoint import load_recognizer
 from stt.corpus.manifest import read_manifest
 from stt.corrector.corrector import Corrector
 from stt.corrector.train import train_corrector
-from stt.decoding.beam import BeamOptions, BeamSearch
+from stt.decoding.beam import BeamSearch
+from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
-from stt.inference.tuning import compute_outputs, error_rates
 from stt.metrics.error_rate import mean_over_domains
+from stt.recognition.evaluate import rates_of_outputs, readable_outputs
+from stt.recognition.recognizer import load
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/corrector.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = load_recognizer(args.checkpoint)
+    model = load(args.checkpoint)
     train, validate, test = (read_manifest(args.corpus / f"{split}.parquet") for split in ("train", "validate", "test"))
     texts = train.table["text"].to_pylist()
     lm, path = args.work / "lm.binary", args.work / "corrector.ckpt"
@@ -51,7 +52,7 @@ def main() -> None:
     trained = train_corrector(model, train, validate, texts, path, args.steps)
     training = time.process_time() - began
     corrector = Corrector.load(path)
-    outputs = list(compute_outputs(model, test, args.utterances))
+    outputs = readable_outputs(model, test, args.utterances)
     audio = sum(output.utterance.seconds for output in outputs)
     search = BeamSearch(model.tokenizer, model.normalizer.name, BeamOptions(str(lm), args.alpha, args.beta))
 
@@ -59,14 +60,14 @@ def main() -> None:
         began = time.process_time()
         found = list(decode())
         elapsed = time.process_time() - began
-        rates = error_rates(test, outputs, found)
+        rates = rates_of_outputs(outputs, found)
         return found, {
             **{kind: round(value, 4) for kind, value in mean_over_domains(rates).items()},
             "wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in rates.items()},
             "audio_seconds_per_core_second": round(audio / elapsed) if elapsed > 1e-3 else None,
         }
 
-    greedy, plain = measure(lambda: [output.greedy for output in outputs])
+    greedy, plain = measure(lambda: [output.greedy.text for output in outputs])
     searched, beam = measure(lambda: [search.beams(output.log_probs)[0].text for output in outputs])
     _, alone = measure(lambda: corrector.correct(greedy))
     _, behind = measure(lambda: corrector.correct(searched))

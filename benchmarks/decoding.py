@@ -25,14 +25,14 @@ from pyctcdecode.alphabet import Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC
 from pyctcdecode.language_model import LanguageModel
 
-from stt.checkpoint import load_recognizer
 from stt.corpus.manifest import Manifest, read_manifest
-from stt.decoding.beam import BeamOptions, BeamSearch
+from stt.decoding.beam import BeamSearch
 from stt.decoding.language_model import description_of
+from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
-from stt.inference.tuning import Output, compute_outputs, error_rates
 from stt.metrics.error_rate import mean_over_domains
-from stt.task import SpeechRecognizer
+from stt.recognition.evaluate import Output, rates_of_outputs, readable_outputs
+from stt.recognition.recognizer import Recognizer, load
 from stt.text.tokenizer import WORD_START
 
 ALPHA, BETA = 0.4, 2.0  # what `lm tune` found for the demo
@@ -61,7 +61,7 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {}
     for name, checkpoint in {"demo": args.demo, "fsdd": args.digits}.items():
-        model = load_recognizer(checkpoint)
+        model = load(checkpoint)
         lm = args.work / f"{name}.binary"
         train_language_model(
             read_manifest(args.corpora / name / "train.parquet").table["text"].to_pylist(), lm, model.normalizer
@@ -71,9 +71,9 @@ def main() -> None:
     write_report(args.out, {"alpha": ALPHA, "beta": BETA, "utterances_a_domain": args.utterances, "models": results})
 
 
-def measure(model: SpeechRecognizer, manifest: Manifest, lm: Path, most: int) -> dict[str, Any]:
+def measure(model: Recognizer, manifest: Manifest, lm: Path, most: int) -> dict[str, Any]:
     """Decode a test set in many ways."""
-    outputs = list(compute_outputs(model, manifest, most))
+    outputs = readable_outputs(model, manifest, most)
     seconds = sum(output.utterance.seconds for output in outputs)
 
     def trade(decode: Callable[[Output], str], about: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def measure(model: SpeechRecognizer, manifest: Manifest, lm: Path, most: int) ->
             started = time.process_time()
             texts = [decode(output) for output in outputs]
             times.append(time.process_time() - started)
-        by_domain = error_rates(manifest, outputs, texts)
+        by_domain = rates_of_outputs(outputs, texts)
         return {
             **about,
             "audio_seconds_per_core_second": round(seconds / min(times)),
@@ -90,7 +90,7 @@ def measure(model: SpeechRecognizer, manifest: Manifest, lm: Path, most: int) ->
             "wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in by_domain.items()},
         }
 
-    greedy = error_rates(manifest, outputs, [output.greedy for output in outputs])
+    greedy = rates_of_outputs(outputs, [output.greedy.text for output in outputs])
     found: dict[str, Any] = {
         "greedy_wer": round(mean_over_domains(greedy)["wer"], 4),
         "greedy_wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in greedy.items()},
@@ -111,13 +111,13 @@ def measure(model: SpeechRecognizer, manifest: Manifest, lm: Path, most: int) ->
     return {**found, "searches": searches}
 
 
-def own(model: SpeechRecognizer, options: BeamOptions) -> Callable[[Output], str]:
+def own(model: Recognizer, options: BeamOptions) -> Callable[[Output], str]:
     """Give this project's search."""
     search = BeamSearch(model.tokenizer, model.normalizer.name, options)
     return lambda output: search.beams(output.log_probs)[0].text
 
 
-def library(model: SpeechRecognizer, lm: Path, options: dict[str, Any]) -> Callable[[Output], str]:
+def library(model: Recognizer, lm: Path, options: dict[str, Any]) -> Callable[[Output], str]:
     """Give pyctcdecode's search, which scores alike."""
     words = description_of(lm, model.normalizer.name).words
     labels = [WORD_START + NOTHING if piece == WORD_START else piece for piece in model.tokenizer.pieces]
@@ -145,7 +145,7 @@ class Unmarked(LanguageModel):
         return scored
 
 
-def flashlight(model: SpeechRecognizer, lm: Path) -> Iterator[tuple[dict[str, Any], Callable[[Output], str]]]:
+def flashlight(model: Recognizer, lm: Path) -> Iterator[tuple[dict[str, Any], Callable[[Output], str]]]:
     """Give decoders of flashlight-text with the same language model, width and words; none if it is not installed."""
     try:
         from torchaudio.models.decoder import ctc_decoder

@@ -1,3 +1,32 @@
 """Train your own speech-to-text model: conv-transformer CTC, many domains, one command line."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stt.recognition.evaluate import evaluate
+    from stt.recognition.recognizer import Recognizer, load
+    from stt.registry import register
+
 __version__ = "0.1.0"
+__all__ = ["Recognizer", "__version__", "evaluate", "load", "register"]
+
+# Imported when asked for: each takes seconds, which `python -m stt --help` should not.
+_HOMES = {
+    "Recognizer": "stt.recognition.recognizer",
+    "evaluate": "stt.recognition.evaluate",
+    "load": "stt.recognition.recognizer",
+    "register": "stt.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

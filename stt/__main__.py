@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -12,10 +13,25 @@ from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
 
 app = typer.Typer(
-    help="Corpora, tokenizers and transcripts; training is `python train.py fit`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def packages(
+    imported: Annotated[
+        list[str] | None,
+        typer.Option("--import", help="package that registers your own encoders or front ends, for checkpoints"),
+    ] = None,
+) -> None:
+    """Corpora, tokenizers and transcripts; training is `python train.py fit`."""
+    if imported:
+        from stt.registry import import_packages  # torch, which --help should not wait for
+
+        import_packages(imported)
+
+
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(corrector.app, name="corrector")

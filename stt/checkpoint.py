@@ -1,32 +1,33 @@
-"""Loading a model from a checkpoint, with no code run from it."""
+"""Reading checkpoints, whoever made them: weights and plain values, and no code is run."""
 
 from __future__ import annotations
 
-import warnings
-from argparse import ArgumentError
+import pickle
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from stt.errors import InputError
-from stt.task import SpeechRecognizer
 
 
-def load_recognizer(checkpoint: Path | str, device: str = "cpu") -> SpeechRecognizer:
-    """Load a model for inference, from nothing but its checkpoint and with no code run from it.
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Read everything that a checkpoint holds, on the CPU.
 
     Raises:
-        InputError: the file is missing, not a checkpoint of this project, or one of a version with other parts.
+        InputError: the file is missing, damaged, or holds anything but tensors and plain values.
     """
-    if not Path(checkpoint).is_file():
-        raise InputError(f"{checkpoint}: there is no such checkpoint")
-    # Lightning advises against saving modules as hyper-parameters; what a checkpoint holds is their configuration.
-    warnings.filterwarnings("ignore", message=r".*is an instance of `nn\.Module`.*")
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such checkpoint")
     try:
-        model = SpeechRecognizer.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
-    except InputError:
-        raise
-    except ArgumentError as error:
-        why = " ".join(str(error).split())
-        raise InputError(f"{checkpoint}: made by another version of this project, whose parts differ: {why}") from error
-    except Exception as error:  # torch's unpickler and zip reader raise many kinds
-        raise InputError(f"{checkpoint}: not a checkpoint of this project ({type(error).__name__})") from error
-    return model.eval().to(device)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own words advise to load it unsafely
+        raise InputError(
+            f"{path}: not a checkpoint of this project: it holds more than weights and plain values, or is damaged"
+        ) from error
+    except Exception as error:  # the readers of zip files and of pickles raise many kinds
+        raise InputError(f"{path}: not a checkpoint of this project ({type(error).__name__})") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"{path}: not a checkpoint of this project: it holds no named parts")
+    return content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -12,11 +11,11 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.callbacks import LambdaCallback, LearningRateMonitor, ModelCheckpoint, ProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from stt.callbacks import (
-    BeamDecoding,
+    ConfiguredDecoder,
     CurriculumFeedback,
     DomainErrorRatesCallback,
     ForgettingGate,
@@ -24,22 +23,23 @@ from stt.callbacks import (
     LeftOutReport,
     Predictions,
     RankAgreement,
+    SaveConfig,
     Summary,
     Throughput,
     TrainingBar,
     Transcripts,
     WandbRecord,
 )
-from stt.checkpoint import load_recognizer
+from stt.checkpoint import read_checkpoint
 from stt.data.datamodule import SpeechDataModule
 from stt.errors import InputError, exit_with
-from stt.files import written_aside
+from stt.recognition.recognizer import Recognizer
+from stt.registry import class_path, import_packages
 from stt.task import SpeechRecognizer
 from stt.tracking.loggers import DATA_VARIABLE, finish_wandb, run_loggers
-from stt.tracking.wandb_logger import wandb_of
 from stt.transfer import sampling_of, warm_start
 
-# The size `tiny`; a checkpoint's own hyper-parameters, or a config, take their place.
+# The size `tiny`; a config, or a checkpoint's own recognizer, takes their place.
 MODEL_DEFAULTS: dict[str, Any] = {
     "tokenizer": "",
     "normalizer": "plain-1",
@@ -48,28 +48,43 @@ MODEL_DEFAULTS: dict[str, Any] = {
     "augment": {"class_path": "stt.audio.augment.Augmentation"},
     "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3, "fused": True}},
 }
+RESUMABLE = ("callbacks", "loops", "lr_schedulers", "optimizer_states", "pytorch-lightning_version")
 RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
 
 
-class SaveConfig(SaveConfigCallback):
-    """Writes the whole configuration to `<run>/config.yaml` and to W&B."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save when training starts; a test leaves the training's configuration alone."""
-        if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
-            return
-        text = self.parser.dump(self.config, skip_none=False)
-        with written_aside(Path(trainer.default_root_dir) / "config.yaml") as aside:
-            aside.write_text(text, encoding="utf-8")
-        plain = self.parser.dump(self.config, skip_none=False, format="json")
-        logger = wandb_of(trainer.loggers)
-        if logger:
-            configuration = json.loads(plain)
-            logger.attempt(lambda run: run.config.update(configuration, allow_val_change=True))  # type: ignore[no-untyped-call]
-
-
 class SpeechCLI(LightningCLI):
-    """LightningCLI for one model class and one data module class."""
+    """LightningCLI for one model class and one data module class.
+
+    What LightningCLI does with a checkpoint is not done here: it makes objects of whatever classes the file names. Of
+    `--ckpt_path` the recognizer is taken, by its description; all else about a training comes from the command line.
+    """
+
+    resumed: str | None = None
+    loaded: Recognizer | None = None
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, import what `--import` names, and let a checkpoint decide what the recognizer is.
+
+        Raises:
+            InputError: a package or the checkpoint cannot be loaded.
+        """
+        super().parse_arguments(parser, args)
+        name = self.config.subcommand
+        config = self.config[name]
+        packages = config["import"] or []
+        import_packages([packages] if isinstance(packages, str) else packages)
+        if not config.ckpt_path:
+            return
+        self.resumed = config.ckpt_path
+        config.ckpt_path = None
+        self.loaded = Recognizer.load(self.resumed)
+        if name == "fit" and not set(RESUMABLE) <= set(read_checkpoint(self.resumed)):
+            raise InputError(
+                f"{self.resumed}: holds a recognizer but no state of a training to resume; "
+                "to begin with its weights, give it as --model.init_from"
+            )
+        described = parser.parse_object({name: {"model": configured(self.loaded)}}, self.config)
+        config.model = described[name].model
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run folder, the callbacks and the numbers that follow from others."""
@@ -79,14 +94,19 @@ class SpeechCLI(LightningCLI):
             default=None,
             help="folder for all that this run leaves behind (default: runs/TIME)",
         )
+        parser.add_argument(
+            "--import",
+            type=str | list[str] | None,
+            default=None,
+            help="package that registers your own encoders or front ends, for checkpoints that hold them",
+        )
         parser.add_argument("--wandb_project", type=str, default="stt", help="W&B project to log to")
         parser.add_lightning_class_args(GradientClipping, "clip", subclass_mode=True, required=False)
         parser.set_defaults({"clip": {"class_path": "stt.callbacks.GradientClipping"}})
         parser.add_lightning_class_args(Transcripts, "transcripts")
         parser.add_lightning_class_args(ForgettingGate, "forgetting")
-        parser.add_lightning_class_args(BeamDecoding, "beam")
+        parser.add_lightning_class_args(ConfiguredDecoder, "decoder")
         parser.add_lightning_class_args(WandbRecord, "record")
-        parser.add_lightning_class_args(Predictions, "predictions")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -120,16 +140,22 @@ class SpeechCLI(LightningCLI):
             config.return_predictions = False  # they are written as they come; nobody reads them from memory
         for key in ("checkpoint", "last"):
             config[key].dirpath = config[key].dirpath or str(run / "checkpoints")
-        if self.subcommand == "fit" and not config.ckpt_path and (run / "checkpoints" / "last.ckpt").exists():
+        if self.subcommand == "fit":
+            config.ckpt_path = self.resumed
+            config.weights_only = True
+        if self.subcommand == "fit" and not self.resumed and (run / "checkpoints" / "last.ckpt").exists():
             raise InputError(
                 f"{run} already holds a run: give another --run, or go on with --ckpt_path {run}/checkpoints/last.ckpt"
             )
-        if config.ckpt_path and not Path(config.ckpt_path).is_file():
-            raise InputError(f"{config.ckpt_path}: there is no such checkpoint")
         if self.subcommand == "fit" and config.model.init_from and not config.model.tokenizer:
-            config.model.tokenizer = load_recognizer(config.model.init_from).tokenizer.to_string()
-        if self.subcommand != "fit" and not config.ckpt_path:
+            config.model.tokenizer = Recognizer.load(config.model.init_from).tokenizer.to_string()
+        if self.subcommand != "fit" and not self.resumed:
             raise InputError(f"{self.subcommand} needs the checkpoint of a trained model: give --ckpt_path FILE")
+
+    def after_instantiate_classes(self) -> None:
+        """Take the recognizer of the checkpoint, where nothing else of it is wanted."""
+        if self.loaded and self.subcommand != "fit":
+            self.model.recognizer = self.loaded
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer: loggers in the run folder, bf16 where the device has it."""
@@ -144,7 +170,8 @@ class SpeechCLI(LightningCLI):
         if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
             kwargs["callbacks"] = [*given, TrainingBar()]
         trainer = super().instantiate_trainer(**kwargs)
-        always = (DomainErrorRatesCallback, LeftOutReport, CurriculumFeedback, RankAgreement, Throughput, Summary)
+        always = (DomainErrorRatesCallback, LeftOutReport, CurriculumFeedback, RankAgreement)
+        always += (Throughput, Summary, Predictions)
         callbacks: list[Callback] = [kind() for kind in always if not any(isinstance(c, kind) for c in given)]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
@@ -162,6 +189,27 @@ class SpeechCLI(LightningCLI):
         self.datamodule.inherited = sampling_of(parent)
         self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
+    def fit(self, model: LightningModule, **kwargs: Any) -> None:
+        """Train.
+
+        Raises:
+            InputError: the state of the training that the checkpoint holds does not fit this one.
+        """
+        begun: list[str] = []
+        begin = LambdaCallback(
+            on_sanity_check_start=lambda *_: begun.append("check"), on_train_start=lambda *_: begun.append("training")
+        )
+        self.trainer.callbacks.append(begin)  # type: ignore[attr-defined]
+        try:
+            self.trainer.fit(model, **kwargs)
+        except InputError:
+            raise
+        except Exception as error:  # Lightning and torch restore what nobody has checked
+            if begun or not self.resumed:
+                raise
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise InputError(f"{self.resumed}: its training cannot be resumed ({why})") from error
+
     def after_fit(self) -> None:
         """Test the best checkpoint, where there is a test manifest."""
         if not self.config[self.subcommand].data.test:
@@ -175,13 +223,27 @@ class SpeechCLI(LightningCLI):
     def _run_folder(self, config: Any) -> Path:
         if config.run:
             return Path(config.run)
-        if config.ckpt_path and Path(config.ckpt_path).parent.name == "checkpoints":
-            return Path(config.ckpt_path).parent.parent
+        if self.resumed and Path(self.resumed).parent.name == "checkpoints":
+            return Path(self.resumed).parent.parent
         for starter, variable in (("torchrun", "TORCHELASTIC_RUN_ID"), ("SLURM", "SLURM_JOB_ID")):
             if variable in os.environ:
                 raise InputError(f"the processes that {starter} starts must agree on a folder for the run: give --run")
         default = str(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         return Path(os.environ.setdefault(RUN_VARIABLE, default))
+
+
+def configured(recognizer: Recognizer) -> dict[str, Any]:
+    """Say what a recognizer is made of as a configuration of the model does."""
+    description = recognizer.description()
+    parts = {name: (getattr(recognizer, name), description[name]["arguments"]) for name in ("features", "encoder")}
+    return {
+        "tokenizer": description["tokenizer"],
+        "normalizer": description["normalizer"],
+        **{
+            name: {"class_path": class_path(type(part)), "init_args": arguments}
+            for name, (part, arguments) in parts.items()
+        },
+    }
 
 
 def main(args: ArgsType = None) -> None:
@@ -204,6 +266,7 @@ def main(args: ArgsType = None) -> None:
             },
             seed_everything_default=0,
             auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,  # checkpoints describe the recognizer by themselves
             parser_kwargs={"parser_mode": "yaml"},
             args=args,
         )

@@ -1,9 +1,9 @@
-"""The LightningModule: features -> encoder -> CTC head -> loss, hypotheses."""
+"""The LightningModule: a recognizer in training, augmentation -> log_probs -> loss."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,28 +13,32 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from stt.audio.augment import Augmentation
-from stt.audio.features import LogMel
+from stt.audio.features import FrontEnd
 from stt.data.batch import Batch
-from stt.decoding.greedy import Hypothesis, greedy_decode
+from stt.decoding.greedy import greedy_decode
 from stt.errors import InputError
 from stt.host import to_device
 from stt.models import Encoder
 from stt.models.ctc import ctc_losses
-from stt.text.normalize import get_normalizer
+from stt.recognition.description import KEY, description_of
+from stt.recognition.recognizer import Recognizer
+from stt.text.normalize import Normalizer, get_normalizer
 from stt.text.tokenizer import Tokenizer
+
+PREFIX = "recognizer."  # of the names of its weights
 
 
 class SpeechRecognizer(LightningModule):
-    """A CTC speech recognizer that carries its front end, tokenizer and normalizer with it.
+    """Trains a recognizer by CTC.
 
-    Its checkpoints hold everything that recognition needs and load with `weights_only=True`.
+    Its checkpoints describe the recognizer as `Recognizer.save` does, and name the weights in the same way.
     """
 
     def __init__(
         self,
         tokenizer: str,
         normalizer: str,
-        features: LogMel,
+        features: FrontEnd,
         encoder: Encoder,
         augment: Augmentation,
         optimizer: OptimizerCallable,
@@ -58,45 +62,63 @@ class SpeechRecognizer(LightningModule):
             total_steps: optimizer steps after which it has fallen to a hundredth; linked to `trainer.max_steps`.
 
         Raises:
-            InputError: the tokenizer is not readable or the normalizer is not known.
+            InputError: the tokenizer is not readable, the normalizer is not known, or no checkpoint could name the
+                front end or the encoder.
         """
         super().__init__()
-        self.save_hyperparameters()
-        self.tokenizer = Tokenizer.load(tokenizer)
-        self.normalizer = get_normalizer(normalizer)
-        self.features = features
+        self.recognizer = Recognizer(features, encoder, Tokenizer.load(tokenizer), get_normalizer(normalizer))
         self.augment = augment
-        self.encoder = encoder
-        self.head = nn.Linear(encoder.d_model, self.tokenizer.vocab_size)
         self.make_optimizer = optimizer
+        self.init_from = init_from
+        self.compiled = compile
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
-        self.train_domains: list[str] = []
         self.parent_domains: list[str] = []  # what `init_from` was trained on
         self._seed: int | None = None  # of what is drawn on the device while training
+        # The weights are called in a checkpoint as they are in the recognizer: nothing tells who wrote it.
+        self.register_state_dict_post_hook(_drop_prefix)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_add_prefix)  # type: ignore[no-untyped-call]
 
     def setup(self, stage: str) -> None:
         """Before training, read what the augmentation needs, and compile the encoder where that is asked for."""
         if stage != "fit":
             return
         self.augment.prepare(self.sample_rate)
-        if self.hparams["compile"]:
-            self.encoder.compile(dynamic=True)  # in place, so that the names of its weights stay what they are
+        if self.compiled:
+            self.recognizer.encoder.compile(dynamic=True)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Pieces that the head tells apart."""
+        return self.recognizer.tokenizer
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """Of the texts."""
+        return self.recognizer.normalizer
 
     @property
     def sample_rate(self) -> int:
         """Rate of the waveforms, Hz."""
-        return self.features.sample_rate
+        return self.recognizer.sample_rate
 
     @property
     def frame_seconds(self) -> float:
         """Length of an output frame, seconds."""
-        one_minute = torch.tensor([60 * self.sample_rate])
-        return 60.0 / int(self.output_lengths(one_minute))
+        return self.recognizer.frame_seconds
+
+    @property
+    def train_domains(self) -> list[str]:
+        """Domains that the recognizer was or is trained on."""
+        return self.recognizer.train_domains
+
+    @train_domains.setter
+    def train_domains(self, domains: list[str]) -> None:
+        self.recognizer.train_domains = domains
 
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Output frames (batch,) for so many samples (batch,)."""
-        return self.encoder.output_lengths(self.features.output_lengths(samples))
+        return self.recognizer.output_lengths(samples)
 
     def forward(self, waveforms: Tensor, lengths: Tensor, strengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Turn waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,).
@@ -106,16 +128,8 @@ class SpeechRecognizer(LightningModule):
         if strengths is None:
             strengths = torch.zeros(len(waveforms))
         waveforms = self.augment.waveforms(waveforms, lengths, strengths)
-        x, frames = self.features(waveforms, lengths)
-        x = self.augment.features(x, frames, strengths)
-        x, frames = self.encoder(x, frames)
-        return torch.log_softmax(self.head(x).float(), dim=-1), frames
-
-    @torch.inference_mode()
-    def transcribe(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        """Recognize waveforms (batch, sample) of `lengths` samples."""
-        log_probs, frames = self(waveforms, lengths)
-        return greedy_decode(log_probs, frames, self.tokenizer)
+        x, frames = self.recognizer.features(waveforms, lengths)
+        return self.recognizer.log_probs(self.augment.features(x, frames, strengths), frames)
 
     def losses(self, log_probs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """CTC losses per token (batch,), and, on the host, which of them count (batch,).
@@ -191,9 +205,8 @@ class SpeechRecognizer(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the tokenizer itself in place of its path, and say what the model was trained on."""
-        checkpoint["hyper_parameters"]["tokenizer"] = self.tokenizer.to_string()
-        checkpoint["train_domains"] = self.train_domains
+        """Describe the recognizer, so that the checkpoint is all that recognition needs."""
+        checkpoint[KEY] = self.recognizer.description()
         checkpoint["seed"] = self._seed
         checkpoint["parent_domains"] = self.parent_domains
 
@@ -203,11 +216,23 @@ class SpeechRecognizer(LightningModule):
         Raises:
             InputError: the checkpoint was trained with another tokenizer than this model has.
         """
-        if Tokenizer.load(checkpoint["hyper_parameters"]["tokenizer"]).content_hash != self.tokenizer.content_hash:
+        description = description_of(checkpoint)
+        if Tokenizer.from_string(description["tokenizer"]).content_hash != self.tokenizer.content_hash:
             raise InputError("the checkpoint was trained with another tokenizer than the one configured")
-        self.train_domains = checkpoint["train_domains"]
+        self.train_domains = description["train_domains"]
         self._seed = checkpoint.get("seed")
-        self.parent_domains = checkpoint.get("parent_domains", [])  # older checkpoints do not know it
+        self.parent_domains = checkpoint.get("parent_domains", [])  # nothing that `Recognizer.save` writes
+
+
+def _drop_prefix(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+    for name in [name for name in state if name.startswith(prefix + PREFIX)]:
+        state[prefix + name.removeprefix(prefix + PREFIX)] = state.pop(name)
+
+
+def _add_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    parts = {f"{prefix}{part}" for part, _ in cast(SpeechRecognizer, module).recognizer.named_children()}
+    for name in [name for name in state if name.rpartition(".")[0].startswith(tuple(parts))]:
+        state[prefix + PREFIX + name.removeprefix(prefix)] = state.pop(name)
 
 
 def step_seed(seed: int, number: int, rank: int) -> int:

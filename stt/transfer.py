@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stt.checkpoint import load_recognizer
+from stt.checkpoint import read_checkpoint
 from stt.data.datamodule import to_arrays
 from stt.errors import InputError
+from stt.recognition.recognizer import Recognizer
 from stt.task import SpeechRecognizer
 
 HEAD = "head."
@@ -25,27 +26,29 @@ def warm_start(model: SpeechRecognizer, path: Path | str) -> str:
     Raises:
         InputError: the file is not a checkpoint of this project, or its front end or encoder is another one.
     """
-    parent = load_recognizer(path)
-    _check_network(model, parent, path)
-    theirs, ours = parent.state_dict(), model.state_dict()
-    if parent.tokenizer.content_hash == model.tokenizer.content_hash:
+    parent, child = Recognizer.load(path), model.recognizer
+    _check_network(child, parent, path)
+    theirs, ours = parent.state_dict(), child.state_dict()
+    if parent.tokenizer.content_hash == child.tokenizer.content_hash:
         said = "the tokenizer is the same"
         head = theirs
     else:
-        head, known = mapped_head(ours, theirs, model.tokenizer.pieces, parent.tokenizer.pieces)
+        head, known = mapped_head(ours, theirs, child.tokenizer.pieces, parent.tokenizer.pieces)
         said = (
-            f"another tokenizer: {known} of its {model.tokenizer.vocab_size} pieces are known there, "
+            f"another tokenizer: {known} of its {child.tokenizer.vocab_size} pieces are known there, "
             "the others begin anew"
         )
-    model.load_state_dict({**theirs, **{name: value for name, value in head.items() if name.startswith(HEAD)}})
+    child.load_state_dict({**theirs, **{name: value for name, value in head.items() if name.startswith(HEAD)}})
     model.parent_domains = list(parent.train_domains)
     return f"weights of {path}; {said}"
 
 
 def sampling_of(path: Path | str) -> dict[str, Any]:
     """State of the sampler in a checkpoint; empty where there is none."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(to_arrays(checkpoint.get("SpeechDataModule", {}).get("stream", {}).get("sampler", {})))
+    state: Any = read_checkpoint(path)
+    for name in ("SpeechDataModule", "stream", "sampler"):
+        state = state.get(name) if isinstance(state, dict) else None
+    return dict(to_arrays(state)) if isinstance(state, dict) else {}
 
 
 def mapped_head(
@@ -66,13 +69,16 @@ def mapped_head(
     return head, len(known)
 
 
-def _check_network(model: SpeechRecognizer, parent: SpeechRecognizer, path: Path | str) -> None:
-    for name in ("sample_rate", "hop_length", "n_fft", "n_mels"):
-        here, there = getattr(model.features, name), getattr(parent.features, name)
+def _check_network(child: Recognizer, parent: Recognizer, path: Path | str) -> None:
+    theirs, ours = (one.description()["features"] for one in (parent, child))
+    if theirs["class"] != ours["class"]:
+        raise InputError(f"{path}: another front end: {theirs['class']} there and {ours['class']} here")
+    for name, here in ours["arguments"].items():
+        there = theirs["arguments"].get(name)
         if here != there:
             raise InputError(f"{path}: another front end: {name} is {there} there and {here} here")
-    theirs, ours = parent.encoder.state_dict(), model.encoder.state_dict()
-    for name in dict.fromkeys([*ours, *theirs]):
-        here, there = (tuple(state[name].shape) if name in state else "missing" for state in (ours, theirs))
+    shapes = [{name: tuple(value.shape) for name, value in one.encoder.state_dict().items()} for one in (parent, child)]
+    for name in dict.fromkeys([*shapes[1], *shapes[0]]):
+        there, here = (one.get(name, "missing") for one in shapes)
         if here != there:
             raise InputError(f"{path}: another network: encoder.{name} is {there} there and {here} here")

@@ -246,8 +246,6 @@ def test_a_checkpoint_with_another_tokenizer_is_refused(
     other = tmp_path / "other.model"
     other.write_bytes(train_tokenizer(["ed cb", "ba dc", "e a"] * 3, 8).model)
     checkpoint = trained / "checkpoints" / "last.ckpt"
-    model = torch.load(checkpoint, weights_only=True)
-    assert model["hyper_parameters"]["tokenizer"]
     # The checkpoint's own tokenizer wins over the one named on the command line.
     args = ["test", f"--ckpt_path={checkpoint}", f"--model.tokenizer={other}", f"--run={tmp_path / 'r'}"]
     main([*args, f"--data.test={next(a for a in fit_args if 'data.train' in a).split('=')[1]}", "--data.num_workers=0"])

@@ -47,7 +47,7 @@ def test_a_handful_of_utterances_is_learned_by_heart(model: SpeechRecognizer) ->
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     model.eval()
-    assert [hypothesis.text for hypothesis in model.transcribe(batch.waveforms, batch.lengths)] == texts
+    assert [hypothesis.text for hypothesis in model.recognizer.recognize(batch.waveforms, batch.lengths)] == texts
 
 
 def test_the_log_probabilities_do_not_depend_on_the_batch(model: SpeechRecognizer) -> None:
@@ -89,7 +89,7 @@ def test_any_audio_can_be_trained_on_alone_at_full_strength(
 ) -> None:
     torch.manual_seed(0)
     if network != "conv_transformer":
-        model.encoder = (
+        model.recognizer.encoder = (
             DeepSpeech2(32, (4, 4, 6), cells=64, recurrent_layers=2)
             if network == "deep_speech_2"
             else Wav2Letter(32, (8, 8, 64), (47, 7, 31), (2, 2, 2))

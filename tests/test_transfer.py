@@ -60,7 +60,7 @@ def test_another_tokenizer_of_the_same_size_keeps_only_the_pieces_that_both_have
     theirs = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     for i, piece in enumerate(new):
         expected = theirs["head.weight"][old.index(piece)] if piece in old else fresh["head.weight"][i]
-        assert torch.equal(model.head.weight[i], expected), piece
+        assert torch.equal(model.recognizer.head.weight[i], expected), piece
     assert torch.equal(model.state_dict()["encoder.project.weight"], theirs["encoder.project.weight"])
 
 
@@ -133,7 +133,7 @@ def test_fine_tuning_begins_with_what_the_parent_can_do_and_keeps_its_domains(
     assert "forgetting/cer/third" not in curves
     state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["parent_domains"] == ["high", "low"]
-    assert state["train_domains"] == ["high", "low", "third"]
+    assert state["recognizer"]["train_domains"] == ["high", "low", "third"]
     # A run that goes on goes on from its own weights, and still knows what the parent could do.
     main(
         [

@@ -7,9 +7,28 @@ import torchaudio
 from torch import Tensor, nn
 
 from stt.audio.masking import length_mask
+from stt.registry import register
 
 
-class LogMel(nn.Module):
+class FrontEnd(nn.Module):
+    """What a recognizer expects of a front end: subclass it, register it, name it in a config."""
+
+    sample_rate: int
+    """Rate of the waveforms, Hz."""
+    n_mels: int
+    """Size of a feature frame."""
+
+    def output_lengths(self, samples: Tensor) -> Tensor:
+        """Feature frames (batch,) that come out of so many samples (batch,)."""
+        raise NotImplementedError
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn waveforms (batch, sample) into features (batch, frame, mel) and their lengths (batch,)."""
+        raise NotImplementedError
+
+
+@register
+class LogMel(FrontEnd):
     """Log-mel spectrogram, normalized per utterance and mel band over the utterance's real frames.
 
     The signal is padded with zeros, not reflected: a reflection at the end of a short utterance

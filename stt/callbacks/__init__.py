@@ -1,7 +1,7 @@
 """Callbacks that a config can name."""
 
-from stt.callbacks.beam_decoding import BeamDecoding
 from stt.callbacks.clipping import GradientClipping, PercentileClipping
+from stt.callbacks.configured_decoder import ConfiguredDecoder
 from stt.callbacks.curriculum_feedback import CurriculumFeedback
 from stt.callbacks.error_rates import DomainErrorRatesCallback
 from stt.callbacks.forgetting import ForgettingGate
@@ -9,6 +9,7 @@ from stt.callbacks.freezing import Freezing
 from stt.callbacks.left_out import LeftOutReport
 from stt.callbacks.predictions import Predictions
 from stt.callbacks.rank_agreement import RankAgreement
+from stt.callbacks.save_config import SaveConfig
 from stt.callbacks.step_times import StepTimes
 from stt.callbacks.summary import Summary
 from stt.callbacks.throughput import Throughput
@@ -17,7 +18,7 @@ from stt.callbacks.transcripts import Transcripts
 from stt.callbacks.wandb_record import WandbRecord
 
 __all__ = [
-    "BeamDecoding",
+    "ConfiguredDecoder",
     "CurriculumFeedback",
     "DomainErrorRatesCallback",
     "ForgettingGate",
@@ -27,6 +28,7 @@ __all__ = [
     "PercentileClipping",
     "Predictions",
     "RankAgreement",
+    "SaveConfig",
     "StepTimes",
     "Summary",
     "Throughput",

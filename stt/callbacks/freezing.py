@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 from torch.optim import Optimizer
 
 from stt.data.batch import Batch
 from stt.errors import InputError
+from stt.task import SpeechRecognizer
 
 
 class Freezing(Callback):
@@ -29,7 +32,7 @@ class Freezing(Callback):
         Raises:
             InputError: there is no such part.
         """
-        known = dict(pl_module.named_modules())
+        known = dict(cast(SpeechRecognizer, pl_module).recognizer.named_modules())
         for part in self.parts:
             if part not in known:
                 raise InputError(f"there is no part {part} to freeze; there is {', '.join(_top(known))}")

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stt.data.batch import Batch
 from stt.files import written_aside
+from stt.recognition.recognizer import Recognizer
 from stt.task import SpeechRecognizer
 
 PHASES = ("waiting", "augmentation", "features", "forward", "backward", "clipping", "optimizer", "metrics")
@@ -51,7 +52,7 @@ class StepTimes(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Go to the end of the callbacks, whose work is to be measured, and look at the model's size."""
         trainer.callbacks = [c for c in trainer.callbacks if c is not self] + [self]  # type: ignore[attr-defined]
-        self._model = size(cast(SpeechRecognizer, pl_module))
+        self._model = size(cast(SpeechRecognizer, pl_module).recognizer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hook into the parts of the step that have no hook of Lightning's."""
@@ -59,8 +60,8 @@ class StepTimes(Callback):
         self._cuda = model.device.type == "cuda"
         model.augment.waveforms = self._timed("augmentation", model.augment.waveforms)  # type: ignore[method-assign]
         model.augment.features = self._timed("augmentation", model.augment.features)  # type: ignore[method-assign]
-        model.features.register_forward_pre_hook(lambda *_: self._mark("forward"))
-        model.features.register_forward_hook(lambda *_: self._mark("features"))
+        model.recognizer.features.register_forward_pre_hook(lambda *_: self._mark("forward"))
+        model.recognizer.features.register_forward_hook(lambda *_: self._mark("features"))
         trainer.optimizers[0].register_step_post_hook(lambda *_: self._mark("optimizer"))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
@@ -103,7 +104,7 @@ class StepTimes(Callback):
             "device": torch.cuda.get_device_name() if self._cuda else "cpu",
             "threads": torch.get_num_threads(),
             "precision": str(trainer.precision),
-            "compiled": bool(cast(SpeechRecognizer, pl_module).hparams["compile"]),
+            "compiled": bool(cast(SpeechRecognizer, pl_module).compiled),
             **self._model,
             "steps": self._steps,
             "audio_seconds_per_step": round(self._audio_seconds / self._steps, 2),
@@ -181,7 +182,7 @@ def elapsed(before: Clock, after: Clock) -> float:
     return float(before.elapsed_time(after))
 
 
-def size(model: SpeechRecognizer) -> dict[str, float]:
+def size(model: Recognizer) -> dict[str, float]:
     """Parameters, and multiply-adds of the network for a second of audio."""
     seconds = 10
     audio = torch.zeros(1, seconds * model.sample_rate)

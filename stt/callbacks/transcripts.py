@@ -9,13 +9,13 @@ from typing import Any, cast
 import jiwer
 from lightning import LightningModule, Trainer
 
-from stt.audio.levels import level_range
 from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch
 from stt.data.datamodule import SpeechDataModule
 from stt.files import written_aside
 from stt.metrics.recognized import Recognized, first_of_each_domain, recognized_file, worst, write_recognized
 from stt.ranks import gathered
+from stt.recognition.evaluate import recognized_of
 from stt.task import SpeechRecognizer
 from stt.tracking.tables import utterance_table
 from stt.tracking.wandb_logger import wandb_of
@@ -43,22 +43,8 @@ class Transcripts(Evaluation):
         datamodule = cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         manifest = datamodule.datasets[split].manifest
         rate = cast(SpeechRecognizer, pl_module).sample_rate
-        ranges = level_range(batch.waveforms, batch.lengths, rate).tolist()
-        for i, (row, hypothesis) in enumerate(zip(batch.rows, outputs["hypotheses"], strict=True)):
-            self._seen.append(
-                Recognized(
-                    row + 1,
-                    batch.names[i],
-                    batch.domains[i],
-                    str(manifest.audio(row).absolute()),  # who reads it may stand in another folder
-                    manifest.offset(row),
-                    batch.seconds[i],
-                    ranges[i],
-                    batch.references[i],
-                    hypothesis.text,
-                    hypothesis.confidence,
-                )
-            )
+        found = [(hypothesis.text, hypothesis.confidence) for hypothesis in outputs["hypotheses"]]
+        self._seen += recognized_of(manifest, batch, rate, found)
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Write everything, the samples of a validation, and the table."""

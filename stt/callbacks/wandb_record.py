@@ -61,7 +61,7 @@ class WandbRecord(Callback):
         logger.attempt(lambda run: _send_model(run, Path(best), metadata))
 
     def _send_origin(self, run: wandb.Run, model: SpeechRecognizer, datamodule: SpeechDataModule) -> None:
-        parent = model.hparams["init_from"]
+        parent = model.init_from
         self._origin = {
             "git": commit_of(ROOT),
             "data": {split: data_card(dataset.manifest) for split, dataset in datamodule.datasets.items()},

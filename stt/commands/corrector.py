@@ -31,10 +31,10 @@ def train(
     seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,
 ) -> None:
     """Train a small sequence-to-sequence network on a model's errors, and on texts with such errors made in them."""
-    from stt.checkpoint import load_recognizer  # these take seconds to import, which --help should not
-    from stt.corrector.train import train_corrector
+    from stt.corrector.train import train_corrector  # these take seconds to import, which --help should not
+    from stt.recognition.recognizer import load
 
-    model = load_recognizer(checkpoint, device)
+    model = load(checkpoint, device)
     normalized = [found.text for found in map(model.normalizer, lines_of(texts or [])) if not found.refused]
     speech = (read_manifest(manifest), read_manifest(validate))
     trained = train_corrector(model, *speech, normalized, out, steps, most=utterances, seed=seed)

@@ -60,17 +60,17 @@ def tune(
     import matplotlib as mpl
 
     mpl.use("agg")
-    from stt.checkpoint import load_recognizer  # all of these take seconds to import, which --help should not
-    from stt.decoding.beam import BeamOptions
+    from stt.decoding.options import BeamOptions  # all of these take seconds to import, which --help should not
     from stt.inference.tuning import tune as search
+    from stt.recognition.recognizer import load
     from stt.reports.tuning import draw_tuning
 
-    model = load_recognizer(checkpoint, device)
+    model = load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
     found = search(model, read_manifest(manifest), options, most=utterances)
     chosen = {name: value for name, value in asdict(found.options).items() if name != "hot_words"}
     with written_aside(out) as aside:
-        aside.write_text(yaml.safe_dump({"beam": {"options": chosen}}, sort_keys=False), encoding="utf-8")
+        aside.write_text(yaml.safe_dump({"decoder": {"beam": chosen}}, sort_keys=False), encoding="utf-8")
     picture = out.with_suffix(".png")
     with written_aside(picture) as aside:
         drawn = draw_tuning(found.alphas, found.betas, found.wers, found.widths, found.greedy)

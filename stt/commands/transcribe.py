@@ -19,7 +19,7 @@ def transcribe(
     files: list[Path],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line a file, with times and confidence")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda ...; default: a GPU where there is one")] = None,
-    beam: Annotated[Path | None, typer.Option(help="search as `lm tune` has found best: its configuration")] = None,
+    decoder: Annotated[Path | None, typer.Option(help="configuration of the decoder, such as `lm tune` writes")] = None,
     lm: Annotated[Path | None, typer.Option(help="search with a language model of `lm train`")] = None,
     alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
     beta: Annotated[float | None, typer.Option(help="reward of each word")] = None,
@@ -28,17 +28,20 @@ def transcribe(
     corrector: Annotated[Path | None, typer.Option(help="rewrite the text by a corrector of `corrector train`")] = None,
 ) -> None:
     """Print the text of audio files: any format that libsndfile reads, any rate, mono or stereo."""
-    from stt.decoding.beam import read_options
-    from stt.inference.transcriber import Transcriber  # takes seconds to import, which --help should not
+    from stt.decoding.options import read_options  # these take seconds to import, which --help should not
+    from stt.recognition.decoders import build_decoder
+    from stt.recognition.recognizer import load, preferred_device
 
     given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
     given["hot_words"] = tuple(hot_word) if hot_word else None
-    options = read_options(beam, **{name: value for name, value in given.items() if value is not None})
-    transcriber = Transcriber(checkpoint, device, options, corrector)
+    beam = {name: value for name, value in given.items() if value is not None}
+    options = read_options(decoder, corrector, **beam)
+    recognizer = load(checkpoint, device or preferred_device())
+    decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
     failed = 0
     for path in track(files, "transcribing"):
         try:
-            transcript = transcriber.transcribe(path)
+            transcript = recognizer.transcribe(path, decoder=decode)
         except InputError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -49,7 +52,7 @@ def transcribe(
                 "text": transcript.text,
                 "duration": round(transcript.duration, 3),
                 "confidence": round(transcript.confidence, 4),
-                "normalizer": transcriber.model.normalizer.name,
+                "normalizer": recognizer.normalizer.name,
                 "words": [
                     {
                         name: round(value, 4) if isinstance(value, float) else value

@@ -14,20 +14,16 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from torch.utils.data import DataLoader, IterableDataset
 
+from stt.checkpoint import read_checkpoint
 from stt.corpus.manifest import Manifest
-from stt.corrector.corrector import BATCH, Corrector, Pair
+from stt.corrector.corrector import BATCH, Corrector
 from stt.corrector.corrupt import Corruptor
-from stt.data.batch import Utterance, collate
-from stt.data.dataset import UtteranceDataset
-from stt.data.loader import sorted_batches
+from stt.corrector.task import CorrectorTraining, Pair
 from stt.errors import InputError
-from stt.files import written_aside
 from stt.metrics.confusions import confusions
-from stt.progress import track
-from stt.sampling.base import SampledRow
-from stt.task import SpeechRecognizer
+from stt.recognition.evaluate import Output, compute_outputs
+from stt.recognition.recognizer import Recognizer
 
-BATCH_SECONDS = 120.0
 RATES = (0.0, 2.0)  # of corruption, against the recognizer's own: from nothing to twice as much
 
 
@@ -41,9 +37,8 @@ class Trained:
     left_out: int
 
 
-@torch.inference_mode()
 def recognized_pairs(
-    model: SpeechRecognizer, manifest: Manifest, strength: float = 0.0, most: int | None = None, seed: int = 0
+    model: Recognizer, manifest: Manifest, strength: float = 0.0, most: int | None = None, seed: int = 0
 ) -> tuple[list[Pair], int]:
     """What a model understands of a manifest, distorted by a strength of the augmentation, and what was said.
 
@@ -59,19 +54,9 @@ def recognized_pairs(
     Returns:
         The pairs, and how many utterances were left out because they cannot be read or written in the tokenizer.
     """
-    dataset = UtteranceDataset(manifest, model, training=False)
-    rows = np.concatenate([rows[:most] for rows in manifest.rows_by_domain()])
-    pairs: list[Pair] = []
-    left_out = 0
-    for places in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
-        items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[places].tolist()]
-        good = [item for item in items if isinstance(item, Utterance) and item.tokens]
-        left_out += len(items) - len(good)
-        if good:
-            batch = collate(good).to(model.device)
-            texts = [hypothesis.text for hypothesis in model.transcribe(batch.waveforms, batch.lengths)]
-            pairs += zip(texts, batch.references, strict=True)
-    return pairs, left_out
+    outputs = list(compute_outputs(model, manifest, most, strength, seed))
+    good = [one for one in outputs if isinstance(one, Output) and one.utterance.tokens]
+    return [(one.greedy.text, one.utterance.reference) for one in good], len(outputs) - len(good)
 
 
 class Draws(IterableDataset[list[Pair]]):
@@ -95,7 +80,7 @@ class Draws(IterableDataset[list[Pair]]):
 
 
 def train_corrector(
-    model: SpeechRecognizer,
+    model: Recognizer,
     train: Manifest,
     validate: Manifest,
     texts: Sequence[str],
@@ -135,7 +120,8 @@ def train_corrector(
     usable = [text for text in texts if text and set(text) <= alphabet]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its greeting is for trainings of one's own
     torch.manual_seed(seed)
-    corrector = Corrector(model.tokenizer.to_string(), model.normalizer.name, total_steps=steps)
+    corrector = Corrector(model.tokenizer.to_string(), model.normalizer.name)
+    task = CorrectorTraining(corrector, total_steps=steps)
     with tempfile.TemporaryDirectory() as folder:
         best = ModelCheckpoint(folder, monitor="val/wer", save_weights_only=True)
         trainer = Trainer(
@@ -152,12 +138,12 @@ def train_corrector(
         )
         batches = [held_out[i : i + 4 * BATCH] for i in range(0, len(held_out), 4 * BATCH)]
         trainer.fit(
-            corrector,
+            task,
             DataLoader(Draws(pairs, [*said, *usable], seed), batch_size=None),
             DataLoader(batches, batch_size=None),  # type: ignore[arg-type]
         )
         before = float(trainer.callback_metrics["val/wer_before"])
         assert best.best_model_score is not None
-        with written_aside(out) as aside:
-            aside.write_bytes(Path(best.best_model_path).read_bytes())
+        task.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
+    corrector.save(out)
     return Trained(before, float(best.best_model_score), len(pairs), left_out + lost)

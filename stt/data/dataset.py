@@ -20,13 +20,18 @@ from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer
 
 
-class SpeechModel(Protocol):
-    """What the data needs to know of the model, so that a checkpoint decides and not a second config."""
+class Reader(Protocol):
+    """What reading needs to know of a recognizer, so that a checkpoint decides and not a second config."""
 
-    tokenizer: Tokenizer
-    normalizer: Normalizer
-    augment: Augmentation
-    train_domains: list[str]
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Pieces that texts are written in."""
+        ...
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """Of the texts."""
+        ...
 
     @property
     def sample_rate(self) -> int:
@@ -43,10 +48,17 @@ class SpeechModel(Protocol):
         ...
 
 
+class SpeechModel(Reader, Protocol):
+    """What training needs to know beside that."""
+
+    augment: Augmentation
+    train_domains: list[str]
+
+
 class UtteranceDataset(Dataset[Utterance | LeftOut]):
     """Rows of a manifest; what cannot be used comes back as `LeftOut`, never as an exception."""
 
-    def __init__(self, manifest: Manifest, model: SpeechModel, training: bool) -> None:
+    def __init__(self, manifest: Manifest, model: Reader, training: bool) -> None:
         """Set up reading.
 
         Args:

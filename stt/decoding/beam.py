@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import kenlm
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Word
 from stt.decoding.language_model import description_of
+from stt.decoding.options import BeamOptions
 from stt.decoding.prefixes import PrefixTree, Scorer, WordModel
 from stt.decoding.search import Beam, search
 from stt.errors import InputError
 from stt.text.tokenizer import Tokenizer
 
 
-@dataclass(frozen=True)
-class BeamOptions:
-    """How to search; `lm tune` finds alpha, beta and the width for a language model."""
-
-    lm: str | None = None  # binary of `lm train`; None: by the acoustics alone
-    alpha: float = 0.5  # weight of the language model's natural logarithms
-    beta: float = 1.0  # reward of each word, against a language model's liking for few
-    beam_width: int = 50
-    token_min_logp: float = -8.0  # tokens less likely than this are not followed, the best of a frame excepted
-    beam_prune_logp: float = -8.0  # nor are beams so much worse than the best
-    unknown_score: float = -10.0  # of a word that the language model does not know, or its beginning
-    hot_words: tuple[str, ...] = ()
-    hot_weight: float = 10.0
-
-
-def read_options(path: Path | None = None, **changed: Any) -> BeamOptions | None:
-    """Read the options of a configuration (`beam.options`), some of them changed; None if there is nothing of either.
-
-    Raises:
-        InputError: the file is missing, or is not such a configuration.
-    """
-    options: dict[str, Any] = {}
-    if path is not None:
-        if not path.is_file():
-            raise InputError(f"{path}: there is no such configuration; `lm tune` writes one")
-        try:
-            options = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["beam"]["options"])
-            BeamOptions(**options)
-        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: not a configuration of a beam search (beam.options): {error}") from error
-    return BeamOptions(**(options | changed)) if options or changed else None
-
-
-class BeamSearch:
+class BeamSearch(Decoder):
     """Decodes one utterance after the other; not to be shared between processes."""
 
     def __init__(self, tokenizer: Tokenizer, normalizer: str, options: BeamOptions) -> None:
@@ -99,6 +65,10 @@ class BeamSearch:
             confidence = float(weights[has].sum())
             words.append(Word(word, start + first * frame_seconds, start + last * frame_seconds, confidence))
         return words
+
+    def text(self, log_probs: npt.NDArray[np.float32]) -> str:
+        """Give the best text, without the beams that only confidences are made of."""
+        return self.beams(log_probs)[0].text
 
 
 def _load(options: BeamOptions, tokenizer: Tokenizer, normalizer: str) -> WordModel:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,19 @@ from stt.metrics.alignment import align_words
 from stt.text.tokenizer import Tokenizer
 
 
-class Decoder(Protocol):
+class Decoder(ABC):
     """Decodes one utterance after the other."""
 
+    @abstractmethod
     def words(self, log_probs: npt.NDArray[np.float32], frame_seconds: float, start: float = 0.0) -> list[Word]:
         """Give the words of log_probs (frame, vocab) with times (`start` seconds added) and confidences."""
-        ...
+
+    def text(self, log_probs: npt.NDArray[np.float32]) -> str:
+        """Give the text of log_probs (frame, vocab), where nobody asks for times."""
+        return " ".join(word.text for word in self.words(log_probs, frame_seconds=1.0))
 
 
-class Greedy:
+class Greedy(Decoder):
     """Takes the best token of every frame."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -36,7 +40,7 @@ class Greedy:
         return words_of(hypothesis, self.tokenizer, frame_seconds, start)
 
 
-class Corrected:
+class Corrected(Decoder):
     """Lets a corrector rewrite what another decoder has found."""
 
     def __init__(self, decoder: Decoder, correct: Callable[[list[str]], list[str]]) -> None:
@@ -49,6 +53,10 @@ class Corrected:
         words = self.decoder.words(log_probs, frame_seconds, start)
         (text,) = self.correct([" ".join(word.text for word in words)])
         return retimed(words, text)
+
+    def text(self, log_probs: npt.NDArray[np.float32]) -> str:
+        """Give the corrected text."""
+        return self.correct([self.decoder.text(log_probs)])[0]
 
 
 def retimed(words: list[Word], text: str) -> list[Word]:

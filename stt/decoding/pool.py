@@ -1,72 +1,74 @@
-"""Beam search on all cores, in processes that work while the device computes the next batch."""
+"""Decoding on all cores, in processes that work while the device computes the next batch."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from stt.decoding.beam import BeamOptions, BeamSearch
+from stt.decoding.decoder import Decoder
 from stt.text.tokenizer import Tokenizer
 
-_search: BeamSearch  # of a worker process
+Result = TypeVar("Result")
+BuildDecoder = Callable[[Tokenizer, str], Decoder]  # for a tokenizer and the name of a normalizer; can be pickled
 
-
-class Setting(NamedTuple):
-    """What can be changed from one utterance to the next."""
-
-    alpha: float
-    beta: float
-    beam_width: int
+_decoder: Decoder  # of a worker process
 
 
 class DecodingPool:
-    """Processes with a search each, started when the first utterance comes."""
+    """Processes with a decoder each, started when the first utterance comes."""
 
     def __init__(
-        self, tokenizer: Tokenizer, normalizer: str, options: BeamOptions, num_workers: int | None = None
+        self, build: BuildDecoder, tokenizer: Tokenizer, normalizer: str, num_workers: int | None = None
     ) -> None:
-        """Set up; a search is built here as well, so that what is wrong with the options is said at once.
+        """Set up; a decoder is built here as well, so that what is wrong with its options is said at once.
+
+        Args:
+            build: makes a decoder, in each process.
+            tokenizer: of the recognizer.
+            normalizer: name of that of the recognizer.
+            num_workers: processes; None takes all cores.
 
         Raises:
-            InputError: as `BeamSearch`.
+            InputError: as `build`.
         """
-        BeamSearch(tokenizer, normalizer, options)
-        self.options = options
+        build(tokenizer, normalizer)
         # Spawned: a fork of a process with threads and a device in it may hang.
         self._pool = ProcessPoolExecutor(
             num_workers or os.cpu_count() or 1,
             multiprocessing.get_context("spawn"),
             _start,
-            (tokenizer.to_string(), normalizer, options),
+            (build, tokenizer.to_string(), normalizer),
         )
 
-    def submit(
-        self, log_probs: npt.NDArray[np.float32], settings: Sequence[Setting] | None = None
-    ) -> Future[list[str]]:
-        """Decode log_probs (frame, vocab) with each of the settings, or with that of the options."""
-        options = self.options
-        own = [Setting(options.alpha, options.beta, options.beam_width)]
-        return self._pool.submit(_decode, log_probs, own if settings is None else list(settings))
+    def submit(self, log_probs: npt.NDArray[np.float32]) -> Future[str]:
+        """Decode log_probs (frame, vocab) to a text."""
+        return self.ask(_text, log_probs)
+
+    def ask(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Call a function of a decoder and these arguments in one of the processes."""
+        return self._pool.submit(_call, function, *arguments)
 
     def close(self) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
 
 
-def _start(tokenizer: str, normalizer: str, options: BeamOptions) -> None:
-    global _search
-    _search = BeamSearch(Tokenizer.load(tokenizer), normalizer, options)
+def _start(build: BuildDecoder, tokenizer: str, normalizer: str) -> None:
+    global _decoder
+    torch.set_num_threads(1)  # the processes are the parallelism
+    _decoder = build(Tokenizer.from_string(tokenizer), normalizer)
 
 
-def _decode(log_probs: npt.NDArray[np.float32], settings: list[Setting]) -> list[str]:
-    texts = []
-    for alpha, beta, beam_width in settings:
-        _search.reset(alpha, beta)
-        texts.append(_search.beams(log_probs, beam_width)[0].text)
-    return texts
+def _call(function: Callable[..., Result], *arguments: Any) -> Result:
+    return function(_decoder, *arguments)
+
+
+def _text(decoder: Decoder, log_probs: npt.NDArray[np.float32]) -> str:
+    return decoder.text(log_probs)

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from stt.corpus.manifest import Manifest
-from stt.data.batch import Utterance, collate
-from stt.data.dataset import UtteranceDataset
-from stt.data.loader import sorted_batches
-from stt.decoding.beam import BeamOptions
-from stt.decoding.greedy import greedy_decode
-from stt.decoding.pool import DecodingPool, Setting
+from stt.decoding.beam import BeamSearch
+from stt.decoding.options import BeamOptions, DecoderOptions
+from stt.decoding.pool import DecodingPool
 from stt.errors import InputError
-from stt.metrics.error_rate import DomainErrorRates, ErrorRate, mean_over_domains
+from stt.metrics.error_rate import mean_over_domains
 from stt.progress import track
-from stt.task import SpeechRecognizer
+from stt.recognition.decoders import build_decoder
+from stt.recognition.evaluate import Output, rates_of_outputs, readable_outputs
+from stt.recognition.recognizer import Recognizer
 
 ALPHAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
 BETAS = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.5)
 WIDTHS = (10, 25, 50, 100)
-BATCH_SECONDS = 120.0
+
+
+class Setting(NamedTuple):
+    """What is tried."""
+
+    alpha: float
+    beta: float
+    beam_width: int
 
 
 @dataclass(frozen=True)
@@ -45,17 +52,8 @@ class Tuning:
         return self.widths[self.options.beam_width]
 
 
-@dataclass(frozen=True)
-class Output:
-    """What the network made of an utterance."""
-
-    utterance: Utterance
-    log_probs: npt.NDArray[np.float32]  # (frame, vocab)
-    greedy: str
-
-
 def tune(
-    model: SpeechRecognizer,
+    model: Recognizer,
     manifest: Manifest,
     options: BeamOptions,
     alphas: Sequence[float] = ALPHAS,
@@ -81,62 +79,37 @@ def tune(
     """
     if not options.lm:
         raise InputError("there is nothing to tune without a language model")
-    pool = DecodingPool(model.tokenizer, model.normalizer.name, options, num_workers)
+    build = partial(build_decoder, DecoderOptions(options))
+    pool = DecodingPool(build, model.tokenizer, model.normalizer.name, num_workers)
     try:
-        outputs = list(compute_outputs(model, manifest, most))
+        outputs = readable_outputs(model, manifest, most)
         pairs = [Setting(alpha, beta, options.beam_width) for alpha, beta in itertools.product(alphas, betas)]
-        wers = np.array(_wers(pool, manifest, outputs, pairs, "weights")).reshape(len(alphas), len(betas))
+        wers = np.array(_wers(pool, outputs, pairs, "weights")).reshape(len(alphas), len(betas))
         best = pairs[int(wers.argmin())]
         wide = [best._replace(beam_width=width) for width in sorted({*widths, options.beam_width})]
-        by_width = dict(zip((w.beam_width for w in wide), _wers(pool, manifest, outputs, wide, "widths"), strict=True))
+        by_width = dict(zip((w.beam_width for w in wide), _wers(pool, outputs, wide, "widths"), strict=True))
     finally:
         pool.close()
     enough = next(width for width, wer in by_width.items() if wer <= min(by_width.values()) + 0.001)
     chosen = replace(options, alpha=best.alpha, beta=best.beta, beam_width=enough)
-    greedy = _mean_wer(manifest, outputs, [output.greedy for output in outputs])
+    greedy = _mean_wer(outputs, [output.greedy.text for output in outputs])
     return Tuning(list(alphas), list(betas), wers, by_width, greedy, chosen)
 
 
-@torch.inference_mode()
-def compute_outputs(model: SpeechRecognizer, manifest: Manifest, most: int | None = None) -> Iterator[Output]:
-    """Run the network over the first `most` utterances of every domain (None: over all).
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    dataset = UtteranceDataset(manifest, model, training=False)
-    rows = np.concatenate([rows[:most] for rows in manifest.rows_by_domain()])
-    batches = sorted_batches(manifest.durations[rows], BATCH_SECONDS)
-    for places in track(batches, "computing outputs"):
-        items = [dataset[int(row)] for row in rows[places]]
-        for item in items:
-            if not isinstance(item, Utterance):
-                raise InputError(item.reason)
-        batch = collate(items).to(model.device)
-        log_probs, frames = model(batch.waveforms, batch.lengths)
-        hypotheses = greedy_decode(log_probs, frames, model.tokenizer)
-        for item, values, count, hypothesis in zip(items, log_probs.cpu(), frames.tolist(), hypotheses, strict=True):
-            assert isinstance(item, Utterance)
-            yield Output(item, values[:count].numpy(), hypothesis.text)
-
-
-def error_rates(manifest: Manifest, outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, ErrorRate]:
-    """Error rates by domain of a text for each output."""
-    rates = DomainErrorRates(manifest.domains)
-    spoken = [output.utterance for output in outputs]
-    rates.update([u.domain for u in spoken], [u.reference for u in spoken], texts, [u.seconds for u in spoken])
-    computed: dict[str, ErrorRate] = rates.compute()
-    return computed
-
-
-def _wers(
-    pool: DecodingPool, manifest: Manifest, outputs: list[Output], settings: list[Setting], what: str
-) -> list[float]:
+def _wers(pool: DecodingPool, outputs: list[Output], settings: list[Setting], what: str) -> list[float]:
     """WER of every setting; an utterance is decoded with all of them before its outputs are let go."""
-    futures = [pool.submit(output.log_probs, settings) for output in outputs]
+    futures = [pool.ask(_texts, output.log_probs, settings) for output in outputs]
     texts = [future.result() for future in track(futures, f"trying {what}")]
-    return [_mean_wer(manifest, outputs, [found[i] for found in texts]) for i in range(len(settings))]
+    return [_mean_wer(outputs, [found[i] for found in texts]) for i in range(len(settings))]
 
 
-def _mean_wer(manifest: Manifest, outputs: list[Output], texts: list[str]) -> float:
-    return mean_over_domains(error_rates(manifest, outputs, texts))["wer"]
+def _texts(search: BeamSearch, log_probs: npt.NDArray[np.float32], settings: list[Setting]) -> list[str]:
+    texts = []
+    for alpha, beta, beam_width in settings:
+        search.reset(alpha, beta)
+        texts.append(search.beams(log_probs, beam_width)[0].text)
+    return texts
+
+
+def _mean_wer(outputs: list[Output], texts: list[str]) -> float:
+    return mean_over_domains(rates_of_outputs(outputs, texts))["wer"]

@@ -6,13 +6,10 @@ Levenshtein distances computed by rapidfuzz, which is what jiwer uses underneath
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
 from rapidfuzz.distance import Levenshtein
-from torch import Tensor
-from torchmetrics import Metric
 
 
 @dataclass  # not frozen: torchmetrics walks through what `compute` returns and refuses frozen ones
@@ -40,51 +37,37 @@ def character_error_rate(reference: str, hypothesis: str) -> float:
     return character_edits(reference, hypothesis) / max(len(reference), 1)
 
 
-class DomainErrorRates(Metric):
-    """Error rates of every domain, summed over ranks in int64 (float32 would saturate at 16.7 million)."""
+def counts_of(reference: str, hypothesis: str, seconds: float) -> tuple[int, ...]:
+    """Count one utterance: character edits, characters, word edits, words, utterances, milliseconds."""
+    return (
+        character_edits(reference, hypothesis),
+        len(reference),
+        word_edits(reference, hypothesis),
+        len(reference.split()),
+        1,
+        round(1000 * seconds),
+    )
 
-    full_state_update = False
-    counts: Tensor  # (domain, [character edits, characters, word edits, words, utterances, milliseconds])
 
-    def __init__(self, domains: Sequence[str]) -> None:
-        """Set up counters for these domains."""
-        super().__init__()
-        self.domains = list(domains)
-        self._index = {domain: i for i, domain in enumerate(self.domains)}
-        self.add_state("counts", torch.zeros(len(self.domains), 6, dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(
-        self,
-        domains: Sequence[str],
-        references: Sequence[str],
-        hypotheses: Sequence[str],
-        seconds: Sequence[float],
-    ) -> None:
-        """Add utterances: their domain, reference, hypothesis and duration in seconds."""
-        added = torch.zeros_like(self.counts, device="cpu")
-        for domain, reference, hypothesis, duration in zip(domains, references, hypotheses, seconds, strict=True):
-            added[self._index[domain]] += torch.tensor(
-                [
-                    character_edits(reference, hypothesis),
-                    len(reference),
-                    word_edits(reference, hypothesis),
-                    len(reference.split()),
-                    1,
-                    round(1000 * duration),
-                ]
+def rates_of(domains: Sequence[str], counts: Iterable[Sequence[int]]) -> dict[str, ErrorRate]:
+    """Make error rates of what `counts_of` counted, summed by domain; domains without utterances are not named."""
+    rates = {}
+    for domain, (edits, characters, wrong_words, words, utterances, milliseconds) in zip(domains, counts, strict=True):
+        if utterances:
+            rates[domain] = ErrorRate(
+                edits / max(characters, 1), wrong_words / max(words, 1), utterances, milliseconds / 3_600_000
             )
-        self.counts += added.to(self.counts.device)
+    return rates
 
-    def compute(self) -> dict[str, ErrorRate]:
-        """Give the error rates of every domain that has utterances."""
-        rates = {}
-        for domain, row in zip(self.domains, self.counts.tolist(), strict=True):
-            edits, characters, wrong_words, words, utterances, milliseconds = row
-            if utterances:
-                rates[domain] = ErrorRate(
-                    edits / max(characters, 1), wrong_words / max(words, 1), utterances, milliseconds / 3_600_000
-                )
-        return rates
+
+def error_rates(utterances: Iterable[tuple[str, str, str, float]]) -> dict[str, ErrorRate]:
+    """Error rates by domain of (domain, reference, hypothesis, seconds), domains in the order of their names."""
+    sums: dict[str, list[int]] = {}
+    for domain, reference, hypothesis, seconds in utterances:
+        counted = counts_of(reference, hypothesis, seconds)
+        sums[domain] = [a + b for a, b in zip(sums.get(domain, [0] * len(counted)), counted, strict=True)]
+    domains = sorted(sums)
+    return rates_of(domains, [sums[domain] for domain in domains])
 
 
 def mean_over_domains(rates: dict[str, ErrorRate]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the task expects of an encoder."""
+"""What a recognizer expects of an encoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Encoder(nn.Module):
-    """What the task expects of an encoder: subclass it, put it into one file, name it in a config."""
+    """What a recognizer expects of an encoder: subclass it, register it, name it in a config."""
 
     d_model: int
     """Size of the output frames."""

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from stt.models.base import Encoder
 from stt.models.conv import ConvEncoder
 from stt.models.transformer import Transformer
+from stt.registry import register
 
 
+@register
 class ConvTransformer(Encoder):
     """Separable convolutions with squeeze-and-excitation, then transformer blocks with rotary positions."""
 

@@ -11,11 +11,13 @@ from torch.nn import functional
 from stt.audio.masking import length_mask
 from stt.models.base import Encoder
 from stt.models.layers import MaskedBatchNorm1d
+from stt.registry import register
 
 KERNELS = ((41, 11), (21, 11), (21, 11))  # mels, frames
 STRIDES = ((2, 2), (2, 1), (2, 1))
 
 
+@register
 class DeepSpeech2(Encoder):
     """Two or three convolutions over mels and frames at a stride of 2 in time, then recurrent layers.
 

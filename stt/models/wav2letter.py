@@ -11,8 +11,10 @@ from stt.audio.masking import length_mask
 from stt.errors import InputError
 from stt.models.base import Encoder
 from stt.models.layers import MaskedBatchNorm1d, MaskedConv1d
+from stt.registry import register
 
 
+@register
 class Wav2Letter(Encoder):
     """Convolutions over all channels, a norm and a clipped ReLU after each."""
 

@@ -21,6 +21,7 @@ from stt.metrics.alignment import coloured
 from stt.metrics.confusions import confusions
 from stt.metrics.recognized import Recognized, read_recognized, recognized_file, worst
 from stt.progress import track
+from stt.recognition.description import description_of
 from stt.reports.confusions import draw_characters, top
 from stt.reports.curriculum import PREFIX, draw
 from stt.reports.curves import Curves, axes_of, draw_error_rates, draw_speed, draw_training
@@ -72,7 +73,7 @@ def told(run: Run, name: str) -> Told:
         results_lm=_json(run.folder / "test_metrics_lm.json"),
         parameters=sum(value.numel() for value in state["state_dict"].values()),
         steps=state["global_step"],
-        train_domains=list(state["train_domains"]),
+        train_domains=list(description_of(state)["train_domains"]),
     )
 
 

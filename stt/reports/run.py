@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
+from stt.checkpoint import read_checkpoint
 from stt.errors import InputError
 
 Curve = list[tuple[int, float]]  # (step, value), steps ascending
@@ -28,11 +28,7 @@ class Run:
         Raises:
             InputError: the file is not a checkpoint.
         """
-        try:
-            state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise InputError(f"{self.checkpoint}: not a readable checkpoint ({str(error).splitlines()[0]})") from error
-        return state
+        return read_checkpoint(self.checkpoint)
 
     def train_manifests(self) -> list[Path]:
         """Where the manifests that the run trained on were, those of replay last.

@@ -49,7 +49,7 @@ class Tokenizer:
             InputError: the file is missing or is not a SentencePiece model.
         """
         if str(source).startswith(_INLINE):
-            return cls(base64.b64decode(str(source)[len(_INLINE) :]))
+            return cls.from_string(str(source))
         if not str(source):
             raise InputError("no tokenizer is given: name one with --model.tokenizer FILE")
         path = Path(source)
@@ -59,6 +59,20 @@ class Tokenizer:
             return cls(path.read_bytes())
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_string(cls, text: str) -> Tokenizer:
+        """Load from the string that `to_string` gave, and from nothing else.
+
+        Raises:
+            InputError: it is not such a string.
+        """
+        if not text.startswith(_INLINE):
+            raise InputError("the tokenizer is not in the file")
+        try:
+            return cls(base64.b64decode(text[len(_INLINE) :], validate=True))
+        except ValueError as error:  # an InputError is one, too
+            raise InputError("the tokenizer is not a SentencePiece model") from error
 
     def to_string(self) -> str:
         """Give the whole model as one string that `load` understands."""

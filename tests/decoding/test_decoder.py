@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from stt.decoding.decoder import Corrected, retimed
+from stt.decoding.decoder import Corrected, Decoder, retimed
 from stt.decoding.greedy import Word
 
 WORDS = [Word("the", 1.0, 1.2, 0.9), Word("kat", 1.2, 1.5, 0.4), Word("sat", 1.6, 2.0, 0.8)]
@@ -25,8 +26,8 @@ def test_corrected_words_stand_where_those_were_that_they_replace(
 
 
 def test_nothing_recognized_stays_nothing() -> None:
-    class Silent:
+    class Silent(Decoder):
         def words(self, *_: object) -> list[Word]:
             return []
 
-    assert Corrected(Silent(), lambda texts: texts).words(None, 0.08) == []  # type: ignore[arg-type]
+    assert Corrected(Silent(), lambda texts: texts).words(np.zeros((1, 2), np.float32), 0.08) == []

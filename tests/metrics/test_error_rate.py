@@ -3,7 +3,8 @@ import random
 import jiwer
 import pytest
 
-from stt.metrics.error_rate import DomainErrorRates, character_error_rate, mean_over_domains
+from stt.metrics.domain_error_rates import DomainErrorRates
+from stt.metrics.error_rate import character_error_rate, mean_over_domains
 
 
 def random_pairs(count: int) -> list[tuple[str, str]]:

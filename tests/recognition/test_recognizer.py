@@ -1,15 +1,13 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from stt.__main__ import main
 from stt.audio.io import resample
-from stt.inference.transcriber import load_recognizer, split_at_pauses
+from stt.recognition.transcript import split_at_pauses
 from tests.conftest import RATE, spoken_in_tones
 
 
@@ -79,33 +77,3 @@ def test_a_long_file_is_transcribed_to_its_end(
     words = capsys.readouterr().out.split()
     assert len(words) >= 28
     assert words.count("cad") >= 12
-
-
-def test_a_checkpoint_is_all_that_is_needed_and_runs_no_code(trained: Path, tokenizer_file: Path) -> None:
-    path = trained / "checkpoints" / "best.ckpt"
-    content = torch.load(path, weights_only=True)
-    assert content["hyper_parameters"]["tokenizer"].startswith("spm-base64:")
-    model = load_recognizer(path)
-    assert model.tokenizer.model == tokenizer_file.read_bytes()
-    assert model.normalizer.name == "plain-1"
-    assert model.sample_rate == RATE
-    assert model.train_domains == ["high", "low"]
-
-
-@pytest.mark.parametrize(("name", "message"), [("none.ckpt", "no such checkpoint"), ("x.ckpt", "not a checkpoint")])
-def test_a_file_that_is_no_checkpoint_gets_a_sentence(
-    tmp_path: Path, fails: Callable[..., str], name: str, message: str
-) -> None:
-    (tmp_path / "x.ckpt").write_bytes(b"nonsense")
-    assert message in fails(main, ["transcribe", str(tmp_path / name), "a.wav"])
-
-
-def test_a_checkpoint_with_parts_that_are_no_more_says_which(
-    trained: Path, tmp_path: Path, fails: Callable[..., str]
-) -> None:
-    content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
-    content["hyper_parameters"]["encoder"]["class_path"] = "stt.models.Bygone"
-    torch.save(content, tmp_path / "old.ckpt")
-    message = fails(main, ["transcribe", str(tmp_path / "old.ckpt"), "a.wav"])
-    assert "old.ckpt: made by another version" in message
-    assert "Bygone" in message

@@ -23,32 +23,32 @@ def test_tuning_finds_weights_that_a_test_takes_over(
     trained: Path, tones: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
 ) -> None:
     best = trained / "checkpoints" / "best.ckpt"
-    config = tmp_path / "beam.yaml"
+    config = tmp_path / "decoder.yaml"
     with pytest.raises(SystemExit) as done:
         stt(["lm", "tune", str(best), str(tones), f"--lm={lm}", f"--out={config}", "--utterances=5"])
     assert done.value.code == 0
     assert "greedy: WER" in capsys.readouterr().out
-    options = yaml.safe_load(config.read_text())["beam"]["options"]
+    options = yaml.safe_load(config.read_text())["decoder"]["beam"]
     assert options["lm"] == str(lm)
     assert options["beam_width"] in (10, 25, 50, 100)
     assert config.with_suffix(".png").stat().st_size > 10_000
 
     run = tmp_path / "run"
     main(["test", f"--ckpt_path={best}", f"--config={config}", f"--data.test={tones}", f"--run={run}"])
-    assert "with a language model" in capsys.readouterr().out
+    assert "with the decoder of the configuration" in capsys.readouterr().out
     greedy, helped = (json.loads((run / f"test_metrics{name}.json").read_text()) for name in ("", "_lm"))
     assert set(helped["domains"]) == set(greedy["domains"]) == {"high", "low"}
     for domain, rates in helped["domains"].items():
         assert rates["utterances"] == greedy["domains"][domain]["utterances"]
         assert rates["wer"] <= greedy["domains"][domain]["wer"] + 0.02
     missing = ["test", f"--ckpt_path={best}", f"--data.test={tones}", f"--run={run}"]
-    assert "lm train" in fails(main, [*missing, f"--beam.options.lm={tmp_path / 'none.binary'}"])
+    assert "lm train" in fails(main, [*missing, f"--decoder.beam.lm={tmp_path / 'none.binary'}"])
 
 
 def test_validation_logs_error_rates_with_a_language_model_beside_the_greedy_ones(
     fit_args: list[str], lm: Path, tmp_path: Path
 ) -> None:
-    main([*fit_args, f"--beam.options.lm={lm}", "--beam.num_workers=1"])
+    main([*fit_args, f"--decoder.beam.lm={lm}", "--decoder.num_workers=1"])
     curves = find_run(tmp_path / "run").metrics()
     for kind in ("cer", "wer"):
         for domain in ("high", "low", "mean"):
@@ -58,8 +58,8 @@ def test_validation_logs_error_rates_with_a_language_model_beside_the_greedy_one
 def test_predictions_and_transcripts_are_searched_where_that_is_asked_for(
     trained: Path, tones: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
 ) -> None:
-    best, config = trained / "checkpoints" / "best.ckpt", tmp_path / "beam.yaml"
-    config.write_text(yaml.safe_dump({"beam": {"options": {"lm": str(lm), "alpha": 1.0, "beta": 2.0}}}))
+    best, config = trained / "checkpoints" / "best.ckpt", tmp_path / "decoder.yaml"
+    config.write_text(yaml.safe_dump({"decoder": {"beam": {"lm": str(lm), "alpha": 1.0, "beta": 2.0}}}))
     run = tmp_path / "run"
     main(["predict", f"--ckpt_path={best}", f"--config={config}", f"--data.predict={tones}", f"--run={run}"])
     lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
@@ -73,8 +73,8 @@ def test_predictions_and_transcripts_are_searched_where_that_is_asked_for(
     audio = str(tones.parent / "0.wav")
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        stt(["transcribe", str(best), audio, "--beam", str(config)])
+        stt(["transcribe", str(best), audio, "--decoder", str(config)])
     assert capsys.readouterr().out.strip() == said[0]
-    config.write_text("beam: {options: {width: 3}}")
-    assert "not a configuration of a beam search" in fails(stt, ["transcribe", str(best), audio, "--beam", str(config)])
-    assert "no such configuration" in fails(stt, ["transcribe", str(best), audio, "--beam", str(tmp_path / "x")])
+    config.write_text("decoder: {beam: {width: 3}}")
+    assert "not a configuration of a decoder" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(config)])
+    assert "no such configuration" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(tmp_path / "x")])

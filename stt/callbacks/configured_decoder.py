@@ -1,41 +1,58 @@
-"""Beam search with a language model beside the greedy decoding: its error rates, or, predicting, its texts."""
+"""The decoder that the configuration names, beside the greedy one: its error rates, or, predicting, its texts."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 
-from stt.callbacks.error_rates import print_table, summarize, write_results
 from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch
-from stt.decoding.beam import BeamOptions
+from stt.decoding.options import BeamOptions, DecoderOptions
 from stt.decoding.pool import DecodingPool
-from stt.metrics.error_rate import DomainErrorRates, mean_over_domains
+from stt.metrics.domain_error_rates import DomainErrorRates
+from stt.metrics.error_rate import mean_over_domains
+from stt.metrics.summary import print_table, summarize, write_results
+from stt.recognition.decoders import build_decoder
 from stt.task import SpeechRecognizer
 
 
-class BeamDecoding(Evaluation):
+class ConfiguredDecoder(Evaluation):
     """Logs `val/cer_lm/<domain>`, `val/wer_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
 
-    Off unless there are options. The search runs in processes of its own; only the end of a validation
+    Off unless there is a beam search or a corrector. It runs in processes of its own; only the end of a validation
     waits for it.
     """
 
-    def __init__(self, options: BeamOptions | None = None, num_workers: int | None = None) -> None:
-        """Set how to search, and in how many processes (None: as many as there are cores)."""
-        self.options = options
+    def __init__(
+        self, beam: BeamOptions | None = None, corrector: str | None = None, num_workers: int | None = None
+    ) -> None:
+        """Say how to decode, as `transcribe` does.
+
+        Args:
+            beam: search with these options; None takes the best token of every frame.
+            corrector: of `corrector train`, to rewrite what was found.
+            num_workers: processes; None takes all cores.
+        """
+        self.options = DecoderOptions(beam, corrector)
         self.num_workers = num_workers
         self._pool: DecodingPool | None = None
-        self._waiting: list[tuple[Batch, list[Future[list[str]]]]] = []
+        self._waiting: list[tuple[Batch, list[Future[str]]]] = []
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything but greedy decoding is asked for."""
+        return self.options != DecoderOptions()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start the pool, which says what is wrong with the options."""
-        if self.options and self._pool is None:
+        if self.is_on and self._pool is None:
             model = cast(SpeechRecognizer, pl_module)
-            self._pool = DecodingPool(model.tokenizer, model.normalizer.name, self.options, self.num_workers)
+            build = partial(build_decoder, self.options)
+            self._pool = DecodingPool(build, model.tokenizer, model.normalizer.name, self.num_workers)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """End the processes."""
@@ -48,8 +65,8 @@ class BeamDecoding(Evaluation):
         if self._pool is not None:
             self._waiting.append((batch, self.submit(outputs, len(batch))))
 
-    def submit(self, outputs: Any, count: int) -> list[Future[list[str]]]:
-        """Hand the first `count` utterances of a step to the pool; each will give a list with its text."""
+    def submit(self, outputs: Any, count: int) -> list[Future[str]]:
+        """Hand the first `count` utterances of a step to the pool; each will give its text."""
         assert self._pool is not None
         log_probs, frames = outputs["log_probs"].cpu().numpy(), outputs["frames"].tolist()
         return [self._pool.submit(log_probs[i, : frames[i]]) for i in range(count)]
@@ -60,7 +77,7 @@ class BeamDecoding(Evaluation):
             return
         rates = DomainErrorRates(trainer.datamodule.domains(split)).to(pl_module.device)  # type: ignore[attr-defined]
         for batch, futures in self._waiting:
-            texts = [future.result()[0] for future in futures]
+            texts = [future.result() for future in futures]
             rates.update(batch.domains, batch.references, texts, batch.seconds)
         self._waiting = []
         by_domain = rates.compute()
@@ -73,5 +90,5 @@ class BeamDecoding(Evaluation):
             model = cast(SpeechRecognizer, pl_module)
             results = summarize(by_domain, model.train_domains, model.normalizer.name)
             write_results(results, Path(trainer.default_root_dir) / "test_metrics_lm.json")
-            print("with a language model:")
+            print("with the decoder of the configuration:")
             print_table({**results, "left_out": []})

@@ -1,0 +1,1 @@
+"""A recognizer apart from its training: built, loaded, saved, used and evaluated."""

@@ -1,0 +1,29 @@
+"""Makes the decoder that options name, for a recognizer's tokenizer and normalizer."""
+
+from __future__ import annotations
+
+from stt.corrector.corrector import Corrector
+from stt.decoding.decoder import Corrected, Decoder, Greedy
+from stt.decoding.options import DecoderOptions
+from stt.errors import InputError
+from stt.text.tokenizer import Tokenizer
+
+
+def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str) -> Decoder:
+    """Make a decoder.
+
+    Raises:
+        InputError: a file that the options name is missing, or was made for another model.
+    """
+    decoder: Decoder = Greedy(tokenizer)
+    if options.beam:
+        try:
+            from stt.decoding.beam import BeamSearch  # KenLM, which is built from source; greedy decoding needs none
+        except ModuleNotFoundError as error:
+            raise InputError(f"a beam search needs {error.name}, which is not installed") from error
+        decoder = BeamSearch(tokenizer, normalizer, options.beam)
+    if options.corrector:
+        corrector = Corrector.load(options.corrector)
+        corrector.check(tokenizer, normalizer)
+        decoder = Corrected(decoder, corrector.correct)
+    return decoder

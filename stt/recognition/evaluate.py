@@ -1,0 +1,168 @@
+"""What is done over a manifest, once for all: the network's outputs, their texts, error rates by domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stt.audio.levels import level_range
+from stt.corpus.manifest import Manifest, read_manifest
+from stt.data.batch import Batch, LeftOut, Utterance, collate
+from stt.data.dataset import UtteranceDataset
+from stt.data.loader import sorted_batches
+from stt.decoding.decoder import Decoder
+from stt.decoding.greedy import Hypothesis, greedy_decode
+from stt.errors import InputError
+from stt.metrics.error_rate import ErrorRate, error_rates, mean_over_domains
+from stt.metrics.recognized import Recognized
+from stt.progress import track
+from stt.recognition.recognizer import Recognizer, inference
+from stt.recognition.transcript import Transcript
+from stt.sampling.base import SampledRow
+
+BATCH_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network made of an utterance."""
+
+    utterance: Utterance
+    log_probs: npt.NDArray[np.float32]  # (frame, vocab)
+    greedy: Hypothesis
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Error rates by domain, every hypothesis, and what could not be read."""
+
+    rates: dict[str, ErrorRate]
+    recognized: list[Recognized]  # in the order of the manifest
+    left_out: list[LeftOut]
+
+    @property
+    def cer(self) -> float:
+        """Character error rate, mean over domains."""
+        return mean_over_domains(self.rates)["cer"]
+
+    @property
+    def wer(self) -> float:
+        """Word error rate, mean over domains."""
+        return mean_over_domains(self.rates)["wer"]
+
+
+def evaluate(recognizer: Recognizer, manifest: Manifest | Path | str, decoder: Decoder | None = None) -> Evaluated:
+    """Recognize every utterance of a manifest and compare it with its reference.
+
+    References are normalized by the recognizer's normalizer, where the manifest was not made with it.
+
+    Args:
+        recognizer: is not changed, and works where its weights are.
+        manifest: of utterances with texts, or its file.
+        decoder: finds the words; None takes the best token of each frame.
+
+    Raises:
+        InputError: the manifest cannot be read. Audio that cannot be read is in `left_out`, by name.
+    """
+    if not isinstance(manifest, Manifest):
+        manifest = read_manifest(Path(manifest))
+    recognized: list[Recognized] = []
+    left_out: list[LeftOut] = []
+    for batch, outputs in compute_batches(recognizer, manifest):
+        left_out += batch.left_out
+        found = [(output.greedy.text, output.greedy.confidence) for output in outputs]
+        if decoder:
+            found = [_decoded(decoder, output, recognizer.frame_seconds) for output in outputs]
+        recognized += recognized_of(manifest, batch, recognizer.sample_rate, found)
+    rates = error_rates((one.domain, one.reference, one.hypothesis, one.seconds) for one in recognized)
+    recognized.sort(key=lambda one: one.row)
+    left_out.sort(key=lambda one: one.row)
+    return Evaluated(rates, recognized, left_out)
+
+
+def compute_outputs(
+    recognizer: Recognizer, manifest: Manifest, most: int | None = None, strength: float = 0.0, seed: int = 0
+) -> Iterator[Output | LeftOut]:
+    """Run the network over a manifest and give each utterance; what cannot be read is given as it is.
+
+    Args:
+        recognizer: is not changed, and works where its weights are.
+        manifest: utterances.
+        most: of each domain, the first ones; None takes all.
+        strength: of the distortion of the audio (speed, pitch, codecs), 0..1.
+        seed: decides how each utterance is distorted.
+    """
+    for batch, outputs in compute_batches(recognizer, manifest, most, strength, seed):
+        yield from batch.left_out
+        yield from outputs
+
+
+def readable_outputs(recognizer: Recognizer, manifest: Manifest, most: int | None = None) -> list[Output]:
+    """Keep the outputs for the first `most` utterances of every domain (None: all), to decode them several times.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    outputs = []
+    for output in compute_outputs(recognizer, manifest, most):
+        if isinstance(output, LeftOut):
+            raise InputError(output.reason)
+        outputs.append(output)
+    return outputs
+
+
+def rates_of_outputs(outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, ErrorRate]:
+    """Error rates by domain of a text for each output."""
+    spoken = (output.utterance for output in outputs)
+    return error_rates((u.domain, u.reference, text, u.seconds) for u, text in zip(spoken, texts, strict=True))
+
+
+def compute_batches(
+    recognizer: Recognizer, manifest: Manifest, most: int | None = None, strength: float = 0.0, seed: int = 0
+) -> Iterator[tuple[Batch, list[Output]]]:
+    """Run the network over batches of like length, as `compute_outputs` does, and give them with their outputs."""
+    dataset = UtteranceDataset(manifest, recognizer, training=False)
+    rows = np.concatenate([rows[:most] for rows in manifest.rows_by_domain()])
+    for places in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
+        items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[places].tolist()]
+        batch = collate(items).to(recognizer.device)
+        utterances = [item for item in items if isinstance(item, Utterance)]
+        with inference(recognizer):
+            log_probs, frames = recognizer(batch.waveforms, batch.lengths)
+            hypotheses = greedy_decode(log_probs, frames, recognizer.tokenizer)
+        counts = frames.tolist()
+        # A batch of which nothing could be read holds an utterance of silence.
+        triples = zip(utterances, log_probs.cpu().numpy(), hypotheses, strict=False)
+        yield batch, [Output(one, values[: counts[i]], text) for i, (one, values, text) in enumerate(triples)]
+
+
+def recognized_of(
+    manifest: Manifest, batch: Batch, sample_rate: int, found: Sequence[tuple[str, float]]
+) -> list[Recognized]:
+    """Lay the text and the confidence that were found for each utterance of a batch beside what is known of it."""
+    ranges = level_range(batch.waveforms, batch.lengths, sample_rate).tolist()
+    return [
+        Recognized(
+            row + 1,
+            batch.names[i],
+            batch.domains[i],
+            str(manifest.audio(row).absolute()),  # who reads it may stand in another folder
+            manifest.offset(row),
+            batch.seconds[i],
+            ranges[i],
+            batch.references[i],
+            hypothesis,
+            confidence,
+        )
+        for i, (row, (hypothesis, confidence)) in enumerate(zip(batch.rows, found, strict=True))
+    ]
+
+
+def _decoded(decoder: Decoder, output: Output, frame_seconds: float) -> tuple[str, float]:
+    words = decoder.words(output.log_probs, frame_seconds)
+    transcript = Transcript(" ".join(word.text for word in words), words, output.utterance.seconds)
+    return transcript.text, transcript.confidence

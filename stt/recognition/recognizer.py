@@ -1,0 +1,233 @@
+"""The recognizer: front end, encoder, CTC head, tokenizer and normalizer, as one module that stands by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from stt.audio.features import FrontEnd
+from stt.audio.io import Waveform, read_audio, resample
+from stt.checkpoint import read_checkpoint
+from stt.decoding.decoder import Decoder, Greedy
+from stt.decoding.greedy import Hypothesis, Word, greedy_decode
+from stt.errors import InputError
+from stt.files import written_aside
+from stt.models.base import Encoder
+from stt.recognition.description import KEY, VERSION, description_of
+from stt.recognition.transcript import Transcript, split_at_pauses
+from stt.registry import build, describe
+from stt.text.normalize import Normalizer, get_normalizer
+from stt.text.tokenizer import Tokenizer
+
+
+class Recognizer(nn.Module):
+    """From waveforms to text, with all that this takes; it needs no Trainer, and its file nothing beside it.
+
+    Inference: `load`, then `transcribe`. The front end and the encoder are of registered classes, so that a
+    checkpoint can name them (`stt.register`).
+    """
+
+    def __init__(self, features: FrontEnd, encoder: Encoder, tokenizer: Tokenizer, normalizer: Normalizer) -> None:
+        """Put the parts together; the head is new.
+
+        Args:
+            features: front end, from waveforms to frames.
+            encoder: network from frames to fewer, wider frames.
+            tokenizer: pieces that the head tells apart.
+            normalizer: of the texts that it is trained on and compared with.
+
+        Raises:
+            InputError: a part is of a class that is not registered, or was made of values that no file can hold.
+        """
+        super().__init__()
+        self.features = features
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.d_model, tokenizer.vocab_size)
+        self.tokenizer = tokenizer
+        self.normalizer = normalizer
+        self.train_domains: list[str] = []  # what it was trained on
+        self.description()  # better refused now than at the first checkpoint
+
+    @classmethod
+    def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
+        """Load a checkpoint of a training, or what `save` wrote, for inference; no code is run from it.
+
+        Raises:
+            InputError: the file is missing or not such a file, or names a class that nobody registered.
+        """
+        content = read_checkpoint(path)
+        try:
+            recognizer = cls.from_content(content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        try:
+            return recognizer.eval().to(device)
+        except (RuntimeError, AssertionError) as error:  # the latter: torch was built without CUDA
+            raise InputError(f"the device {device} cannot be used: {str(error).splitlines()[0]}") from error
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> Recognizer:
+        """Make the recognizer that the content of a checkpoint describes, with its weights.
+
+        Raises:
+            InputError: there is no description, it is wrong, or the weights do not fit it.
+        """
+        recognizer = cls.from_description(description_of(content))
+        try:
+            recognizer.load_state_dict(content["state_dict"])
+        except Exception as error:  # names and values of the file may be anything
+            raise InputError(f"its weights do not fit its description ({type(error).__name__})") from error
+        return recognizer
+
+    @classmethod
+    def from_description(cls, description: dict[str, Any]) -> Recognizer:
+        """Make a recognizer, with new weights, by what `description` gave.
+
+        Raises:
+            InputError: it names something that is not there, or is wrong.
+        """
+        recognizer = cls(
+            build(description["features"], FrontEnd),
+            build(description["encoder"], Encoder),
+            Tokenizer.from_string(description["tokenizer"]),
+            get_normalizer(description["normalizer"]),
+        )
+        recognizer.train_domains = [str(domain) for domain in description["train_domains"]]
+        return recognizer
+
+    def description(self) -> dict[str, Any]:
+        """Everything but the weights, as plain values that a checkpoint holds.
+
+        Raises:
+            InputError: a part is of a class that is not registered, or was made of values that no file can hold.
+        """
+        return {
+            "version": VERSION,
+            "features": describe(self.features),
+            "encoder": describe(self.encoder),
+            "tokenizer": self.tokenizer.to_string(),
+            "normalizer": self.normalizer.name,
+            "train_domains": list(self.train_domains),
+        }
+
+    def save(self, path: Path | str) -> None:
+        """Write a file that `load` reads: description and weights, no state of a training."""
+        with written_aside(path) as aside:
+            torch.save({KEY: self.description(), "state_dict": self.state_dict()}, aside)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the waveforms, Hz."""
+        return self.features.sample_rate
+
+    @property
+    def frame_seconds(self) -> float:
+        """Length of an output frame, seconds."""
+        one_minute = torch.tensor([60 * self.sample_rate])
+        return 60.0 / int(self.output_lengths(one_minute))
+
+    def output_lengths(self, samples: Tensor) -> Tensor:
+        """Output frames (batch,) for so many samples (batch,)."""
+        return self.encoder.output_lengths(self.features.output_lengths(samples))
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
+        return self.log_probs(*self.features(waveforms, lengths))
+
+    def log_probs(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn features (batch, frame, mel) into float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
+        x, frames = self.encoder(features, frames)
+        return torch.log_softmax(self.head(x).float(), dim=-1), frames
+
+    def recognize(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
+        """Recognize waveforms (batch, sample) of `lengths` samples (batch,) greedily, on the recognizer's device."""
+        with inference(self):
+            log_probs, frames = self(waveforms, lengths)
+            return greedy_decode(log_probs, frames, self.tokenizer)
+
+    def transcribe(
+        self,
+        source: Path | str | npt.NDArray[np.floating[Any]] | Tensor,
+        sample_rate: int | None = None,
+        decoder: Decoder | None = None,
+    ) -> Transcript:
+        """Recognize a recording of any length.
+
+        Args:
+            source: a file in any format that libsndfile reads, or a waveform (sample,) in [-1, 1].
+            sample_rate: of a waveform, Hz; a file knows its own.
+            decoder: finds the words; None takes the best token of each frame.
+
+        Raises:
+            AudioError: the file cannot be read.
+            InputError: the waveform is not mono or not finite, is not in floating point, or has no rate.
+        """
+        if isinstance(source, str | Path):
+            waveform = read_audio(source, self.sample_rate)
+        else:
+            waveform = resample(_checked(source, sample_rate), int(sample_rate or 0), self.sample_rate)
+        decoder = decoder or Greedy(self.tokenizer)
+        words: list[Word] = []
+        start = 0
+        for chunk in split_at_pauses(waveform, self.sample_rate) if len(waveform) else []:
+            words += decoder.words(self._log_probs(chunk), self.frame_seconds, start / self.sample_rate)
+            start += len(chunk)
+        return Transcript(" ".join(word.text for word in words), words, len(waveform) / self.sample_rate)
+
+    def _log_probs(self, waveform: Waveform) -> npt.NDArray[np.float32]:
+        samples = torch.from_numpy(waveform).to(self.device).unsqueeze(0)
+        with inference(self):
+            log_probs, frames = self(samples, torch.tensor([len(waveform)], device=self.device))
+        kept: npt.NDArray[np.float32] = log_probs[0, : frames[0]].cpu().numpy()
+        return kept
+
+
+def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
+    """Load a recognizer for inference: `Recognizer.load`.
+
+    Raises:
+        InputError: the file is missing or not a checkpoint, or names a class that nobody registered.
+    """
+    return Recognizer.load(path, device)
+
+
+def preferred_device() -> str:
+    """Name a GPU where there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextlib.contextmanager
+def inference(module: nn.Module) -> Iterator[None]:
+    """Keep dropout and gradients out of a block, and leave the module as it was found."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        module.train(training)
+
+
+def _checked(source: npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None) -> Waveform:
+    waveform = source.detach().cpu().numpy() if isinstance(source, Tensor) else np.asarray(source)
+    if sample_rate is None or sample_rate <= 0:
+        raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
+    if waveform.ndim != 1:
+        raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise InputError(f"the waveform must be floating point in [-1, 1], not {waveform.dtype}")
+    if not np.isfinite(waveform).all():
+        raise InputError("the waveform holds NaN or infinity")
+    return np.ascontiguousarray(waveform, dtype=np.float32)
