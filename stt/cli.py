@@ -32,7 +32,7 @@ from stt.callbacks import (
 )
 from stt.checkpoint import read_checkpoint
 from stt.data.datamodule import SpeechDataModule
-from stt.errors import InputError, exit_with
+from stt.errors import InputError, exit_with, reason
 from stt.recognition.recognizer import Recognizer
 from stt.registry import class_path, import_packages
 from stt.task import SpeechRecognizer
@@ -204,11 +204,11 @@ class SpeechCLI(LightningCLI):
             self.trainer.fit(model, **kwargs)
         except InputError:
             raise
-        except Exception as error:  # Lightning and torch restore what nobody has checked
-            if begun or not self.resumed:
+        except Exception as error:  # what is restored is of a file, and nobody has checked it
+            source = self.resumed or self.config[self.subcommand].model.init_from
+            if begun or not source:
                 raise
-            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise InputError(f"{self.resumed}: its training cannot be resumed ({why})") from error
+            raise InputError(f"{source}: the state of its training does not fit this one ({reason(error)})") from error
 
     def after_fit(self) -> None:
         """Test the best checkpoint, where there is a test manifest."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from stt.errors import InputError
+from stt.errors import InputError, reason
 
 Class = TypeVar("Class", bound=type[nn.Module])
 Part = TypeVar("Part", bound=nn.Module)
@@ -87,7 +87,8 @@ def build(description: Any, base: type[Part]) -> Part:
     """Make an object of a registered class by what `describe` gave.
 
     Args:
-        description: of a file that need not be trusted.
+        description: of a file that need not be trusted; where the class has a module in front, as version 0.1 wrote
+            it, that is not looked at and never imported.
         base: what the class must be a subclass of.
 
     Raises:
@@ -97,8 +98,7 @@ def build(description: Any, base: type[Part]) -> Part:
     try:
         return cls(**description["arguments"])
     except Exception as error:  # the constructors, a user's too, meet values that nobody has checked
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"the arguments of {cls.__name__} are wrong: {why}") from error
+        raise InputError(f"the arguments of {cls.__name__} are wrong ({reason(error)})") from error
 
 
 def lookup(description: Any, base: type[Part]) -> type[Part]:
@@ -110,7 +110,7 @@ def lookup(description: Any, base: type[Part]) -> type[Part]:
     name = description.get("class") if isinstance(description, Mapping) else None
     if not isinstance(name, str) or not isinstance(description.get("arguments"), Mapping):
         raise InputError(f"the description of its {base.__name__} is damaged")
-    cls = _classes.get(name)
+    cls = _classes.get(name.rpartition(".")[2])
     if cls is None:
         raise InputError(
             f"it asks for a class {name!r}, which is not registered; if you trust the package "

@@ -11,6 +11,7 @@ from lightning import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from stt.audio.augment import Augmentation
 from stt.audio.features import FrontEnd
@@ -199,6 +200,7 @@ class SpeechRecognizer(LightningModule):
         matrices = [parameter for parameter in self.parameters() if parameter.ndim > 1]
         vectors = [parameter for parameter in self.parameters() if parameter.ndim <= 1]
         optimizer = self.make_optimizer([{"params": matrices}, {"params": vectors, "weight_decay": 0.0}])
+        optimizer.register_load_state_dict_pre_hook(_as_configured)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, self.warmup_steps, self.total_steps)
         )
@@ -222,6 +224,17 @@ class SpeechRecognizer(LightningModule):
         self.train_domains = description["train_domains"]
         self._seed = checkpoint.get("seed")
         self.parent_domains = checkpoint.get("parent_domains", [])  # nothing that `Recognizer.save` writes
+
+
+def _as_configured(optimizer: Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """Let a resumed training keep what it had learned of its steps, and compute them as this machine is told to."""
+    if not all(set(optimizer.defaults) <= set(group) for group in state["param_groups"]):
+        raise InputError(
+            f"the checkpoint was trained with another optimizer than {type(optimizer).__name__}: "
+            "resume with the configuration that it was trained with"
+        )
+    own = {name: optimizer.defaults[name] for name in ("foreach", "fused") if name in optimizer.defaults}
+    return {**state, "param_groups": [{**group, **own} for group in state["param_groups"]]}
 
 
 def _drop_prefix(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:

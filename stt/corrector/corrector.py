@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from stt.checkpoint import read_checkpoint
 from stt.corrector.network import PADDING, CorrectorNetwork
-from stt.errors import InputError
+from stt.errors import InputError, reason
 from stt.files import written_aside
 from stt.metrics.error_rate import character_error_rate
 from stt.text.tokenizer import Tokenizer
@@ -87,7 +87,7 @@ class Corrector(nn.Module):
             corrector = cls(**arguments)
             corrector.load_state_dict(content["state_dict"])
         except Exception as error:  # names and values of the file may be anything
-            raise InputError(f"{path}: a damaged corrector ({type(error).__name__})") from error
+            raise InputError(f"{path}: a damaged corrector ({reason(error)})") from error
         return corrector.eval()
 
     def save(self, path: Path | str) -> None:

@@ -47,5 +47,4 @@ def _part(configured: Any) -> dict[str, Any]:
     path = configured.get("class_path") if isinstance(configured, Mapping) else None
     if not isinstance(path, str):
         raise InputError("not a checkpoint of this project: its parts have no names")
-    # Only a name is looked up: the module in front of it is never imported.
-    return {"class": path.rpartition(".")[2], "arguments": configured.get("init_args") or {}}
+    return {"class": path, "arguments": configured.get("init_args") or {}}

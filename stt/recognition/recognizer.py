@@ -17,7 +17,7 @@ from stt.audio.io import Waveform, read_audio, resample
 from stt.checkpoint import read_checkpoint
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.greedy import Hypothesis, Word, greedy_decode
-from stt.errors import InputError
+from stt.errors import InputError, reason
 from stt.files import written_aside
 from stt.models.base import Encoder
 from stt.recognition.description import KEY, VERSION, description_of
@@ -70,7 +70,7 @@ class Recognizer(nn.Module):
         try:
             return recognizer.eval().to(device)
         except (RuntimeError, AssertionError) as error:  # the latter: torch was built without CUDA
-            raise InputError(f"the device {device} cannot be used: {str(error).splitlines()[0]}") from error
+            raise InputError(f"the device {device} cannot be used ({reason(error)})") from error
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> Recognizer:
@@ -83,7 +83,7 @@ class Recognizer(nn.Module):
         try:
             recognizer.load_state_dict(content["state_dict"])
         except Exception as error:  # names and values of the file may be anything
-            raise InputError(f"its weights do not fit its description ({type(error).__name__})") from error
+            raise InputError(f"its weights do not fit its description ({reason(error)})") from error
         return recognizer
 
     @classmethod

@@ -1,14 +1,33 @@
+import functools
 import json
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
+from lightning import Trainer
 
+import stt
 from stt.__main__ import main
+from stt.audio.augment import Augmentation
+from stt.audio.features import LogMel
 from stt.audio.io import resample
+from stt.cli import main as train
+from stt.data.datamodule import SpeechDataModule
+from stt.errors import InputError
+from stt.metrics.recognized import read_recognized, recognized_file
+from stt.models import ConvTransformer
+from stt.recognition.recognizer import Recognizer
 from stt.recognition.transcript import split_at_pauses
-from tests.conftest import RATE, spoken_in_tones
+from stt.task import SpeechRecognizer
+from stt.text.normalize import get_normalizer
+from stt.text.tokenizer import Tokenizer
+from tests.conftest import RATE, ROOT, spoken_in_tones
+from tests.recognition.hostile import as_version_0_1
 
 
 def run(args: list[str]) -> None:
@@ -77,3 +96,141 @@ def test_a_long_file_is_transcribed_to_its_end(
     words = capsys.readouterr().out.split()
     assert len(words) >= 28
     assert words.count("cad") >= 12
+
+
+def test_a_checkpoint_is_all_that_recognition_needs(trained: Path, tokenizer_file: Path, tmp_path: Path) -> None:
+    path = trained / "checkpoints" / "best.ckpt"
+    assert torch.load(path, weights_only=True)["recognizer"]["tokenizer"].startswith("spm-base64:")
+    recognizer = stt.load(path)
+    assert recognizer.tokenizer.model == tokenizer_file.read_bytes()
+    assert recognizer.normalizer.name == "plain-1"
+    assert recognizer.sample_rate == RATE
+    assert recognizer.train_domains == ["high", "low"]
+    recognizer.save(tmp_path / "small.ckpt")
+    assert (tmp_path / "small.ckpt").stat().st_size < path.stat().st_size / 2, "nothing of a training is in it"
+    again = stt.load(tmp_path / "small.ckpt")
+    assert again.description() == recognizer.description()
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in recognizer.state_dict().items())
+
+
+def test_a_waveform_is_recognized_like_its_file_at_any_rate(checkpoint: str, tmp_path: Path) -> None:
+    recognizer = stt.load(checkpoint)
+    for rate in (8_000, 44_100):
+        waveform = resample(spoken_in_tones("ab cad"), RATE, rate)
+        soundfile.write(tmp_path / "a.wav", waveform, rate, subtype="FLOAT")
+        of_file = recognizer.transcribe(tmp_path / "a.wav")
+        assert of_file.text == "ab cad"
+        assert recognizer.transcribe(waveform.astype(np.float64), rate) == of_file
+        assert recognizer.transcribe(torch.from_numpy(waveform), rate) == of_file
+    assert recognizer.transcribe(np.zeros(0, np.float32), 8_000).words == []
+
+
+@pytest.mark.parametrize(
+    ("waveform", "rate", "said"),
+    [
+        (np.zeros(9, np.float32), None, "sample rate of the waveform is missing"),
+        (np.zeros((9, 2), np.float32), 8_000, r"must be mono \(sample,\), not of shape \(9, 2\)"),
+        (np.zeros(9, np.int16), 8_000, "not int16"),
+        (np.full(9, np.nan), 8_000, "NaN"),
+    ],
+)
+def test_what_is_no_waveform_gets_a_sentence(
+    checkpoint: str, waveform: np.ndarray, rate: int | None, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        stt.load(checkpoint).transcribe(waveform, rate)
+
+
+def test_a_model_in_training_transcribes_without_dropout_and_stays_in_training(tokenizer_file: Path) -> None:
+    recognizer = Recognizer(
+        LogMel(RATE, 32), small_encoder(0.5), Tokenizer.load(tokenizer_file), get_normalizer("plain-1")
+    )
+    recognizer.train()
+    waveform = spoken_in_tones("ab")
+    assert recognizer.transcribe(waveform, RATE) == recognizer.transcribe(waveform, RATE)
+    assert recognizer.training
+    assert recognizer.encoder.training
+
+
+ABSENT = ("kenlm", "lightning", "matplotlib", "pyarrow", "pyctcdecode", "scipy", "torchmetrics", "wandb")
+
+
+def test_greedy_recognition_imports_nothing_of_training(checkpoint: str, tones: Path) -> None:
+    code = f"""
+import sys, stt
+print(stt.load({checkpoint!r}).transcribe({str(tones.parent / "0.wav")!r}).text)
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & set({ABSENT})))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    text, loaded = done.stdout.splitlines()
+    assert text == json.loads(tones.read_text().splitlines()[0])["text"]
+    assert loaded == "[]"
+
+
+def test_the_package_names_what_is_public_and_imports_it_when_asked() -> None:
+    code = "import sys, stt; print('torch' in sys.modules, set(stt.__all__) <= set(dir(stt)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+    assert all(getattr(stt, name) for name in stt.__all__)
+    with pytest.raises(AttributeError, match="Recogniser"):
+        stt.Recogniser  # noqa: B018
+    assert (Path(stt.__file__).parent / "py.typed").is_file()
+
+
+def small_encoder(dropout: float = 0.0) -> ConvTransformer:
+    return ConvTransformer(32, (32, 48, 64), (1, 1, 1), (5, 5, 5), 64, 2, 2, dropout)
+
+
+@pytest.fixture(scope="module")
+def trained_in_python(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("python")
+    torch.manual_seed(0)
+    optimizer = functools.partial(torch.optim.AdamW, lr=3e-3)
+    features, augment = LogMel(RATE, 32), Augmentation(0.0)
+    model = SpeechRecognizer(
+        str(tokenizer_file), "plain-1", features, small_encoder(), augment, optimizer, warmup_steps=10, total_steps=180
+    )
+    data = SpeechDataModule(str(tones), str(tones), batches_per_epoch=60, max_batch_seconds=12, num_workers=0)
+    trainer = Trainer(accelerator="cpu", max_steps=180, default_root_dir=folder, logger=False, **QUIET)
+    trainer.fit(model, data)
+    trainer.save_checkpoint(folder / "model.ckpt")
+    return folder / "model.ckpt"
+
+
+QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "use_distributed_sampler": False}
+
+
+def test_what_lightning_saved_from_python_is_taken_everywhere_with_the_same_error_rates(
+    trained_in_python: Path, tones: Path, fit_args: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated = stt.evaluate(stt.load(trained_in_python), tones)
+    assert evaluated.cer < 0.1
+
+    train(["test", f"--ckpt_path={trained_in_python}", f"--data.test={tones}", f"--run={tmp_path / 'test'}"])
+    tested = json.loads((tmp_path / "test" / "test_metrics.json").read_text())
+    for domain, rate in evaluated.rates.items():
+        assert tested["domains"][domain] == {**asdict(rate), "in_training": True}
+    said = recognized_file(tmp_path / "test", "test")
+    assert [one.hypothesis for one in read_recognized(said)] == [one.hypothesis for one in evaluated.recognized]
+
+    begun = [arg for arg in fit_args if "tokenizer" not in arg]
+    train([*begun, f"--model.init_from={trained_in_python}", "--trainer.max_steps=3"])
+    printed = capsys.readouterr().out
+    assert "the tokenizer is the same" in printed
+    assert f"step 0: CER {100 * evaluated.cer:.1f} %" in printed
+
+    again = [*begun, f"--run={tmp_path / 'resumed'}", f"--ckpt_path={trained_in_python}", "--trainer.max_steps=183"]
+    train([*again, "--data.batches_per_epoch=60"])
+    resumed = torch.load(tmp_path / "resumed" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert resumed["global_step"] == 183
+
+    run(["transcribe", str(trained_in_python), str(tones.parent / "0.wav")])
+    assert capsys.readouterr().out.strip().endswith(evaluated.recognized[0].hypothesis)
+
+
+def test_a_checkpoint_of_version_0_1_is_loaded(checkpoint: str, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save(as_version_0_1(content), tmp_path / "old.ckpt")
+    new, old = stt.load(checkpoint), stt.load(tmp_path / "old.ckpt")
+    assert old.description() == new.description()
+    assert old.transcribe(spoken_in_tones("ab cad"), RATE).text == "ab cad"

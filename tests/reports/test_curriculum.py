@@ -66,7 +66,9 @@ def test_what_is_no_run_or_has_no_curriculum_is_refused(
     assert "this run has no curriculum" in fails(stt, ["curriculum", "show", str(tmp_path / "run")])
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "x.ckpt").write_text("no checkpoint")
-    assert "not a readable checkpoint" in fails(stt, ["curriculum", "show", str(tmp_path / "checkpoints" / "x.ckpt")])
+    assert "not a checkpoint of this project" in fails(
+        stt, ["curriculum", "show", str(tmp_path / "checkpoints" / "x.ckpt")]
+    )
 
 
 def test_suspects_of_another_manifest_are_not_listed(run: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
