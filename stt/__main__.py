@@ -9,6 +9,7 @@ import typer
 
 from stt.commands import bench, corpus, corrector, curriculum, dashboard, ladder, lm, tokenizer
 from stt.commands.report import report
+from stt.commands.score import score
 from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
 
@@ -41,6 +42,7 @@ app.add_typer(ladder.app, name="ladder")
 app.add_typer(lm.app, name="lm")
 app.add_typer(bench.app, name="bench")
 app.command()(report)
+app.command()(score)
 app.command()(transcribe)
 
 

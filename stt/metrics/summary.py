@@ -15,22 +15,28 @@ from stt.files import written_aside
 from stt.metrics.error_rate import ErrorRate, mean_over_domains
 
 
-def groups(rates: dict[str, ErrorRate], train_domains: Sequence[str]) -> dict[str, dict[str, ErrorRate]]:
-    """Split error rates into all, trained-on and not-trained-on domains; empty groups are not named."""
-    split = {
-        "mean": rates,
-        "in_domain": {domain: rate for domain, rate in rates.items() if domain in train_domains},
-        "out_of_domain": {domain: rate for domain, rate in rates.items() if domain not in train_domains},
-    }
+def groups(rates: dict[str, ErrorRate], train_domains: Sequence[str] | None) -> dict[str, dict[str, ErrorRate]]:
+    """Split error rates into all, trained-on and not-trained-on domains; empty groups are not named.
+
+    Where nobody knows what was trained on (None), there is only the group of all.
+    """
+    split = {"mean": rates}
+    if train_domains is not None:
+        split["in_domain"] = {domain: rate for domain, rate in rates.items() if domain in train_domains}
+        split["out_of_domain"] = {domain: rate for domain, rate in rates.items() if domain not in train_domains}
     return {name: members for name, members in split.items() if members}
 
 
-def summarize(rates: dict[str, ErrorRate], train_domains: Sequence[str], normalizer: str) -> dict[str, Any]:
+def summarize(rates: dict[str, ErrorRate], train_domains: Sequence[str] | None, normalizer: str) -> dict[str, Any]:
     """Make the content of `test_metrics.json`: the normalizer, means, and every domain."""
+
+    def row(domain: str, rate: ErrorRate) -> dict[str, Any]:
+        return asdict(rate) | ({} if train_domains is None else {"in_training": domain in train_domains})
+
     return {
         "normalizer": normalizer,
         **{name: mean_over_domains(members) for name, members in groups(rates, train_domains).items()},
-        "domains": {domain: {**asdict(rate), "in_training": domain in train_domains} for domain, rate in rates.items()},
+        "domains": {domain: row(domain, rate) for domain, rate in rates.items()},
     }
 
 
@@ -46,7 +52,7 @@ def print_table(results: dict[str, Any]) -> None:
     for column in ("domain", "in training", "utterances", "hours", "CER %", "WER %"):
         table.add_column(column, justify="left" if column == "domain" else "right")
     for domain, rate in results["domains"].items():
-        trained = "yes" if rate["in_training"] else "no"
+        trained = {True: "yes", False: "no", None: "?"}[rate.get("in_training")]
         size = [str(rate["utterances"]), f"{rate['hours']:.2f}"]
         table.add_row(domain, trained, *size, f"{100 * rate['cer']:.2f}", f"{100 * rate['wer']:.2f}")
     for name in ("mean", "in_domain", "out_of_domain"):

@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+
+import stt
+from stt.cli import main
+from stt.decoding.decoder import Decoder
+from stt.decoding.greedy import Word
+from stt.recognition.evaluate import compute_outputs
+from stt.recognition.recognizer import Recognizer
+from tests.conftest import write_corpus
+
+
+@pytest.fixture(scope="module")
+def recognizer(trained: Path) -> Recognizer:
+    return stt.load(trained / "checkpoints" / "best.ckpt")
+
+
+class Parrot(Decoder):
+    """Says the same of everything."""
+
+    def words(self, log_probs: np.ndarray, frame_seconds: float, start: float = 0.0) -> list[Word]:
+        return [Word("ab", start, start + len(log_probs) * frame_seconds, 0.25)]
+
+
+def test_every_utterance_is_compared_in_the_order_of_the_manifest_and_what_cannot_be_read_is_named(
+    recognizer: Recognizer, tmp_path: Path
+) -> None:
+    manifest = write_corpus(tmp_path, 12, seed=7)
+    (tmp_path / "4.wav").write_bytes(b"broken")
+    found = stt.evaluate(recognizer, manifest)
+    assert [one.row for one in found.recognized] == [row for row in range(1, 13) if row != 5]
+    assert [item.name for item in found.left_out] == ["4.wav"]
+    assert sum(rate.utterances for rate in found.rates.values()) == 11
+    for one in found.recognized:
+        assert one.hypothesis == recognizer.transcribe(one.audio).text, "alone as in a batch"
+        assert 0 < one.confidence <= 1
+
+
+def test_a_decoder_of_ones_own_is_used(recognizer: Recognizer, tmp_path: Path) -> None:
+    found = stt.evaluate(recognizer, write_corpus(tmp_path, 8, seed=8), Parrot())
+    assert {(one.hypothesis, one.confidence) for one in found.recognized} == {("ab", 0.25)}
+    for domain, rate in found.rates.items():
+        references = [one.reference for one in found.recognized if one.domain == domain]
+        assert rate.cer == pytest.approx(jiwer.cer(references, ["ab"] * len(references)))
+    assert found.wer == pytest.approx(np.mean([rate.wer for rate in found.rates.values()]))
+
+
+def test_distorted_audio_is_the_same_for_the_same_seed(recognizer: Recognizer, tmp_path: Path) -> None:
+    from stt.corpus.manifest import read_manifest
+
+    manifest = read_manifest(write_corpus(tmp_path, 4, seed=9))
+
+    def outputs(**options: float) -> list[np.ndarray]:
+        return [output.log_probs for output in compute_outputs(recognizer, manifest, **options)]  # type: ignore[arg-type, union-attr]
+
+    plain, one, same, other = outputs(), *(outputs(strength=0.9, seed=seed) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, plain, strict=True))
+
+
+def test_one_section_of_a_configuration_decodes_alike_in_test_predict_and_transcribe(
+    trained: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stt.__main__ import main as commands
+
+    # A beam that is paid for each word writes other texts than the greedy decoding.
+    config, best = tmp_path / "decoder.yaml", trained / "checkpoints" / "best.ckpt"
+    config.write_text("decoder: {beam: {beta: 12.0, hot_words: [a], hot_weight: 20.0}}")
+    small = write_corpus(tmp_path / "c", 4, seed=7)
+    data = [f"--ckpt_path={best}", f"--config={config}", "--decoder.num_workers=1", f"--run={tmp_path / 'run'}"]
+    main(["test", *data, f"--data.test={small}"])
+    main(["predict", *data, f"--data.predict={small}"])
+    lines = [json.loads(line) for line in (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()]
+    assert any(line["text"] != line["greedy"] for line in lines)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        commands(
+            ["transcribe", str(best), *(str(small.parent / f"{i}.wav") for i in range(4)), "--decoder", str(config)]
+        )
+    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == [line["text"] for line in lines]
+    with pytest.raises(SystemExit):
+        commands(["score", str(small), str(tmp_path / "run" / "predictions.jsonl"), "--out", str(tmp_path / "s.json")])
+    tested, scored = (
+        json.loads(p.read_text()) for p in (tmp_path / "run" / "test_metrics_lm.json", tmp_path / "s.json")
+    )
+    assert scored["mean"] == pytest.approx(tested["mean"])
