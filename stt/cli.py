@@ -170,8 +170,8 @@ class SpeechCLI(LightningCLI):
         if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
             kwargs["callbacks"] = [*given, TrainingBar()]
         trainer = super().instantiate_trainer(**kwargs)
-        always = (DomainErrorRatesCallback, LeftOutReport, CurriculumFeedback, RankAgreement)
-        always += (Throughput, Summary, Predictions)
+        always: list[type[Callback]] = [DomainErrorRatesCallback, LeftOutReport, CurriculumFeedback, RankAgreement]
+        always += [Throughput, Summary, Predictions]
         callbacks: list[Callback] = [kind() for kind in always if not any(isinstance(c, kind) for c in given)]
         if trainer.loggers:
             callbacks.append(LearningRateMonitor("step"))
