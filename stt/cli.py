@@ -77,14 +77,16 @@ class SpeechCLI(LightningCLI):
             return
         self.resumed = config.ckpt_path
         config.ckpt_path = None
-        self.loaded = Recognizer.load(self.resumed)
+        recognizer = Recognizer.load(self.resumed)
         if name == "fit" and not set(RESUMABLE) <= set(read_checkpoint(self.resumed)):
             raise InputError(
                 f"{self.resumed}: holds a recognizer but no state of a training to resume; "
                 "to begin with its weights, give it as --model.init_from"
             )
-        described = parser.parse_object({name: {"model": configured(self.loaded)}}, self.config)
+        described = parser.parse_object({name: {"model": configured(recognizer)}}, self.config)
         config.model = described[name].model
+        if name != "fit":
+            self.loaded = recognizer
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run folder, the callbacks and the numbers that follow from others."""
@@ -154,7 +156,7 @@ class SpeechCLI(LightningCLI):
 
     def after_instantiate_classes(self) -> None:
         """Take the recognizer of the checkpoint, where nothing else of it is wanted."""
-        if self.loaded and self.subcommand != "fit":
+        if self.loaded:
             self.model.recognizer = self.loaded
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

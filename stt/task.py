@@ -222,7 +222,8 @@ class SpeechRecognizer(LightningModule):
         if Tokenizer.from_string(description["tokenizer"]).content_hash != self.tokenizer.content_hash:
             raise InputError("the checkpoint was trained with another tokenizer than the one configured")
         self.train_domains = description["train_domains"]
-        self._seed = checkpoint.get("seed")
+        seed = checkpoint.get("seed")
+        self._seed = seed if isinstance(seed, int) else None
         self.parent_domains = checkpoint.get("parent_domains", [])  # nothing that `Recognizer.save` writes
 
 

@@ -252,6 +252,14 @@ def test_a_checkpoint_with_another_tokenizer_is_refused(
     assert json.loads((tmp_path / "r" / "test_metrics.json").read_text())["mean"]["cer"] < 0.05
 
 
+def test_a_training_is_not_resumed_with_another_optimizer(
+    trained: Path, fit_args: list[str], fails: Callable[..., str]
+) -> None:
+    options = [f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}", "--trainer.max_steps=300"]
+    said = fails(main, [*fit_args, *options, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.1"])
+    assert "another optimizer than SGD: resume with the configuration that it was trained with" in said
+
+
 def test_real_digits_are_learned(real_speech: Path, tmp_path: Path) -> None:
     source = str(real_speech / "fsdd" / "recordings")
     for split, strings in (("train", 400), ("validate", 15)):

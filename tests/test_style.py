@@ -27,4 +27,4 @@ def test_readme_names_only_what_exists() -> None:
 
 
 def test_the_readme_is_short_enough_to_be_read() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150

@@ -26,9 +26,12 @@ class Run:
         """Everything the checkpoint holds, on the CPU.
 
         Raises:
-            InputError: the file is not a checkpoint.
+            InputError: the file is not a checkpoint of a training.
         """
-        return read_checkpoint(self.checkpoint)
+        state = read_checkpoint(self.checkpoint)
+        if not {"global_step", "state_dict"} <= set(state):
+            raise InputError(f"{self.checkpoint}: not a checkpoint of a training")
+        return state
 
     def train_manifests(self) -> list[Path]:
         """Where the manifests that the run trained on were, those of replay last.

@@ -108,7 +108,7 @@ def test_a_state_of_a_training_that_is_junk_is_named(
     good: Path, fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
 ) -> None:
     content = torch.load(good, weights_only=True)
-    for name, value in {"optimizer_states": [{"x": 1}], "loops": "x", "SpeechDataModule": "x"}.items():
+    for name, value in {"optimizer_states": [{"x": 1}], "loops": "x", "SpeechDataModule": {"stream": {"x": 1}}}.items():
         torch.save({**content, name: value}, tmp_path / "junk.ckpt")
         said = fails(train, [*fit_args, f"--run={tmp_path / name}", f"--ckpt_path={tmp_path / 'junk.ckpt'}"])
         assert "junk.ckpt: the state of its training does not fit this one" in said
