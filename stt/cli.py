@@ -77,16 +77,14 @@ class SpeechCLI(LightningCLI):
             return
         self.resumed = config.ckpt_path
         config.ckpt_path = None
-        recognizer = Recognizer.load(self.resumed)
+        self.loaded = Recognizer.load(self.resumed)
         if name == "fit" and not set(RESUMABLE) <= set(read_checkpoint(self.resumed)):
             raise InputError(
                 f"{self.resumed}: holds a recognizer but no state of a training to resume; "
                 "to begin with its weights, give it as --model.init_from"
             )
-        described = parser.parse_object({name: {"model": configured(recognizer)}}, self.config)
+        described = parser.parse_object({name: {"model": configured(self.loaded)}}, self.config)
         config.model = described[name].model
-        if name != "fit":
-            self.loaded = recognizer
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run folder, the callbacks and the numbers that follow from others."""
@@ -155,9 +153,9 @@ class SpeechCLI(LightningCLI):
             raise InputError(f"{self.subcommand} needs the checkpoint of a trained model: give --ckpt_path FILE")
 
     def after_instantiate_classes(self) -> None:
-        """Take the recognizer of the checkpoint, where nothing else of it is wanted."""
+        """Put the recognizer of the checkpoint into the model."""
         if self.loaded:
-            self.model.recognizer = self.loaded
+            self.model.recognizer = self.loaded.train(self.subcommand == "fit")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer: loggers in the run folder, bf16 where the device has it."""
@@ -235,15 +233,20 @@ class SpeechCLI(LightningCLI):
 
 
 def configured(recognizer: Recognizer) -> dict[str, Any]:
-    """Say what a recognizer is made of as a configuration of the model does."""
+    """Say what a recognizer is made of as a configuration of the model does, for the record.
+
+    Parts of a user's classes are not said: the parser would import what their arguments name, where it takes them for
+    functions or classes, and the arguments are those of the file.
+    """
     description = recognizer.description()
-    parts = {name: (getattr(recognizer, name), description[name]["arguments"]) for name in ("features", "encoder")}
+    parts = {name: class_path(type(getattr(recognizer, name))) for name in ("features", "encoder")}
     return {
         "tokenizer": description["tokenizer"],
         "normalizer": description["normalizer"],
         **{
-            name: {"class_path": class_path(type(part)), "init_args": arguments}
-            for name, (part, arguments) in parts.items()
+            name: {"class_path": path, "init_args": description[name]["arguments"]}
+            for name, path in parts.items()
+            if path.startswith("stt.")
         },
     }
 

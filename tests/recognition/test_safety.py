@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from stt.__main__ import main as commands
 from stt.cli import main as train
 from stt.corrector.corrector import Corrector
 from stt.errors import InputError
+from stt.models import ConvTransformer
 from stt.recognition.recognizer import load
 from tests.conftest import MICRO, ROOT
 from tests.recognition.hostile import as_version_0_1, hostile_files
@@ -102,6 +104,32 @@ def test_what_an_old_checkpoint_says_of_its_training_is_never_made(
             main([*args, *([f"--trainer.max_steps={steps}"] if "fit" in args else []), f"--run={trap / str(number)}"])
     assert not (trap / "ran").exists()
     assert "innocent" not in sys.modules
+
+
+@stt.register
+class Curious(ConvTransformer):
+    """Has an argument that a configuration could name a function for."""
+
+    def __init__(self, n_mels: int = 32, activation: Callable[[int], int] | str | None = None) -> None:
+        super().__init__(n_mels, (32, 48, 64), (1, 1, 1), (5, 5, 5), 64, 2, 2)
+        self.activation = activation
+
+
+@pytest.mark.parametrize("activation", ["innocent.function", {"class_path": "innocent.Class"}], ids=["text", "dict"])
+def test_what_the_arguments_of_ones_own_class_are_in_a_file_is_not_imported(
+    good: Path, tones: Path, trap: Path, activation: object
+) -> None:
+    content = torch.load(good, weights_only=True)
+    arguments = {"n_mels": 32, "activation": activation}
+    content["recognizer"]["encoder"] = {"class": "Curious", "arguments": arguments}
+    torch.save(content, trap / "curious.ckpt")
+    data = [f"--ckpt_path={trap / 'curious.ckpt'}", f"--data.test={tones}", "--trainer.logger=false"]
+    train(["test", *data, f"--run={trap / 'test'}"])
+    assert json.loads((trap / "test" / "test_metrics.json").read_text())["mean"]["cer"] < 0.1
+    resumed = ["--trainer.max_steps=246", f"--run={trap / 'run'}", f"--data.train={tones}", f"--data.validate={tones}"]
+    train(["fit", f"--config={MICRO}", *data, *resumed])
+    assert load(trap / "run" / "checkpoints" / "last.ckpt").description()["encoder"]["arguments"] == arguments
+    assert not (trap / "ran").exists()
 
 
 def test_a_state_of_a_training_that_is_junk_is_named(
