@@ -211,13 +211,14 @@ def preferred_device() -> str:
 @contextlib.contextmanager
 def inference(module: nn.Module) -> Iterator[None]:
     """Keep dropout and gradients out of a block, and leave the module as it was found."""
-    training = module.training
+    training = {part: part.training for part in module.modules()}  # parts may be frozen
     module.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        module.train(training)
+        for part, was_training in training.items():
+            part.training = was_training
 
 
 def _checked(source: npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None) -> Waveform:

