@@ -117,8 +117,8 @@ def trained(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPath
             f"--data.train={tones}",
             f"--data.validate={tones}",
             f"--run={run}",
-            "--trainer.max_steps=240",
-            "--data.batches_per_epoch=60",
+            "--trainer.max_steps=300",
+            "--data.batches_per_epoch=75",
         ]
     )
     return run

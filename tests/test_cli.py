@@ -61,8 +61,8 @@ def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     assert list((trained / "wandb").glob("offline-run-*"))
     assert len(list((trained / "transcripts").glob("step-*.txt"))) == 4
     config = yaml.safe_load((trained / "config.yaml").read_text())
-    assert config["data"]["batches_per_epoch"] == 60
-    for name, step in (("best", None), ("last", 240)):
+    assert config["data"]["batches_per_epoch"] == 75
+    for name, step in (("best", None), ("last", 300)):
         saved = torch.load(trained / "checkpoints" / f"{name}.ckpt", weights_only=True)
         assert step in (None, saved["global_step"])
     logged = metrics(trained)

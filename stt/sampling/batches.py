@@ -14,6 +14,7 @@ from stt.sampling.observed import Floats, Rows
 PADDING = 0.03
 WIDEST = 1.0  # jitter: mean of what is added to the logarithms of lengths
 HALVINGS = 7  # of that, in search of the most that the padding budget allows
+OFTEN = 0.05  # share of the batches: about as many are of an utterance's length, so more copies cannot be kept apart
 REACH = 32  # batches of like length in which a copy of an utterance may find another place
 
 
@@ -37,8 +38,8 @@ def cut_batches(
     batches cost alike. The jitter is the largest that keeps padding within `PADDING`, so that an utterance meets
     others in every pass; it is exponential, which of all jitters of the same padding mixes lengths best. Batches of
     neighbouring lengths go to the ranks of one step, which therefore wait little for each other; the order of the
-    steps is shuffled. No batch holds an utterance twice, unless there are more copies of it than batches. Within a
-    batch rows are sorted by duration.
+    steps is shuffled. No batch holds an utterance twice, unless it comes in more than a twentieth of
+    them. Within a batch rows are sorted by duration.
 
     Raises:
         ValueError: there are fewer rows than ranks, or one utterance alone is over the limit.
@@ -167,9 +168,12 @@ def _separate_copies(batches: list[Rows], durations: Floats, limit: float) -> No
 
 
 def _without_copies(batches: list[Rows]) -> tuple[list[Rows], Rows]:
-    """Take out of batches what could not be exchanged, and give it as well; what comes too often for that stays."""
+    """Take out of batches what could not be exchanged, and give it as well.
+
+    What comes too often to be kept apart stays: left over again and again, a small domain would not get its share.
+    """
     rows, counts = np.unique(np.concatenate(batches), return_counts=True)
-    too_often = rows[counts > len(batches)]
+    too_often = rows[counts > max(1, OFTEN * len(batches))]
     kept, taken = [], [rows[:0]]
     for batch in batches:
         _, first = np.unique(batch, return_index=True)

@@ -104,6 +104,16 @@ def test_domains_are_balanced_and_no_batch_holds_an_utterance_twice(kind: type[S
     assert counts.max() / counts.min() < 1.1
 
 
+@pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
+def test_a_domain_of_a_few_utterances_gets_its_share(kind: type[Sampler]) -> None:
+    stream = stream_over(kind(), {"a": 900, "few": 30})
+    batches = Training(stream).train(400)
+    rows = np.array([row.row for batch in batches for row in batch])
+    assert (rows >= 900).mean() == pytest.approx(0.5, abs=0.01)
+    copies = np.bincount(rows[rows >= 900] - 900)
+    assert copies.max() < 1.25 * copies.min()
+
+
 def test_uniform_sampling_takes_every_utterance_of_a_domain_once_in_each_pass() -> None:
     stream = stream_over(UniformSampler(), {"a": 900, "b": 700})
     batches = Training(stream).train(300)
