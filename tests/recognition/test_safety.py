@@ -126,7 +126,7 @@ def test_what_the_arguments_of_ones_own_class_are_in_a_file_is_not_imported(
     data = [f"--ckpt_path={trap / 'curious.ckpt'}", f"--data.test={tones}", "--trainer.logger=false"]
     train(["test", *data, f"--run={trap / 'test'}"])
     assert json.loads((trap / "test" / "test_metrics.json").read_text())["mean"]["cer"] < 0.1
-    resumed = ["--trainer.max_steps=246", f"--run={trap / 'run'}", f"--data.train={tones}", f"--data.validate={tones}"]
+    resumed = ["--trainer.max_steps=306", f"--run={trap / 'run'}", f"--data.train={tones}", f"--data.validate={tones}"]
     train(["fit", f"--config={MICRO}", *data, *resumed])
     assert load(trap / "run" / "checkpoints" / "last.ckpt").description()["encoder"]["arguments"] == arguments
     assert not (trap / "ran").exists()
