@@ -20,12 +20,15 @@ REACH = 32  # batches of like length in which a copy of an utterance may find an
 
 @dataclass(frozen=True)
 class Cut:
-    """Batches for all ranks; batch b of rank r is `batches[b][r]`, an array of manifest rows."""
+    """A window's utterances in batches.
+
+    Attributes:
+        batches: batch b of rank r is `batches[b][r]`, an array of manifest rows.
+        left_over: rows that would not have made a batch for every rank, and copies for which no batch had room.
+    """
 
     batches: list[list[Rows]]
-    left_over: (
-        Rows  # what would not have made a batch for every rank, and copies that stood in a batch beside the first
-    )
+    left_over: Rows
 
 
 def cut_batches(
@@ -36,9 +39,9 @@ def cut_batches(
     A batch costs what it occupies: its utterances times the longest of them. Rows are sorted by duration times a
     jitter and cut where the cost would pass a limit: the smallest that gives the right number of batches, so that
     batches cost alike. The jitter is the largest that keeps padding within `PADDING`, so that an utterance meets
-    others in every pass; it is exponential, which of all jitters of the same padding mixes lengths best. Batches of
-    neighbouring lengths go to the ranks of one step, which therefore wait little for each other; the order of the
-    steps is shuffled. No batch holds an utterance twice, unless it comes in more than a twentieth of
+    others in every pass; it is exponential, which mixed lengths better than a uniform or a normal one of the same
+    padding. Batches of neighbouring lengths go to the ranks of one step, which therefore wait little for each other;
+    the order of the steps is shuffled. No batch holds an utterance twice, unless it comes in more than a twentieth of
     them. Within a batch rows are sorted by duration.
 
     Raises:
@@ -164,7 +167,8 @@ def _separate_copies(batches: list[Rows], durations: Floats, limit: float) -> No
         if len(members[i]) < len(batch):
             _, first = np.unique(batch, return_index=True)
             for place in np.delete(np.arange(len(batch)), first).tolist():
-                _ = exchanged(i, place, grows=False) or exchanged(i, place, grows=True)
+                if not exchanged(i, place, grows=False):
+                    exchanged(i, place, grows=True)
 
 
 def _without_copies(batches: list[Rows]) -> tuple[list[Rows], Rows]:

@@ -117,13 +117,6 @@ class CurriculumSampler(Sampler):
         self.curriculum.load_state_dict(state, there, [index.get(domain, -1) for domain in here.domains])
         self.hypotheses = {int(now[row]): text for row, text in texts if now[row] >= 0}
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all arrays that grow with the corpus, bytes."""
-        rows = sum(rows.nbytes for rows in self.utterances.rows_by_domain)
-        others = self.utterances.domain.nbytes + self.utterances.keys.nbytes + self.curriculum.suspects.nbytes
-        return self.curriculum.ledger.nbytes + rows + others
-
     def _state_of(self, domain: int) -> dict[str, float]:
         """Say how a domain is steered and how far it has been gone through."""
         controller, bounds = self.curriculum.controllers[domain], self.curriculum.bounds[domain]
