@@ -24,7 +24,7 @@ setup: .venv/installed
 		{ echo "error: $(PYTHON) is not Python 3.11 or 3.12: call make PYTHON=/path/to/python3.11"; exit 2; }
 	@command -v c++ >/dev/null || { echo "error: kenlm is built from source and needs a C++ compiler (c++)"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: setup
@@ -87,7 +87,7 @@ curriculum-evidence: fsdd-corpus
 lock: pyproject.toml
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[demo,dev]'
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[dev]'
 	{ echo "# Versions that were installed and tested together; written by make lock."; \
 		.venv-lock/bin/pip freeze --exclude stt; } > constraints.txt
 	rm -rf .venv-lock

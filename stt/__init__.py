@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from stt.extras import missing_extra
+
 if TYPE_CHECKING:
     from stt.recognition.evaluate import evaluate
     from stt.recognition.recognizer import Recognizer, load
@@ -25,7 +27,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from error
 
 
 def __dir__() -> list[str]:

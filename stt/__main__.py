@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from stt.commands import bench, corpus, corrector, curriculum, dashboard, ladder, lm, tokenizer
-from stt.commands.report import report
-from stt.commands.score import score
-from stt.commands.transcribe import transcribe
 from stt.errors import InputError, exit_with
+from stt.extras import MissingExtraError, missing_extra
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+COMMANDS = (  # each is the module of its name in stt.commands
+    "corpus",
+    "tokenizer",
+    "corrector",
+    "curriculum",
+    "dashboard",
+    "ladder",
+    "lm",
+    "bench",
+    "report",
+    "score",
+    "transcribe",
 )
+
+
+class Commands(TyperGroup):
+    """Imports a command when it is asked for, so that one whose extra is missing stands in nobody's way."""
+
+    # Of Any: the classes are those of the click that typer brings, and are not public.
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command; in place of one whose extra is missing comes one that says so."""
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            command = typer.main.get_command(importlib.import_module(f"stt.commands.{cmd_name}").app)
+        except ModuleNotFoundError as error:
+            return _unavailable(cmd_name, missing_extra(error))
+        command.name = cmd_name
+        return command
+
+
+def _unavailable(name: str, missing: MissingExtraError) -> TyperCommand:
+    def refuse() -> None:
+        raise missing
+
+    return TyperCommand(
+        name,
+        callback=refuse,
+        help=str(missing),
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -33,19 +77,6 @@ def packages(
         import_packages(imported)
 
 
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(tokenizer.app, name="tokenizer")
-app.add_typer(corrector.app, name="corrector")
-app.add_typer(curriculum.app, name="curriculum")
-app.add_typer(dashboard.app, name="dashboard")
-app.add_typer(ladder.app, name="ladder")
-app.add_typer(lm.app, name="lm")
-app.add_typer(bench.app, name="bench")
-app.command()(report)
-app.command()(score)
-app.command()(transcribe)
-
-
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; bad input ends with one sentence and exit code 2.
 
@@ -56,6 +87,8 @@ def main(args: Sequence[str] | None = None) -> None:
         app(args=args, prog_name="python -m stt", standalone_mode=True)
     except InputError as error:
         exit_with(error)
+    except ModuleNotFoundError as error:
+        exit_with(missing_extra(error))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from stt.callbacks import (
 from stt.checkpoint import read_checkpoint
 from stt.data.datamodule import SpeechDataModule
 from stt.errors import InputError, exit_with, reason
+from stt.extras import missing_extra
 from stt.recognition.recognizer import Recognizer
 from stt.registry import class_path, import_packages
 from stt.task import SpeechRecognizer
@@ -277,6 +278,8 @@ def main(args: ArgsType = None) -> None:
         )
     except InputError as error:
         exit_with(error)
+    except ModuleNotFoundError as error:
+        exit_with(missing_extra(error))
     finally:
         finish_wandb()
         for name, value in variables.items():  # what a run sets for its processes is not for the next one

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import wandb
 from lightning import Callback, LightningModule, Trainer
 
 from stt.data.datamodule import SpeechDataModule
@@ -14,6 +13,9 @@ from stt.launch import ROOT
 from stt.task import SpeechRecognizer
 from stt.tracking.provenance import code_of, commit_of, data_card, model_card
 from stt.tracking.wandb_logger import wandb_of
+
+if TYPE_CHECKING:
+    import wandb
 
 log = logging.getLogger(__name__)
 AXES = ("progress/audio_hours", "progress/device_hours", "progress/passes")
@@ -61,6 +63,8 @@ class WandbRecord(Callback):
         logger.attempt(lambda run: _send_model(run, Path(best), metadata))
 
     def _send_origin(self, run: wandb.Run, model: SpeechRecognizer, datamodule: SpeechDataModule) -> None:
+        import wandb  # an extra: without it nothing comes here
+
         parent = model.init_from
         self._origin = {
             "git": commit_of(ROOT),
@@ -92,6 +96,8 @@ def _define_axes(run: wandb.Run) -> None:
 
 
 def _send_model(run: wandb.Run, checkpoint: Path, metadata: dict[str, Any]) -> None:
+    import wandb  # an extra: without it nothing comes here
+
     model = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
     model.add_file(str(checkpoint))
     run.log_artifact(model, aliases=["best"])

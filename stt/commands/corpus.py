@@ -59,10 +59,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="the same seed makes the same corpus")] = 0,
 ) -> None:
     """Make the demo corpus: Russian speech in five domains, and a sixth that is only tested on."""
-    try:
-        from stt.corpus.demo.make import make_demo
-    except ModuleNotFoundError as error:
-        raise InputError("the demo corpus needs a speech synthesizer: pip install 'stt[demo]'") from error
+    from stt.corpus.demo.make import make_demo
+
     for split, manifest in make_demo(out, seed).items():
         print(f"{split}: {manifest}")
 

@@ -9,7 +9,10 @@ import typer
 
 from stt.files import written_aside
 
+app = typer.Typer()
 
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="run folders; several are compared")],
     out: Annotated[Path, typer.Option(help="page to write (.html)")],

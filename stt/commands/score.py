@@ -9,7 +9,10 @@ import typer
 
 SHOWN = 10  # names that are printed; all of them are in the file of `--out`
 
+app = typer.Typer()
 
+
+@app.command()
 def score(
     manifest: Annotated[Path, typer.Argument(help="the references")],
     hypotheses: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, JSON Lines (NeMo's too) or Kaldi's text")],

@@ -13,7 +13,10 @@ import typer
 from stt.errors import InputError
 from stt.progress import track
 
+app = typer.Typer()
 
+
+@app.command()
 def transcribe(
     checkpoint: Path,
     files: list[Path],

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stt.errors import InputError
 
 
@@ -49,6 +47,8 @@ def read_options(path: Path | None = None, corrector: Path | str | None = None, 
     if path is not None:
         if not path.is_file():
             raise InputError(f"{path}: there is no such configuration; `lm tune` writes one")
+        import yaml  # an extra: the options of a greedy decoder are in no file
+
         try:
             given = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["decoder"])
             beam = {**(given.get("beam") or {}), **beam}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from stt.corrector.corrector import Corrector
-from stt.decoding.decoder import Corrected, Decoder, Greedy
+from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.options import DecoderOptions
-from stt.errors import InputError
+from stt.extras import missing_extra
 from stt.text.tokenizer import Tokenizer
 
 
@@ -20,9 +19,12 @@ def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str
         try:
             from stt.decoding.beam import BeamSearch  # KenLM, which is built from source; greedy decoding needs none
         except ModuleNotFoundError as error:
-            raise InputError(f"a beam search needs {error.name}, which is not installed") from error
+            raise missing_extra(error) from error
         decoder = BeamSearch(tokenizer, normalizer, options.beam)
     if options.corrector:
+        from stt.corrector.corrector import Corrector
+        from stt.decoding.corrected import Corrected
+
         corrector = Corrector.load(options.corrector)
         corrector.check(tokenizer, normalizer)
         decoder = Corrected(decoder, corrector.correct)

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from num2words import num2words
-
 from stt.errors import InputError
 
 # Letters that look alike in both alphabets, as they come out of scans, keyboards and web forms.
@@ -85,6 +83,8 @@ def _words(text: str, result: Normalized) -> list[str]:
 
 @cache
 def _spelled(number: str) -> str:
+    from num2words import num2words  # an extra: recognition writes words and spells no numbers
+
     return str(num2words(int(number), lang="ru"))
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import logging
 import netrc
 import os
 import secrets
+import sys
 from pathlib import Path
 from urllib.parse import urlparse
 
-import wandb
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from stt.tracking.wandb_logger import TolerantWandbLogger
 
+log = logging.getLogger(__name__)
 DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B keeps what tables and artifacts hold until it is uploaded
 
 
@@ -22,12 +25,17 @@ def run_loggers(run: Path, project: str) -> list[Logger]:
 
     The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`. W&B knows the run by an
     identifier that stays in the folder, so that a start that goes on with it, or tests it, is the same run there.
+    Where wandb is not installed there is the CSV log alone.
     """
     run.mkdir(parents=True, exist_ok=True)
+    csv = CSVLogger(save_dir=run, name="logs")
+    if importlib.util.find_spec("wandb") is None:
+        log.warning("without W&B, which the extra 'wandb' brings: metrics go to %s alone", run / "logs")
+        return [csv]
     os.environ.setdefault(DATA_VARIABLE, str((run / "wandb" / "data").absolute()))
     mode = {"mode": "offline"} if wandb_offline() else {}
     wandb_logger = TolerantWandbLogger(name=run.name, project=project, save_dir=run, id=run_id(run), **mode)
-    return [CSVLogger(save_dir=run, name="logs"), wandb_logger]
+    return [csv, wandb_logger]
 
 
 def run_id(run: Path) -> str:
@@ -57,5 +65,6 @@ def wandb_offline() -> bool:
 
 def finish_wandb() -> None:
     """End the W&B run of this process: the next training in it, in a notebook say, must not log into this one's."""
-    if wandb.run is not None:
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
         wandb.finish()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-
-import wandb
+from typing import TYPE_CHECKING
 
 from stt.audio.io import AudioError, encode_flac, read_audio
 from stt.metrics.alignment import coloured
 from stt.metrics.recognized import Recognized
+
+if TYPE_CHECKING:
+    import wandb
 
 log = logging.getLogger(__name__)
 COLUMNS = ("domain", "utterance", "CER", "alignment", "reference", "hypothesis", "audio")
@@ -24,6 +26,8 @@ def utterance_table(items: Sequence[Recognized], sample_rate: int, folder: Path)
         sample_rate: of the audio in the table, Hz.
         folder: where the audio is written; it must last until the table is logged.
     """
+    import wandb  # an extra: without it nothing comes here
+
     table = wandb.Table(columns=list(COLUMNS))
     for number, item in enumerate(items):
         alignment = wandb.Html(coloured(item.reference, item.hypothesis), inject=False)
@@ -38,5 +42,7 @@ def _audio(item: Recognized, sample_rate: int, path: Path) -> wandb.Audio | None
     except AudioError as error:
         log.warning("the table goes without its audio: %s", error)
         return None
+    import wandb
+
     path.write_bytes(encode_flac(waveform, sample_rate))
     return wandb.Audio(str(path), caption=item.hypothesis)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
-import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+
+if TYPE_CHECKING:
+    import wandb
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -52,6 +54,8 @@ class TolerantWandbLogger(WandbLogger):
                 return super().experiment
             except Exception as error:
                 log.warning("W&B cannot start (%s: %s): trying mode %s", type(error).__name__, error, mode)
+                import wandb  # an extra: without it there is no such logger
+
                 wandb.teardown()  # else its service holds on to the run
                 self._wandb_init["mode"] = mode
         return super().experiment
