@@ -54,7 +54,7 @@ def _unavailable(name: str, missing: MissingExtraError) -> TyperCommand:
     return TyperCommand(
         name,
         callback=refuse,
-        help=str(missing),
+        help=str(missing).partition(":")[0],  # brackets of the rest would be taken for colours
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
