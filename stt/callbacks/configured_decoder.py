@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 
 from stt.callbacks.evaluation import PREFIX, Evaluation, Split
 from stt.data.batch import Batch
-from stt.decoding.options import BeamOptions, DecoderOptions
+from stt.decoding.options import BeamOptions, DecoderOptions, OwnDecoder
 from stt.decoding.pool import DecodingPool
 from stt.metrics.domain_error_rates import DomainErrorRates
 from stt.metrics.error_rate import mean_over_domains
@@ -28,16 +28,21 @@ class ConfiguredDecoder(Evaluation):
     """
 
     def __init__(
-        self, beam: BeamOptions | None = None, corrector: str | None = None, num_workers: int | None = None
+        self,
+        beam: BeamOptions | None = None,
+        own: OwnDecoder | None = None,
+        corrector: str | None = None,
+        num_workers: int | None = None,
     ) -> None:
         """Say how to decode, as `transcribe` does.
 
         Args:
             beam: search with these options; None takes the best token of every frame.
+            own: or decode with this one.
             corrector: of `corrector train`, to rewrite what was found.
             num_workers: processes; None takes all cores.
         """
-        self.options = DecoderOptions(beam, corrector)
+        self.options = DecoderOptions(beam, own, corrector)
         self.num_workers = num_workers
         self._pool: DecodingPool | None = None
         self._waiting: list[tuple[Batch, list[Future[str]]]] = []

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stt.errors import InputError
+from stt.decoding.decoder import Decoder
+from stt.errors import InputError, reason
+from stt.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,27 @@ class BeamOptions:
     hot_weight: float = 10.0
 
 
+class OwnDecoder(ABC):
+    """Options of a decoder of your own: subclass it, with plain arguments, and name it in a configuration.
+
+    They go to processes that make the decoder there, so a decoder need not be one that can be copied.
+    """
+
+    @abstractmethod
+    def build(self, tokenizer: Tokenizer, normalizer: str) -> Decoder:
+        """Make the decoder for a recognizer's tokenizer and the name of its normalizer.
+
+        Raises:
+            InputError: it does not fit them.
+        """
+
+
 @dataclass(frozen=True)
 class DecoderOptions:
-    """Which decoder: greedy unless there is a beam, and a corrector behind either."""
+    """Which decoder: greedy unless there is a beam or one of the user's own, and a corrector behind any of them."""
 
     beam: BeamOptions | None = None
+    own: OwnDecoder | None = None
     corrector: str | None = None  # of `corrector train`
 
 
@@ -56,4 +77,24 @@ def read_options(path: Path | None = None, corrector: Path | str | None = None, 
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: not a configuration of a decoder (decoder.beam): {error}") from error
     corrector = corrector or given.get("corrector")
-    return DecoderOptions(BeamOptions(**beam) if beam else None, str(corrector) if corrector else None)
+    return DecoderOptions(
+        beam=BeamOptions(**beam) if beam else None,
+        own=_own(given["own"], f"{path}: decoder.own") if given.get("own") else None,
+        corrector=str(corrector) if corrector else None,
+    )
+
+
+def _own(given: Any, where: str) -> OwnDecoder:
+    """Make what a class path and arguments name, as `train.py` does; configurations are code, and trusted."""
+    if isinstance(given, str):
+        given = {"class_path": given}
+    if not isinstance(given, Mapping) or not isinstance(given.get("class_path"), str):
+        raise InputError(f"{where}: give class_path and init_args")
+    module, _, name = given["class_path"].rpartition(".")
+    try:
+        made = getattr(importlib.import_module(module), name)(**(given.get("init_args") or {}))
+    except Exception as error:  # the user's own code
+        raise InputError(f"{where}: {given['class_path']} cannot be made ({reason(error)})") from error
+    if not isinstance(made, OwnDecoder):
+        raise InputError(f"{where}: {given['class_path']} is not a subclass of stt.decoding.options.OwnDecoder")
+    return made

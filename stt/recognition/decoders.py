@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.options import DecoderOptions
+from stt.errors import InputError
 from stt.extras import missing_extra
 from stt.text.tokenizer import Tokenizer
 
@@ -12,8 +13,10 @@ def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str
     """Make a decoder.
 
     Raises:
-        InputError: a file that the options name is missing, or was made for another model.
+        InputError: a file that the options name is missing, or was made for another model, or two decoders are named.
     """
+    if options.beam and options.own:
+        raise InputError("decoder.beam and decoder.own both say how to decode: give one of them")
     decoder: Decoder = Greedy(tokenizer)
     if options.beam:
         try:
@@ -21,6 +24,8 @@ def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str
         except ModuleNotFoundError as error:
             raise missing_extra(error) from error
         decoder = BeamSearch(tokenizer, normalizer, options.beam)
+    if options.own:
+        decoder = options.own.build(tokenizer, normalizer)
     if options.corrector:
         from stt.corrector.corrector import Corrector
         from stt.decoding.corrected import Corrected
