@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,22 @@ class BeamOptions:
     unknown_score: float = -10.0  # of a word that the language model does not know, or its beginning
     hot_words: tuple[str, ...] = ()
     hot_weight: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Check what the search could only answer with nonsense.
+
+        Raises:
+            InputError: a number is out of its range, or a hot word is not one word.
+        """
+        for name in ("alpha", "beta", "token_min_logp", "beam_prune_logp", "unknown_score", "hot_weight"):
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise InputError(f"the {name} of a beam search must be a finite number, not {value}")
+        if self.beam_width < 1:
+            raise InputError(f"the beam_width must be 1 or more, not {self.beam_width}")
+        for word in self.hot_words:
+            if len(word.split()) != 1 or word != word.strip():
+                raise InputError(f"a hot word is one word without spaces, not {word!r}")
 
 
 class OwnDecoder(ABC):
