@@ -25,7 +25,7 @@ from stt.corrector.train import train_corrector
 from stt.decoding.beam import BeamSearch
 from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
-from stt.metrics.error_rate import mean_over_domains
+from stt.metrics.by_domain import mean_over_domains
 from stt.recognition.evaluate import rates_of_outputs, readable_outputs
 from stt.recognition.recognizer import load
 

@@ -65,7 +65,12 @@ def speaker(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     four = [f"--data.train={manifests['four.train']}", f"--data.validate={manifests['four.validate']}"]
     fit(parent, *common, *four, "--trainer.max_steps=1000")
     best = parent / "checkpoints" / "best.ckpt"
-    tuned = [FINETUNE, f"--model.init_from={best}", "--trainer.max_steps=400", "--model.warmup_steps=40"]
+    tuned = [
+        FINETUNE,
+        f"--model.init_from={best}",
+        "--trainer.max_steps=400",
+        "--model.lr_scheduler.warmup_steps=40",
+    ]
     tuned += [f"--data.train={manifests['fifth.train']}", f"--data.validate={manifests['five.validate']}"]
     found: dict[str, Any] = {"seed": seed, "parent": test_cers(parent)}
     replay = [f"--data.replay={manifests['four.train']}"]
@@ -90,7 +95,11 @@ def language(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"seed": seed}
     # Half of the steps, and no long warm-up for weights that are good already; those drawn by chance get the one of
     # their configuration.
-    warm = [f"--model.init_from={args.demo}", "--model.warmup_steps=20", "--trainer.max_steps=250"]
+    warm = [
+        f"--model.init_from={args.demo}",
+        "--model.lr_scheduler.warmup_steps=20",
+        "--trainer.max_steps=250",
+    ]
     for name, options in {"scratch": [], "russian": warm}.items():
         run = args.work / f"language.{name}.{seed}"
         if not (run / "checkpoints" / "last.ckpt").exists():

@@ -8,16 +8,31 @@ from typing import TYPE_CHECKING, Any
 from stt.extras import missing_extra
 
 if TYPE_CHECKING:
+    from stt.data.datamodule import SpeechDataModule
+    from stt.data.reading import Reading
     from stt.recognition.evaluate import evaluate
     from stt.recognition.recognizer import Recognizer, load
     from stt.registry import register
+    from stt.task import SpeechRecognizer
 
 __version__ = "0.1.0"
-__all__ = ["Recognizer", "__version__", "evaluate", "load", "register"]
+__all__ = [
+    "Reading",
+    "Recognizer",
+    "SpeechDataModule",
+    "SpeechRecognizer",
+    "__version__",
+    "evaluate",
+    "load",
+    "register",
+]
 
 # Imported when asked for: each takes seconds, which `python -m stt --help` should not.
 _HOMES = {
+    "Reading": "stt.data.reading",
     "Recognizer": "stt.recognition.recognizer",
+    "SpeechDataModule": "stt.data.datamodule",
+    "SpeechRecognizer": "stt.task",
     "evaluate": "stt.recognition.evaluate",
     "load": "stt.recognition.recognizer",
     "register": "stt.registry",

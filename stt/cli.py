@@ -1,4 +1,4 @@
-"""The command line of training: LightningCLI with a run folder, and callbacks that are always there."""
+"""The command line of training: LightningCLI with a run folder; what every run has comes with its classes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import LambdaCallback, LearningRateMonitor, ModelCheckpoint, ProgressBar
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from stt.callbacks import (
+    BestCheckpoint,
     ConfiguredDecoder,
-    CurriculumFeedback,
-    DomainErrorRatesCallback,
     ForgettingGate,
     GradientClipping,
-    LeftOutReport,
-    Predictions,
-    RankAgreement,
+    LastCheckpoint,
     SaveConfig,
-    Summary,
-    Throughput,
-    TrainingBar,
     Transcripts,
     WandbRecord,
 )
@@ -36,9 +30,9 @@ from stt.errors import InputError, exit_with, reason
 from stt.extras import missing_extra
 from stt.recognition.recognizer import Recognizer
 from stt.registry import class_path, import_packages
+from stt.runs.folder import RunFolder
 from stt.task import SpeechRecognizer
-from stt.tracking.loggers import DATA_VARIABLE, finish_wandb, run_loggers
-from stt.transfer import sampling_of, warm_start
+from stt.tracking.loggers import DATA_VARIABLE, finish_wandb, with_run_loggers
 
 # The size `tiny`; a config, or a checkpoint's own recognizer, takes their place.
 MODEL_DEFAULTS: dict[str, Any] = {
@@ -48,6 +42,15 @@ MODEL_DEFAULTS: dict[str, Any] = {
     "encoder": {"class_path": "stt.models.ConvTransformer"},
     "augment": {"class_path": "stt.audio.augment.Augmentation"},
     "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3, "fused": True}},
+    "lr_scheduler": {"class_path": "stt.schedule.WarmupCosine"},
+}
+SECTIONS = {  # of a configuration, each with the arguments of a callback that every run has
+    "transcripts": Transcripts,
+    "forgetting": ForgettingGate,
+    "decoder": ConfiguredDecoder,
+    "record": WandbRecord,
+    "checkpoint": BestCheckpoint,
+    "last": LastCheckpoint,
 }
 RESUMABLE = ("callbacks", "loops", "lr_schedulers", "optimizer_states", "pytorch-lightning_version")
 RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
@@ -104,52 +107,25 @@ class SpeechCLI(LightningCLI):
         parser.add_argument("--wandb_project", type=str, default="stt", help="W&B project to log to")
         parser.add_lightning_class_args(GradientClipping, "clip", subclass_mode=True, required=False)
         parser.set_defaults({"clip": {"class_path": "stt.callbacks.GradientClipping"}})
-        parser.add_lightning_class_args(Transcripts, "transcripts")
-        parser.add_lightning_class_args(ForgettingGate, "forgetting")
-        parser.add_lightning_class_args(ConfiguredDecoder, "decoder")
-        parser.add_lightning_class_args(WandbRecord, "record")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/cer/mean",
-                "checkpoint.filename": "best",
-                "checkpoint.save_on_train_epoch_end": False,
-                "checkpoint.enable_version_counter": False,
-            }
-        )
-        # A callback of its own: Lightning's `save_last` writes only when a new best is written.
-        parser.add_lightning_class_args(ModelCheckpoint, "last")
-        parser.set_defaults(
-            {
-                "last.filename": "last",
-                "last.save_on_train_epoch_end": True,
-                "last.enable_version_counter": False,
-            }
-        )
+        for name, kind in SECTIONS.items():
+            parser.add_lightning_class_args(kind, name)
         parser.set_defaults({f"model.{name}": value for name, value in MODEL_DEFAULTS.items()})
-        parser.link_arguments("trainer.max_steps", "model.total_steps")
         parser.link_arguments("model.features.init_args.n_mels", "model.encoder.init_args.n_mels")
 
     def before_instantiate_classes(self) -> None:
         """Settle the run folder."""
         config = self.config[self.subcommand]
         run = self._run_folder(config)
-        config.run = str(run)
+        config.run = str(run.path)
         if "verbose" in config:
             config.verbose = False  # Lightning's table of results would repeat ours
         if self.subcommand == "predict":
             config.return_predictions = False  # they are written as they come; nobody reads them from memory
-        for key in ("checkpoint", "last"):
-            config[key].dirpath = config[key].dirpath or str(run / "checkpoints")
         if self.subcommand == "fit":
             config.ckpt_path = self.resumed
             config.weights_only = True
-        if self.subcommand == "fit" and not self.resumed and (run / "checkpoints" / "last.ckpt").exists():
-            raise InputError(
-                f"{run} already holds a run: give another --run, or go on with --ckpt_path {run}/checkpoints/last.ckpt"
-            )
-        if self.subcommand == "fit" and config.model.init_from and not config.model.tokenizer:
-            config.model.tokenizer = Recognizer.load(config.model.init_from).tokenizer.to_string()
+            if not self.resumed:
+                run.check_unused()
         if self.subcommand != "fit" and not self.resumed:
             raise InputError(f"{self.subcommand} needs the checkpoint of a trained model: give --ckpt_path FILE")
 
@@ -160,35 +136,16 @@ class SpeechCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer: loggers in the run folder, bf16 where the device has it."""
-        config = self.config[self.subcommand]
+        config, trainer = self.config[self.subcommand], self.config_init[self.subcommand].trainer
         kwargs["default_root_dir"] = config.run
-        if config.trainer.precision is None:
+        if trainer.precision is None:
             bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
             kwargs["precision"] = "bf16-mixed" if bf16 else "32-true"
-        if config.trainer.logger in (None, True) and not config.trainer.fast_dev_run:
-            kwargs["logger"] = run_loggers(Path(config.run), config.wandb_project)
-        given = list(self.config_init[self.subcommand].trainer.callbacks or [])
-        if config.trainer.enable_progress_bar is not False and not any(isinstance(c, ProgressBar) for c in given):
-            kwargs["callbacks"] = [*given, TrainingBar()]
-        trainer = super().instantiate_trainer(**kwargs)
-        always: list[type[Callback]] = [DomainErrorRatesCallback, LeftOutReport, CurriculumFeedback, RankAgreement]
-        always += [Throughput, Summary, Predictions]
-        callbacks: list[Callback] = [kind() for kind in always if not any(isinstance(c, kind) for c in given)]
-        if trainer.loggers:
-            callbacks.append(LearningRateMonitor("step"))
-        # Error rates come first: what other callbacks and the checkpoint watch is logged there.
-        trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
-        return trainer
-
-    def before_fit(self) -> None:
-        """Begin with the weights of another checkpoint, where one is named, and show what they can do."""
-        config = self.config[self.subcommand]
-        parent = config.model.init_from
-        if not parent or config.ckpt_path:  # a run that goes on has its own weights
-            return
-        print(warm_start(self.model, parent), flush=True)
-        self.datamodule.inherited = sampling_of(parent)
-        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+        if trainer.logger is not False and not trainer.fast_dev_run:
+            given = [] if trainer.logger in (None, True) else trainer.logger
+            given = given if isinstance(given, list) else [given]
+            kwargs["logger"] = with_run_loggers(given, Path(config.run), config.wandb_project)
+        return super().instantiate_trainer(**kwargs)
 
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
         """Train.
@@ -221,16 +178,17 @@ class SpeechCLI(LightningCLI):
         else:
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
 
-    def _run_folder(self, config: Any) -> Path:
+    def _run_folder(self, config: Any) -> RunFolder:
         if config.run:
-            return Path(config.run)
-        if self.resumed and Path(self.resumed).parent.name == "checkpoints":
-            return Path(self.resumed).parent.parent
+            return RunFolder(Path(config.run))
+        of_checkpoint = RunFolder.of_checkpoint(self.resumed) if self.resumed else None
+        if of_checkpoint:
+            return of_checkpoint
         for starter, variable in (("torchrun", "TORCHELASTIC_RUN_ID"), ("SLURM", "SLURM_JOB_ID")):
             if variable in os.environ:
                 raise InputError(f"the processes that {starter} starts must agree on a folder for the run: give --run")
         default = str(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
-        return Path(os.environ.setdefault(RUN_VARIABLE, default))
+        return RunFolder(Path(os.environ.setdefault(RUN_VARIABLE, default)))
 
 
 def configured(recognizer: Recognizer) -> dict[str, Any]:
@@ -276,8 +234,12 @@ def main(args: ArgsType = None) -> None:
             parser_kwargs={"parser_mode": "yaml"},
             args=args,
         )
-    except InputError as error:
-        exit_with(error)
+    except ValueError as error:
+        # Where a class may be None, the parser raises an error of its own from that of the class.
+        said = error if isinstance(error, InputError) else error.__cause__
+        if not isinstance(said, InputError):
+            raise
+        exit_with(said)
     except ModuleNotFoundError as error:
         exit_with(missing_extra(error))
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,28 @@ from stt.checkpoint import read_checkpoint
 from stt.data.datamodule import to_arrays
 from stt.errors import InputError
 from stt.recognition.recognizer import Recognizer
-from stt.task import SpeechRecognizer
 
 HEAD = "head."
 
 
-def warm_start(model: SpeechRecognizer, path: Path | str) -> str:
-    """Give a model the weights of a checkpoint; nothing else of it is taken over.
+@dataclass(frozen=True)
+class Parent:
+    """The checkpoint that weights were taken from."""
+
+    said: str  # what was taken, in a sentence
+    domains: list[str]  # that it was trained on
+
+
+def warm_start(child: Recognizer, path: Path | str) -> Parent:
+    """Give a recognizer the weights of a checkpoint; nothing else of it is taken over.
 
     The output layer is taken as a whole where both have the same tokenizer, which its content decides, not
-    its size; of another tokenizer, the pieces that both have. Gives what was done, in a sentence.
+    its size; of another tokenizer, the pieces that both have.
 
     Raises:
         InputError: the file is not a checkpoint of this project, or its front end or encoder is another one.
     """
-    parent, child = Recognizer.load(path), model.recognizer
+    parent = Recognizer.load(path)
     _check_network(child, parent, path)
     theirs, ours = parent.state_dict(), child.state_dict()
     if parent.tokenizer.content_hash == child.tokenizer.content_hash:
@@ -39,8 +47,7 @@ def warm_start(model: SpeechRecognizer, path: Path | str) -> str:
             "the others begin anew"
         )
     child.load_state_dict({**theirs, **{name: value for name, value in head.items() if name.startswith(HEAD)}})
-    model.parent_domains = list(parent.train_domains)
-    return f"weights of {path}; {said}"
+    return Parent(f"weights of {path}; {said}", list(parent.train_domains))
 
 
 def sampling_of(path: Path | str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import pytest
 import soundfile
 import torch
 
+from stt.data.reading import Reading
+
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 torch.set_num_threads(1)  # networks this small gain nothing from more, and lose much on a shared machine
@@ -71,23 +73,11 @@ def tokenizer_file(tones: Path) -> Path:
     return path
 
 
-class StandIn:
-    """What the data asks of a model, without one."""
+class StandIn(Reading):
+    """What the data ask of a model, without one."""
 
     def __init__(self, tokenizer_file: Path, strength: float = 0.0) -> None:
-        from stt.audio.augment import Augmentation
-        from stt.text.normalize import get_normalizer
-        from stt.text.tokenizer import Tokenizer
-
-        self.tokenizer = Tokenizer.load(tokenizer_file)
-        self.normalizer = get_normalizer("plain-1")
-        self.sample_rate = RATE
-        self.frame_seconds = 0.08
-        self.augment = Augmentation(strength)
-        self.train_domains: list[str] = []
-
-    def output_lengths(self, samples: torch.Tensor) -> torch.Tensor:
-        return samples // 640 + 1
+        super().__init__(tokenizer_file, RATE, strength, output_lengths=lambda samples: samples // 640 + 1)
 
 
 @pytest.fixture

@@ -170,7 +170,9 @@ def test_a_run_resumed_from_its_best_checkpoint_ends_as_if_it_had_not_stopped(
 ) -> None:
     # The best checkpoint is written by the validation, between an epoch's last batch and its end.
     options = ["--data.sampler=stt.sampling.CurriculumSampler", "--data.batches_per_epoch=36"]
-    options.append("--model.warmup_steps=1000")  # so that the learning rate does not depend on when training ends
+    options.append(
+        "--model.lr_scheduler.warmup_steps=1000"
+    )  # so that the learning rate does not depend on when training ends
     main([*fit_args, *options, "--trainer.max_steps=36"])
     checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
     saved = torch.load(checkpoint, weights_only=True)["SpeechDataModule"]["stream"]

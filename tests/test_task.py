@@ -1,3 +1,4 @@
+import functools
 import math
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from stt.audio.augment import Augmentation
 from stt.audio.features import LogMel
 from stt.data.batch import Utterance, collate
 from stt.models import ConvTransformer, DeepSpeech2, Wav2Letter
-from stt.task import SpeechRecognizer, warmup_cosine
+from stt.schedule import WarmupCosine, warmup_cosine
+from stt.task import SpeechRecognizer
 from tests.conftest import RATE, spoken_in_tones
 
 
@@ -26,7 +28,9 @@ def model(tokenizer_file: Path) -> SpeechRecognizer:
 
 def utterance(model: SpeechRecognizer, text: str, row: int = 0) -> Utterance:
     waveform = spoken_in_tones(text)
-    return Utterance(row, f"{row}.wav", "d", len(waveform) / RATE, waveform, text, model.tokenizer.encode(text))
+    return Utterance(
+        row, f"{row}.wav", "d", len(waveform) / RATE, waveform, text, model.recognizer.tokenizer.encode(text)
+    )
 
 
 def sound(kind: str, seconds: float) -> np.ndarray:
@@ -96,7 +100,7 @@ def test_any_audio_can_be_trained_on_alone_at_full_strength(
         )
     model.augment.prepare(RATE)
     model.log = lambda *args, **options: None  # type: ignore[method-assign]
-    item = Utterance(0, "0.wav", "d", seconds, sound(kind, seconds), "a", model.tokenizer.encode("a"), 1.0)
+    item = Utterance(0, "0.wav", "d", seconds, sound(kind, seconds), "a", model.recognizer.tokenizer.encode("a"), 1.0)
     outputs = model.train().training_step(collate([item]), 0)
     outputs["loss"].backward()
     assert math.isfinite(float(outputs["loss"]))
@@ -124,6 +128,7 @@ def test_the_learning_rate_rises_then_falls() -> None:
 
 
 def test_scales_and_biases_are_not_decayed(model: SpeechRecognizer) -> None:
+    model.make_schedule = functools.partial(WarmupCosine, total_steps=10)
     groups = model.configure_optimizers()["optimizer"].param_groups  # type: ignore[index, call-overload]
     assert all(parameter.ndim > 1 for parameter in groups[0]["params"])
     assert groups[1]["weight_decay"] == 0

@@ -39,11 +39,11 @@ def test_the_same_tokenizer_takes_everything_over(trained: Path, tokenizer_file:
     renamed = tmp_path / "called_otherwise.model"
     renamed.write_bytes(tokenizer_file.read_bytes())
     model = new_model(renamed)
-    said = warm_start(model, trained / "checkpoints" / "best.ckpt")
-    assert "the same" in said
+    found = warm_start(model.recognizer, trained / "checkpoints" / "best.ckpt")
+    assert "the same" in found.said
     theirs = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, theirs[name]) for name, value in model.state_dict().items())
-    assert model.parent_domains == ["high", "low"]
+    assert found.domains == ["high", "low"]
 
 
 def test_another_tokenizer_of_the_same_size_keeps_only_the_pieces_that_both_have(
@@ -51,9 +51,9 @@ def test_another_tokenizer_of_the_same_size_keeps_only_the_pieces_that_both_have
 ) -> None:
     model = new_model(other_tokenizer)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
-    old, new = Tokenizer.load(tokenizer_file).pieces, model.tokenizer.pieces
+    old, new = Tokenizer.load(tokenizer_file).pieces, model.recognizer.tokenizer.pieces
     assert len(old) == len(new)
-    said = warm_start(model, trained / "checkpoints" / "best.ckpt")
+    said = warm_start(model.recognizer, trained / "checkpoints" / "best.ckpt").said
     shared = [piece for piece in new if piece in old]
     assert f"{len(shared)} of its {len(new)} pieces" in said
     assert 1 < len(shared) < len(new)
@@ -85,7 +85,7 @@ def test_another_network_is_refused_by_the_first_shape_that_differs(
     trained: Path, tokenizer_file: Path, changed: dict[str, int], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        warm_start(new_model(tokenizer_file, **changed), trained / "checkpoints" / "best.ckpt")  # type: ignore[arg-type]
+        warm_start(new_model(tokenizer_file, **changed).recognizer, trained / "checkpoints" / "best.ckpt")  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """Callbacks that a config can name."""
 
+from stt.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from stt.callbacks.clipping import GradientClipping, PercentileClipping
 from stt.callbacks.configured_decoder import ConfiguredDecoder
 from stt.callbacks.curriculum_feedback import CurriculumFeedback
-from stt.callbacks.error_rates import DomainErrorRatesCallback
+from stt.callbacks.domain_metrics import DomainMetrics
 from stt.callbacks.forgetting import ForgettingGate
 from stt.callbacks.freezing import Freezing
 from stt.callbacks.left_out import LeftOutReport
@@ -16,14 +17,17 @@ from stt.callbacks.throughput import Throughput
 from stt.callbacks.training_bar import TrainingBar
 from stt.callbacks.transcripts import Transcripts
 from stt.callbacks.wandb_record import WandbRecord
+from stt.callbacks.warm_start import WarmStart
 
 __all__ = [
+    "BestCheckpoint",
     "ConfiguredDecoder",
     "CurriculumFeedback",
-    "DomainErrorRatesCallback",
+    "DomainMetrics",
     "ForgettingGate",
     "Freezing",
     "GradientClipping",
+    "LastCheckpoint",
     "LeftOutReport",
     "PercentileClipping",
     "Predictions",
@@ -35,4 +39,5 @@ __all__ = [
     "TrainingBar",
     "Transcripts",
     "WandbRecord",
+    "WarmStart",
 ]

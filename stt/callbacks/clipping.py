@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from stt.host import HostCopy
+from stt.runs.metric_names import CLIP_LIMIT, CLIP_NORM, CLIP_TIME, CLIPPED, SKIPPED_STEPS
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class GradientClipping(Callback):
         torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)  # type: ignore[arg-type]
         self._count()
         self._previous = (trainer.global_step, HostCopy(torch.stack([norm, limit])))
-        pl_module.log_dict({"clip/norm": norm, "clip/limit": limit})
+        pl_module.log_dict({CLIP_NORM: norm, CLIP_LIMIT: limit})
         self._seconds += time.perf_counter() - started
 
     def on_train_batch_end(
@@ -68,9 +69,9 @@ class GradientClipping(Callback):
         """Log the counters."""
         pl_module.log_dict(
             {
-                "clip/share_clipped": self.clipped / max(self.steps, 1),
-                "clip/skipped_steps": float(self.skipped),
-                "clip/time_share": self._seconds / max(time.perf_counter() - self._started, 1e-9),
+                CLIPPED: self.clipped / max(self.steps, 1),
+                SKIPPED_STEPS: float(self.skipped),
+                CLIP_TIME: self._seconds / max(time.perf_counter() - self._started, 1e-9),
             }
         )
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lightning import LightningModule, Trainer
 
-from stt.callbacks.evaluation import PREFIX, Evaluation, Split
+from stt.callbacks.evaluation import Evaluation, Split
+from stt.callbacks.training import data_of, folder_of, model_of
 from stt.data.batch import Batch
 from stt.decoding.options import BeamOptions, DecoderOptions, OwnDecoder
 from stt.decoding.pool import DecodingPool
-from stt.metrics.domain_error_rates import DomainErrorRates
-from stt.metrics.error_rate import mean_over_domains
-from stt.metrics.summary import print_table, summarize, write_results
+from stt.metrics.counters import DomainCounters
+from stt.metrics.summary import logged, print_table, summarize, write_results
 from stt.recognition.decoders import build_decoder
-from stt.task import SpeechRecognizer
+from stt.runs.metric_names import DECODED
 
 
 class ConfiguredDecoder(Evaluation):
-    """Logs `val/cer_lm/<domain>`, `val/wer_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
+    """Logs `val/<metric>_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
 
     Off unless there is a beam search or a corrector. It runs in processes of its own; only the end of a validation
     waits for it.
@@ -55,9 +54,9 @@ class ConfiguredDecoder(Evaluation):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start the pool, which says what is wrong with the options."""
         if self.is_on and self._pool is None:
-            model = cast(SpeechRecognizer, pl_module)
+            recognizer = model_of(pl_module).recognizer
             build = partial(build_decoder, self.options)
-            self._pool = DecodingPool(build, model.tokenizer, model.normalizer.name, self.num_workers)
+            self._pool = DecodingPool(build, recognizer.tokenizer, recognizer.normalizer.name, self.num_workers)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """End the processes."""
@@ -80,20 +79,16 @@ class ConfiguredDecoder(Evaluation):
         """Wait for the pool and log; of a test write and print the table."""
         if self._pool is None:
             return
-        rates = DomainErrorRates(trainer.datamodule.domains(split)).to(pl_module.device)  # type: ignore[attr-defined]
+        recognizer, metrics = model_of(pl_module).recognizer, model_of(pl_module).metrics
+        counters = DomainCounters(data_of(trainer).domains(split), metrics).to(pl_module.device)
         for batch, futures in self._waiting:
             texts = [future.result() for future in futures]
-            rates.update(batch.domains, batch.references, texts, batch.seconds)
+            counters.update(batch.domains, batch.references, texts, batch.seconds)
         self._waiting = []
-        by_domain = rates.compute()
-        prefix = PREFIX[split]
-        values = {f"{prefix}/{kind}_lm/mean": value for kind, value in mean_over_domains(by_domain).items()}
-        for domain, rate in by_domain.items():
-            values |= {f"{prefix}/cer_lm/{domain}": rate.cer, f"{prefix}/wer_lm/{domain}": rate.wer}
-        pl_module.log_dict(values)
+        figures = counters.compute()
+        pl_module.log_dict(logged(figures, split, recognizer.train_domains, ending=DECODED))
         if split == "test" and trainer.is_global_zero:
-            model = cast(SpeechRecognizer, pl_module)
-            results = summarize(by_domain, model.train_domains, model.normalizer.name)
-            write_results(results, Path(trainer.default_root_dir) / "test_metrics_lm.json")
+            results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
+            write_results(results, folder_of(trainer).decoder_results)
             print("with the decoder of the configuration:")
             print_table({**results, "left_out": []})

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from stt.callbacks.training import model_of, stream_of
 from stt.data.batch import Batch
-from stt.data.datamodule import stream_of
 from stt.decoding.greedy import emitted_tokens
 from stt.host import HostCopy
 from stt.metrics.error_rate import character_error_rate
 from stt.models.ctc import ctc_losses
 from stt.sampling.observed import Observed
-from stt.task import SpeechRecognizer
 from stt.text.tokenizer import Tokenizer
 
 
@@ -83,7 +82,7 @@ class CurriculumFeedback(Callback):
     ) -> None:
         """Start copying what this batch showed."""
         stream = stream_of(trainer)
-        tokenizer = cast(SpeechRecognizer, pl_module).tokenizer
+        tokenizer = model_of(pl_module).recognizer.tokenizer
         step = Step.of(batch, outputs, tokenizer, stream.sampler.needs_feedback)
         log_now(trainer, stream.observe(batch.number, step.observed))
 

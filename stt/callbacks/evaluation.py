@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
 from stt.data.batch import Batch
-
-Split = Literal["validate", "test"]
-PREFIX: dict[Split, str] = {"validate": "val", "test": "test"}  # of the metrics' names
+from stt.runs.metric_names import Split as Split
 
 
 class Evaluation(Callback):

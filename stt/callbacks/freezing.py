@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 from torch.optim import Optimizer
 
+from stt.callbacks.training import model_of
 from stt.data.batch import Batch
 from stt.errors import InputError
-from stt.task import SpeechRecognizer
 
 
 class Freezing(Callback):
@@ -32,7 +30,7 @@ class Freezing(Callback):
         Raises:
             InputError: there is no such part.
         """
-        known = dict(cast(SpeechRecognizer, pl_module).recognizer.named_modules())
+        known = dict(model_of(pl_module).recognizer.named_modules())
         for part in self.parts:
             if part not in known:
                 raise InputError(f"there is no part {part} to freeze; there is {', '.join(_top(known))}")

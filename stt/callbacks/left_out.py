@@ -11,9 +11,11 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from stt.callbacks.training import data_of, folder_of
 from stt.data.batch import Batch, LeftOut
 from stt.files import written_aside
 from stt.host import HostCopy
+from stt.runs.metric_names import LEFT_OUT
 
 log = logging.getLogger(__name__)
 STREAK = 3  # non-finite losses in a row, from the same utterance, that make it a suspect worth naming
@@ -35,7 +37,7 @@ class LeftOutReport(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over what the data module left out before the first step."""
         if trainer.is_global_zero:
-            for item in trainer.datamodule.left_out:  # type: ignore[attr-defined]
+            for item in data_of(trainer).left_out:
                 self.items[item.row, item.kind] = item
             self._write(trainer)
 
@@ -48,7 +50,7 @@ class LeftOutReport(Callback):
         if self._previous is not None:
             self._examine(trainer, *self._previous)
         self._previous = (batch, outputs["counted"], finite)
-        pl_module.log("data/left_out", float(len(self.items)))
+        pl_module.log(LEFT_OUT, float(len(self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the last step of an epoch."""
@@ -81,8 +83,8 @@ class LeftOutReport(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         if self.items:
-            rank = f".rank{trainer.global_rank}" if trainer.world_size > 1 else ""
-            write_left_out(Path(trainer.default_root_dir) / f"left_out{rank}.csv", list(self.items.values()))
+            path = folder_of(trainer).left_out(trainer.global_rank, trainer.world_size)
+            write_left_out(path, list(self.items.values()))
 
 
 def write_left_out(path: Path, items: list[LeftOut]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from stt.callbacks.configured_decoder import ConfiguredDecoder
+from stt.callbacks.training import folder_of
 from stt.data.batch import Batch
 from stt.files import written_aside
 
@@ -59,8 +59,7 @@ class Predictions(BasePredictionWriter):
         """Write the lines in the manifest's order; every rank writes its own."""
         for line, found in self._decoded:
             line["greedy"], line["text"] = line["text"], found.result()
-        rank = f".rank{trainer.global_rank}" if trainer.world_size > 1 else ""
-        path = Path(trainer.default_root_dir) / f"predictions{rank}.jsonl"
+        path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
         lines = sorted(self._lines, key=lambda line: int(line["row"]))
         with written_aside(path) as aside:
             aside.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

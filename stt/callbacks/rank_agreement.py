@@ -10,10 +10,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from stt.callbacks.curriculum_feedback import log_now
+from stt.callbacks.training import stream_of
 from stt.data.batch import Batch
-from stt.data.datamodule import stream_of
 from stt.errors import InputError
 from stt.ranks import gathered
+from stt.runs.metric_names import RANK_COST_SPREAD
 
 
 class RankAgreement(Callback):
@@ -67,7 +68,7 @@ class RankAgreement(Callback):
             raise InputError(
                 "the ranks have planned different batches: they must read the same manifest and checkpoint"
             )
-        log_now(trainer, {"data/rank_cost_spread": stream.rank_spread()})
+        log_now(trainer, {RANK_COST_SPREAD: stream.rank_spread()})
 
 
 def _is_due(checkpoint: object, step: int) -> bool:

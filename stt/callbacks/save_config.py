@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
+from stt.callbacks.training import folder_of
 from stt.files import written_aside
 from stt.tracking.wandb_logger import wandb_of
 
@@ -20,7 +20,7 @@ class SaveConfig(SaveConfigCallback):
         if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
             return
         text = self.parser.dump(self.config, skip_none=False)
-        with written_aside(Path(trainer.default_root_dir) / "config.yaml") as aside:
+        with written_aside(folder_of(trainer).config) as aside:
             aside.write_text(text, encoding="utf-8")
         plain = self.parser.dump(self.config, skip_none=False, format="json")
         logger = wandb_of(trainer.loggers)

@@ -10,17 +10,17 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
+from stt.callbacks.training import model_of
 from stt.data.batch import Batch
 from stt.files import written_aside
 from stt.recognition.recognizer import Recognizer
-from stt.task import SpeechRecognizer
 
 PHASES = ("waiting", "augmentation", "features", "forward", "backward", "clipping", "optimizer", "metrics")
 SYNCHRONIZED = "called a synchronizing CUDA operation"  # what torch says of it
@@ -52,12 +52,12 @@ class StepTimes(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Go to the end of the callbacks, whose work is to be measured, and look at the model's size."""
         trainer.callbacks = [c for c in trainer.callbacks if c is not self] + [self]  # type: ignore[attr-defined]
-        self._model = size(cast(SpeechRecognizer, pl_module).recognizer)
+        self._model = size(model_of(pl_module).recognizer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hook into the parts of the step that have no hook of Lightning's."""
-        model = cast(SpeechRecognizer, pl_module)
-        self._cuda = model.device.type == "cuda"
+        model = model_of(pl_module)
+        self._cuda = pl_module.device.type == "cuda"
         model.augment.waveforms = self._timed("augmentation", model.augment.waveforms)  # type: ignore[method-assign]
         model.augment.features = self._timed("augmentation", model.augment.features)  # type: ignore[method-assign]
         model.recognizer.features.register_forward_pre_hook(lambda *_: self._mark("forward"))
@@ -91,7 +91,7 @@ class StepTimes(Callback):
             self._steps += 1
             self._audio_seconds += sum(batch.seconds)
             self._tokens += sum(batch.token_lengths.tolist())
-            self._frames += sum(cast(SpeechRecognizer, pl_module).output_lengths(batch.host_lengths).tolist())
+            self._frames += sum(model_of(pl_module).recognizer.output_lengths(batch.host_lengths).tolist())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what was measured; a second epoch is not looked at."""
@@ -104,7 +104,7 @@ class StepTimes(Callback):
             "device": torch.cuda.get_device_name() if self._cuda else "cpu",
             "threads": torch.get_num_threads(),
             "precision": str(trainer.precision),
-            "compiled": bool(cast(SpeechRecognizer, pl_module).compiled),
+            "compiled": bool(model_of(pl_module).compiled),
             **self._model,
             "steps": self._steps,
             "audio_seconds_per_step": round(self._audio_seconds / self._steps, 2),

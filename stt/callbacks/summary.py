@@ -9,7 +9,8 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
-from stt.metrics.recognized import recognized_file
+from stt.callbacks.training import folder_of
+from stt.runs.folder import RunFolder
 from stt.tracking.wandb_logger import wandb_of
 
 
@@ -18,18 +19,18 @@ class Summary(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table."""
-        run, log_dir = Path(trainer.default_root_dir), trainer.log_dir  # all ranks must ask for the second
+        run, log_dir = folder_of(trainer), trainer.log_dir  # all ranks must ask for the second
         if not trainer.is_global_zero or not trainer.loggers:
             return
         table = Table(title=f"{trainer.global_step} steps", show_header=False, title_justify="left")
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for what, where in _rows(trainer, run, Path(log_dir or run)):
+        for what, where in _rows(trainer, run, Path(log_dir or run.path)):
             table.add_row(what, where)
         Console().print(table, highlight=False)
 
 
-def _rows(trainer: Trainer, run: Path, log_dir: Path) -> list[tuple[str, str]]:
+def _rows(trainer: Trainer, run: RunFolder, log_dir: Path) -> list[tuple[str, str]]:
     rows = []
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     score = getattr(trainer.checkpoint_callback, "best_model_score", None)
@@ -37,20 +38,20 @@ def _rows(trainer: Trainer, run: Path, log_dir: Path) -> list[tuple[str, str]]:
         monitor = trainer.checkpoint_callback.monitor  # type: ignore[union-attr]
         rows.append((f"best checkpoint{'' if score is None else f' ({monitor} {float(score):.4f})'}", best))
     for what, path in (
-        ("last checkpoint", run / "checkpoints" / "last.ckpt"),
-        ("configuration", run / "config.yaml"),
+        ("last checkpoint", run.last),
+        ("configuration", run.config),
         ("metrics", log_dir / "metrics.csv"),
-        ("samples to read", run / "transcripts"),
-        ("all of the last validation", recognized_file(run, "validate")),
+        ("samples to read", run.transcripts),
+        ("all of the last validation", run.recognized("validate")),
     ):
         if path.exists():
             rows.append((what, str(path)))
     rows += _wandb(trainer, run)
-    rows.append(("a page of all this", f"python -m stt report {run} --out {run / 'report.html'}"))
+    rows.append(("a page of all this", f"python -m stt report {run.path} --out {run.path / 'report.html'}"))
     return rows
 
 
-def _wandb(trainer: Trainer, run: Path) -> list[tuple[str, str]]:
+def _wandb(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     logger = wandb_of(trainer.loggers)
     if logger is None or logger.failed:
         return []
@@ -59,5 +60,5 @@ def _wandb(trainer: Trainer, run: Path) -> list[tuple[str, str]]:
     if not found or found[0].disabled:
         return []
     if found[0].offline:
-        return [("W&B, offline; to upload", f"wandb sync {run / 'wandb'}/offline-run-*")]
+        return [("W&B, offline; to upload", f"wandb sync {run.wandb_offline_runs}")]
     return [("W&B", str(found[0].url))]

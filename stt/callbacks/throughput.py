@@ -8,8 +8,10 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from stt.callbacks.training import data_of
 from stt.data.batch import Batch
 from stt.ranks import gathered
+from stt.runs.metric_names import AUDIO_HOURS, DEVICE_HOURS, PASSES, SPEED, WAITING
 
 
 class Throughput(Callback):
@@ -74,8 +76,8 @@ class Throughput(Callback):
         pl_module.log_dict(
             {
                 **self._progress(trainer, self._audio_seconds, self._device_seconds),
-                "throughput/audio_seconds_per_second": seconds / elapsed * trainer.world_size,
-                "throughput/waiting_for_data": waited / elapsed,
+                SPEED: seconds / elapsed * trainer.world_size,
+                WAITING: waited / elapsed,
             }
         )
 
@@ -91,11 +93,11 @@ class Throughput(Callback):
         self._audio_seconds, self._device_seconds = state_dict["audio_seconds"], state_dict["device_seconds"]
 
     def _progress(self, trainer: Trainer, audio_seconds: float, device_seconds: float) -> dict[str, float]:
-        durations = trainer.datamodule.datasets["train"].manifest.durations  # type: ignore[attr-defined]
+        durations = data_of(trainer).datasets["train"].manifest.durations
         return {
-            "progress/audio_hours": audio_seconds / 3600,
-            "progress/passes": audio_seconds / float(durations.sum(dtype="float64")),
-            "progress/device_hours": device_seconds / 3600,
+            AUDIO_HOURS: audio_seconds / 3600,
+            PASSES: audio_seconds / float(durations.sum(dtype="float64")),
+            DEVICE_HOURS: device_seconds / 3600,
         }
 
     def _epoch(self, trainer: Trainer) -> tuple[float, float, float]:

@@ -9,7 +9,10 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
-PREFIX = "val/cer/"
+from stt.callbacks.training import data_of
+from stt.runs.metric_names import MEAN, TRAIN_LOSS, VALIDATION_CER
+
+PREFIX = f"{VALIDATION_CER}/"
 
 
 class TrainingBar(RichProgressBar):
@@ -29,16 +32,16 @@ class TrainingBar(RichProgressBar):
         """Give what stands beside the bar."""
         shown = super().get_metrics(trainer, pl_module)
         shown.pop("v_num", None)
-        if "train/loss" in shown:
-            shown["loss"] = shown.pop("train/loss")
+        if TRAIN_LOSS in shown:
+            shown["loss"] = shown.pop(TRAIN_LOSS)
         cers = {
             name.removeprefix(PREFIX): 100 * float(value)
             for name, value in trainer.callback_metrics.items()
             if name.startswith(PREFIX)
         }
         if cers and trainer.training:
-            domains = trainer.datamodule.domains("validate")  # type: ignore[attr-defined]
-            parts = [f"{domain} {cers[domain]:.1f}" for domain in ("mean", *domains) if domain in cers]
+            domains = data_of(trainer).domains("validate")
+            parts = [f"{domain} {cers[domain]:.1f}" for domain in (MEAN, *domains) if domain in cers]
             shown["CER %"] = ", ".join(parts)
         left = self._left(trainer)
         if left is not None and trainer.training:

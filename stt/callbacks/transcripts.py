@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jiwer
 from lightning import LightningModule, Trainer
 
-from stt.callbacks.evaluation import PREFIX, Evaluation, Split
+from stt.callbacks.evaluation import Evaluation, Split
+from stt.callbacks.training import data_of, folder_of, is_rehearsal, model_of
 from stt.data.batch import Batch
-from stt.data.datamodule import SpeechDataModule
 from stt.files import written_aside
-from stt.metrics.recognized import Recognized, first_of_each_domain, recognized_file, worst, write_recognized
+from stt.metrics.recognized import Recognized, first_of_each_domain, worst, write_recognized
 from stt.ranks import gathered
 from stt.recognition.evaluate import recognized_of
-from stt.task import SpeechRecognizer
+from stt.runs.metric_names import STEP, utterances
 from stt.tracking.tables import utterance_table
 from stt.tracking.wandb_logger import wandb_of
 
@@ -40,9 +40,8 @@ class Transcripts(Evaluation):
 
     def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
         """Keep a batch."""
-        datamodule = cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
-        manifest = datamodule.datasets[split].manifest
-        rate = cast(SpeechRecognizer, pl_module).sample_rate
+        manifest = data_of(trainer).datasets[split].manifest
+        rate = model_of(pl_module).recognizer.sample_rate
         found = [(hypothesis.text, hypothesis.confidence) for hypothesis in outputs["hypotheses"]]
         self._seen += recognized_of(manifest, batch, rate, found)
 
@@ -50,19 +49,19 @@ class Transcripts(Evaluation):
         """Write everything, the samples of a validation, and the table."""
         items = [item for part in gathered(trainer, self._seen) for item in part]
         self._seen = []
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if is_rehearsal(trainer) or not trainer.is_global_zero:
             return
-        run = Path(trainer.default_root_dir)
-        write_recognized(items, recognized_file(run, split))
+        run = folder_of(trainer)
+        write_recognized(items, run.recognized(split))
         if split == "validate":
-            with written_aside(run / "transcripts" / f"step-{trainer.global_step:07d}.txt") as aside:
+            with written_aside(run.samples(trainer.global_step)) as aside:
                 aside.write_text(self._samples(items), encoding="utf-8")
         logger = wandb_of(trainer.loggers)
         if logger:
             with tempfile.TemporaryDirectory() as folder:
-                rate = cast(SpeechRecognizer, pl_module).sample_rate
-                step = {"trainer/global_step": trainer.global_step}
-                name, shown = f"{PREFIX[split]}/utterances", worst(items, self.worst)
+                rate = model_of(pl_module).recognizer.sample_rate
+                step = {STEP: trainer.global_step}
+                name, shown = utterances(split), worst(items, self.worst)
                 logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
 
     def _samples(self, items: list[Recognized]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from stt.callbacks.training import Model, data_of, model_of
 from stt.data.datamodule import SpeechDataModule
 from stt.launch import ROOT
-from stt.task import SpeechRecognizer
+from stt.runs.metric_names import AUDIO_HOURS, BEST_CER, DECODED, DEVICE_HOURS, EVERY_DOMAIN, PASSES, by_domain
 from stt.tracking.provenance import code_of, commit_of, data_card, model_card
 from stt.tracking.wandb_logger import wandb_of
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import wandb
 
 log = logging.getLogger(__name__)
-AXES = ("progress/audio_hours", "progress/device_hours", "progress/passes")
+AXES = (AUDIO_HOURS, DEVICE_HOURS, PASSES)
 
 
 class WandbRecord(Callback):
@@ -37,16 +39,16 @@ class WandbRecord(Callback):
         """Define the axes."""
         logger = wandb_of(trainer.loggers)
         if logger:
-            logger.attempt(_define_axes)
+            metrics = [metric.name for metric in model_of(pl_module).metrics]
+            logger.attempt(lambda run: _define_axes(run, metrics))
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send where the run comes from."""
         logger = wandb_of(trainer.loggers)
         if not logger or not trainer.is_global_zero:
             return
-        model = cast(SpeechRecognizer, pl_module)
-        datamodule = cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
-        logger.attempt(lambda run: self._send_origin(run, model, datamodule))
+        model, data = model_of(pl_module), data_of(trainer)
+        logger.attempt(lambda run: self._send_origin(run, model, data))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send the best checkpoint."""
@@ -57,12 +59,12 @@ class WandbRecord(Callback):
         score = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]
         metadata = {
             **self._origin,
-            "val/cer/mean": None if score is None else float(score),
-            "train_domains": cast(SpeechRecognizer, pl_module).train_domains,
+            BEST_CER: None if score is None else float(score),
+            "train_domains": model_of(pl_module).recognizer.train_domains,
         }
         logger.attempt(lambda run: _send_model(run, Path(best), metadata))
 
-    def _send_origin(self, run: wandb.Run, model: SpeechRecognizer, datamodule: SpeechDataModule) -> None:
+    def _send_origin(self, run: wandb.Run, model: Model, datamodule: SpeechDataModule) -> None:
         import wandb  # an extra: without it nothing comes here
 
         parent = model.init_from
@@ -88,11 +90,11 @@ class WandbRecord(Callback):
                 log.warning("W&B has no model of the run %s that this one began with: %s", began_with, error)
 
 
-def _define_axes(run: wandb.Run) -> None:
+def _define_axes(run: wandb.Run, metrics: Sequence[str]) -> None:
     for axis in AXES:
         run.define_metric(axis)
-    for kind in ("cer", "wer", "cer_lm", "wer_lm"):
-        run.define_metric(f"val/{kind}/*", step_metric="progress/device_hours", summary="min")
+    for name in (*metrics, *(f"{metric}{DECODED}" for metric in metrics)):
+        run.define_metric(by_domain("validate", name, EVERY_DOMAIN), step_metric=DEVICE_HOURS, summary="min")
 
 
 def _send_model(run: wandb.Run, checkpoint: Path, metadata: dict[str, Any]) -> None:

@@ -32,18 +32,21 @@ def push(
 
     Only what was logged gets a panel, so that none is empty; push again when a new domain has come.
     """
-    from stt.metrics.recognized import recognized_file
     from stt.reports.run import Run  # these take seconds to import, which --help should not
+    from stt.runs import metric_names
+    from stt.runs.folder import RunFolder
     from stt.tracking import dashboard as board
     from stt.tracking.panels import filled
 
     if run:
         logged = {name for folder in run for name in Run(folder, folder).metrics()}
         # What a CSV log has no column for: the steps, and the tables that come with these files.
-        logged |= {"trainer/global_step"}
-        tables = {"validate": "val/utterances", "test": "test/utterances"}
+        logged |= {metric_names.STEP}
         logged |= {
-            table for split, table in tables.items() for folder in run if recognized_file(folder, split).is_file()
+            metric_names.utterances(split)
+            for split in metric_names.PREFIX
+            for folder in run
+            if RunFolder(folder).recognized(split).is_file()
         }
     else:
         logged = board.metrics_of(entity, project)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from stt.corrector.corrector import Corrector, padded
 from stt.corrector.network import PADDING
 from stt.metrics.error_rate import word_edits
-from stt.task import warmup_cosine
+from stt.schedule import WarmupCosine
 
 NO_TARGET = -100  # cross entropy leaves it out
 
@@ -64,7 +64,5 @@ class CorrectorTraining(LightningModule):
         """AdamW with warm-up and cosine decay."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, betas=(0.9, 0.98), weight_decay=0.01)
         total = self.total_steps
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, max(1, total // 20), total)
-        )
+        schedule = WarmupCosine(optimizer, max(1, total // 20), total)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -15,9 +15,10 @@ from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, LeftOut
-from stt.data.dataset import SpeechModel, UtteranceDataset
+from stt.data.dataset import UtteranceDataset
 from stt.data.feasibility import feasible_rows
 from stt.data.loader import StreamLoader, evaluation_loader, loader_options, reading_ahead
+from stt.data.reading import Reading
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.sampling import BatchStream, Sampler, UniformSampler
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 class SpeechDataModule(LightningDataModule):
     """Feeds every domain with equal probability, in batches cut to a budget of audio seconds.
 
-    Training takes one endless stream of batches; an epoch only says how often one validates and saves.
+    Training takes one endless stream of batches; an epoch only says how often one validates and saves. The model that
+    is trained says how audio and texts are read; with a `reading` of their own the data can be used without any.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class SpeechDataModule(LightningDataModule):
         sampler: Sampler | None = None,
         num_workers: int = 1,
         seed: int = 0,
+        reading: Reading | None = None,
     ) -> None:
         """Name the manifests and the budgets.
 
@@ -67,12 +70,12 @@ class SpeechDataModule(LightningDataModule):
             sampler: `UniformSampler` (also None) or `CurriculumSampler`.
             num_workers: processes that read audio, for each device.
             seed: decides which utterances come when.
+            reading: how audio and texts are read; None: as the model asks that is trained, validated or tested.
         """
         super().__init__()
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
         self.manifests = {split: [paths] if isinstance(paths, str) else paths or [] for split, paths in given.items()}
         self.replay_share = replay_share
-        self.inherited: dict[str, Any] = {}  # state of the sampler of the checkpoint that training begins with
         self.batches_per_epoch = batches_per_epoch
         self.max_batch_seconds = max_batch_seconds
         self.min_seconds = min_seconds
@@ -81,22 +84,44 @@ class SpeechDataModule(LightningDataModule):
         self.sampler = sampler or UniformSampler()
         self.num_workers = num_workers
         self.seed = seed
+        self.reading = reading
+        self._own_reading = reading
         self.datasets: dict[str, UtteranceDataset] = {}
         self.left_out: list[LeftOut] = []
         self.stream: BatchStream | None = None  # from `setup("fit")` on
 
+    def read_as(self, asked: Reading) -> None:
+        """Read as a model asks, before `setup`; what was set up for another one is set up anew.
+
+        Raises:
+            InputError: the data were given a tokenizer, a normalizer or a sample rate of their own, and it is another.
+        """
+        own = self._own_reading
+        if own is not None:
+            if own.identity[:3] != asked.identity[:3]:
+                raise InputError(
+                    "the data read with another tokenizer, normalizer or sample rate than the model: give them the "
+                    "model's, or none"
+                )
+            asked.strength = own.strength
+        if self.reading is None or self.reading.identity != asked.identity:
+            self.datasets, self.stream, self.left_out = {}, None, []
+        self.reading = asked
+
     @property
-    def model(self) -> SpeechModel:
-        """The model that is fed: it decides on the tokenizer, the normalizer and the sample rate."""
-        assert self.trainer is not None
-        return self.trainer.lightning_module  # type: ignore[return-value]
+    def rank(self) -> tuple[int, int]:
+        """Which of how many processes this is; by itself 0 of 1."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def setup(self, stage: str) -> None:
         """Read the manifests of a stage; for training, decide which rows can be used.
 
         Raises:
-            InputError: a manifest is not named or not right, or a domain has nothing to train on.
+            InputError: a manifest is not named or not right, or a domain has nothing to train on, or nobody has said
+                how to read.
         """
+        if self.reading is None:
+            raise InputError("nobody has said how to read the data: give SpeechDataModule(reading=Reading(...))")
         splits = ["train", "validate"] if stage == "fit" else [str(TrainerFn(stage).value)]
         if stage == "fit" and self.manifests["test"]:
             splits.append("test")  # it follows the training: better to know now what is wrong with it
@@ -105,9 +130,9 @@ class SpeechDataModule(LightningDataModule):
                 raise InputError(f"no manifest to {split} on: give --data.{split} FILE")
             if split not in self.datasets:
                 paths = self.manifests[split] + (self.manifests["replay"] if split == "train" else [])
-                self.datasets[split] = self._dataset(read_manifests(paths), split == "train")
+                self.datasets[split] = UtteranceDataset(read_manifests(paths), self.reading, split == "train")
                 if split == "train":
-                    self._set_up_training(self.datasets[split])
+                    self._set_up_training(self.datasets[split], self.reading)
 
     def domains(self, split: str) -> list[str]:
         """Names of the domains of a split."""
@@ -150,14 +175,10 @@ class SpeechDataModule(LightningDataModule):
             )
         self.stream.load_state_dict(to_arrays(state_dict["stream"]))
 
-    def _dataset(self, manifest: Manifest, training: bool) -> UtteranceDataset:
-        return UtteranceDataset(manifest, self.model, training)
-
-    def _set_up_training(self, dataset: UtteranceDataset) -> None:
-        assert self.trainer is not None
+    def _set_up_training(self, dataset: UtteranceDataset, reading: Reading) -> None:
         manifest = dataset.manifest
         longest = min(self.max_seconds, self.max_batch_seconds)
-        keep, self.left_out = feasible_rows(dataset, self.model, self.min_seconds, longest)
+        keep, self.left_out = feasible_rows(dataset, reading, self.min_seconds, longest)
         if self.left_out:
             kinds = Counter(item.kind for item in self.left_out)
             log.warning(
@@ -180,25 +201,28 @@ class SpeechDataModule(LightningDataModule):
             raise InputError(f"--data.domain_weights: {error}") from error
         utterances = utterances_of(manifest, keep)
         self.sampler.start(utterances, self.seed)
-        self.sampler.inherit(self.inherited)
+        rank, num_ranks = self.rank
         self.stream = BatchStream(
             self.sampler,
             utterances,
             shares,
             self.max_batch_seconds,
-            strength=self.model.augment.strength,
+            strength=reading.strength,
             seed=self.seed,
-            rank=self.trainer.global_rank,
-            num_ranks=self.trainer.world_size,
+            rank=rank,
+            num_ranks=num_ranks,
         )
-        steps_per_epoch = max(1, self.batches_per_epoch // max(1, self.trainer.accumulate_grad_batches))
-        if self.trainer.max_steps > 0 and self.trainer.max_steps % steps_per_epoch:
+        if self.trainer:
+            self._check_steps(self.trainer)
+
+    def _check_steps(self, trainer: Trainer) -> None:
+        steps_per_epoch = max(1, self.batches_per_epoch // max(1, trainer.accumulate_grad_batches))
+        if trainer.max_steps > 0 and trainer.max_steps % steps_per_epoch:
             log.warning(
                 "trainer.max_steps (%d) is not a multiple of an epoch's %d steps: the last steps will not be validated",
-                self.trainer.max_steps,
+                trainer.max_steps,
                 steps_per_epoch,
             )
-        self.model.train_domains = manifest.domains
 
     def _weights(self, manifest: Manifest) -> dict[str, float] | None:
         """Relative probability by domain: as given, or so that replay has its share.
@@ -220,20 +244,8 @@ class SpeechDataModule(LightningDataModule):
         }
 
     def _evaluation(self, split: str) -> DataLoader[Batch]:
-        assert self.trainer is not None
-        return evaluation_loader(
-            self.datasets[split],
-            self.max_batch_seconds,
-            self.trainer.global_rank,
-            self.trainer.world_size,
-            **loader_options(self.num_workers),
-        )
-
-
-def stream_of(trainer: Trainer) -> BatchStream:
-    """The stream of batches that a trainer trains on."""
-    stream: BatchStream = trainer.datamodule.stream  # type: ignore[attr-defined]
-    return stream
+        options = loader_options(self.num_workers)
+        return evaluation_loader(self.datasets[split], self.max_batch_seconds, *self.rank, **options)
 
 
 def to_tensors(state: Any) -> Any:

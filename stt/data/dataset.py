@@ -8,7 +8,6 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from stt.audio.augment import Augmentation
 from stt.audio.distort import distort
 from stt.audio.io import AudioError, durations_agree, read_audio
 from stt.corpus.manifest import Manifest
@@ -46,13 +45,6 @@ class Reader(Protocol):
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Output frames (batch,) for so many samples (batch,)."""
         ...
-
-
-class SpeechModel(Reader, Protocol):
-    """What training needs to know beside that."""
-
-    augment: Augmentation
-    train_domains: list[str]
 
 
 class UtteranceDataset(Dataset[Utterance | LeftOut]):

@@ -7,14 +7,14 @@ import numpy.typing as npt
 import torch
 
 from stt.data.batch import LeftOut
-from stt.data.dataset import SpeechModel, UtteranceDataset
+from stt.data.dataset import Reader, UtteranceDataset
 from stt.errors import InputError
 from stt.models.ctc import frames_needed
 from stt.progress import track
 
 
 def feasible_rows(
-    dataset: UtteranceDataset, model: SpeechModel, min_seconds: float, max_seconds: float
+    dataset: UtteranceDataset, reader: Reader, min_seconds: float, max_seconds: float
 ) -> tuple[npt.NDArray[np.bool_], list[LeftOut]]:
     """Tell for every row whether it can be trained on; name and explain those that cannot.
 
@@ -24,8 +24,8 @@ def feasible_rows(
     manifest = dataset.manifest
     keep = np.ones(len(manifest), dtype=bool)
     left_out = []
-    samples = torch.from_numpy(manifest.durations.astype(np.float64) * model.sample_rate).long()
-    frames = model.output_lengths(samples).numpy()
+    samples = torch.from_numpy(manifest.durations.astype(np.float64) * reader.sample_rate).long()
+    frames = reader.output_lengths(samples).numpy()
     for row in track(range(len(manifest)), "checking texts"):
         seconds = float(manifest.durations[row])
         kind, reason = "", ""

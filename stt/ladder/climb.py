@@ -15,6 +15,7 @@ from stt.errors import InputError
 from stt.files import written_aside
 from stt.ladder.steps import Step
 from stt.launch import ROOT, measure_training, run_training
+from stt.runs.folder import RunFolder
 from stt.text.tokenizer import train_letters
 
 MEASURED_SHARE = 0.02  # of a budget in seconds, to find out how fast the training is
@@ -76,8 +77,8 @@ def climb(step: Step, data: Path, budget: Budget, out: Path, options: Sequence[s
         return planned
     steps = planned["epochs"] * planned["batches_per_epoch"]
     length = [f"--trainer.max_steps={steps}", f"--data.batches_per_epoch={planned['batches_per_epoch']}"]
-    length += [f"--model.warmup_steps={max(1, round(WARMUP_SHARE * steps))}", f"--run={run}"]
-    last = run / "checkpoints" / "last.ckpt"
+    length += [f"--model.lr_scheduler.warmup_steps={max(1, round(WARMUP_SHARE * steps))}", f"--run={run}"]
+    last = RunFolder(run).last
     resume = [f"--ckpt_path={last}"] if last.exists() else []
     run_training(["fit", *shared, *length, *resume], run / "output.txt")
     _write(result, planned)

@@ -50,11 +50,6 @@ def first_of_each_domain(items: Iterable[Recognized], most: int) -> list[Recogni
     return kept
 
 
-def recognized_file(run: Path, split: str) -> Path:
-    """Where a run keeps what was understood of a split: `validate` (the last validation) or `test`."""
-    return run / "recognized" / f"{split}.jsonl"
-
-
 def write_recognized(items: Sequence[Recognized], path: Path) -> None:
     """Write utterances, one JSON line each, in the order of their rows."""
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as file:

@@ -17,7 +17,8 @@ from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Hypothesis, greedy_decode
 from stt.errors import InputError
-from stt.metrics.error_rate import ErrorRate, error_rates, mean_over_domains
+from stt.metrics.by_domain import Figures, mean_over_domains, measure
+from stt.metrics.domain_metric import METRICS, Compared, DomainMetric
 from stt.metrics.recognized import Recognized
 from stt.progress import track
 from stt.recognition.recognizer import Recognizer, inference
@@ -38,9 +39,9 @@ class Output:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Error rates by domain, every hypothesis, and what could not be read."""
+    """Figures by domain, every hypothesis, and what could not be read."""
 
-    rates: dict[str, ErrorRate]
+    rates: dict[str, Figures]
     recognized: list[Recognized]  # in the order of the manifest
     left_out: list[LeftOut]
 
@@ -55,7 +56,12 @@ class Evaluated:
         return mean_over_domains(self.rates)["wer"]
 
 
-def evaluate(recognizer: Recognizer, manifest: Manifest | Path | str, decoder: Decoder | None = None) -> Evaluated:
+def evaluate(
+    recognizer: Recognizer,
+    manifest: Manifest | Path | str,
+    decoder: Decoder | None = None,
+    metrics: Sequence[DomainMetric] = METRICS,
+) -> Evaluated:
     """Recognize every utterance of a manifest and compare it with its reference.
 
     References are normalized by the recognizer's normalizer, where the manifest was not made with it.
@@ -64,6 +70,7 @@ def evaluate(recognizer: Recognizer, manifest: Manifest | Path | str, decoder: D
         recognizer: is not changed, and works where its weights are.
         manifest: of utterances with texts, or its file.
         decoder: finds the words; None takes the best token of each frame.
+        metrics: what to measure in every domain.
 
     Raises:
         InputError: the manifest cannot be read. Audio that cannot be read is in `left_out`, by name.
@@ -78,7 +85,8 @@ def evaluate(recognizer: Recognizer, manifest: Manifest | Path | str, decoder: D
         if decoder:
             found = [_decoded(decoder, output, recognizer.frame_seconds) for output in outputs]
         recognized += recognized_of(manifest, batch, recognizer.sample_rate, found)
-    rates = error_rates((one.domain, one.reference, one.hypothesis, one.seconds) for one in recognized)
+    compared = ((one.domain, Compared(one.reference, one.hypothesis, one.seconds)) for one in recognized)
+    rates = measure(compared, metrics)
     recognized.sort(key=lambda one: one.row)
     left_out.sort(key=lambda one: one.row)
     return Evaluated(rates, recognized, left_out)
@@ -115,10 +123,10 @@ def readable_outputs(recognizer: Recognizer, manifest: Manifest, most: int | Non
     return outputs
 
 
-def rates_of_outputs(outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, ErrorRate]:
+def rates_of_outputs(outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, Figures]:
     """Error rates by domain of a text for each output."""
     spoken = (output.utterance for output in outputs)
-    return error_rates((u.domain, u.reference, text, u.seconds) for u, text in zip(spoken, texts, strict=True))
+    return measure((u.domain, Compared(u.reference, text, u.seconds)) for u, text in zip(spoken, texts, strict=True))
 
 
 def compute_batches(

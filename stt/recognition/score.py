@@ -9,7 +9,8 @@ from pathlib import Path, PurePath
 
 from stt.corpus.manifest import Manifest
 from stt.errors import InputError
-from stt.metrics.error_rate import ErrorRate, error_rates
+from stt.metrics.by_domain import Figures, measure
+from stt.metrics.domain_metric import Compared
 from stt.recognition.hypotheses import Recognition
 from stt.text.normalize import get_normalizer
 
@@ -20,7 +21,7 @@ DEFAULT_NORMALIZER = "plain-1"
 class Scored:
     """Error rates by domain, and what of the two files did not meet."""
 
-    rates: dict[str, ErrorRate]
+    rates: dict[str, Figures]
     normalizer: str
     missing: list[str]  # utterances without a hypothesis, which count as if nothing was recognized
     surplus: list[str]  # names of hypotheses that are of no utterance, which do not count
@@ -60,14 +61,15 @@ def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str
         dropped += normalized.refused
         found[row] = normalized.text
 
-    def compared() -> Iterator[tuple[str, str, str, float]]:
+    def compared() -> Iterator[tuple[str, Compared]]:
         for row in range(len(manifest)):
             text = manifest.text(row)
             reference = text if manifest.normalizer else normalize(text).text
-            yield str(manifest.value(row, "domain")), reference, found.get(row, ""), float(manifest.durations[row])
+            utterance = Compared(reference, found.get(row, ""), float(manifest.durations[row]))
+            yield str(manifest.value(row, "domain")), utterance
 
     missing = [manifest.name(row) for row in range(len(manifest)) if row not in found]
-    return Scored(error_rates(compared()), normalize.name, missing, surplus, dropped)
+    return Scored(measure(compared()), normalize.name, missing, surplus, dropped)
 
 
 def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:

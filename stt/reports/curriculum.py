@@ -18,10 +18,10 @@ from stt.errors import InputError
 from stt.files import written_aside
 from stt.metrics.error_rate import character_error_rate
 from stt.reports.run import Curve, Run
+from stt.runs.metric_names import of_curriculum
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.simulation import Simulation
 
-PREFIX = "curriculum/"
 BAND = 0.3  # relative distance from the target that the picture shades
 COLUMNS = ("row", "audio", "domain", "cer", "doubt", "looks", "reference", "hypothesis")
 
@@ -53,7 +53,7 @@ def draw(run: Run) -> Figure:
     )
     for i, domain in enumerate(domains):
         target, observed, beta, strength = (
-            curves.get(f"{PREFIX}{name}/{domain}", []) for name in ("target_cer", "observed_cer", "beta", "strength")
+            curves.get(of_curriculum(name, domain), []) for name in ("target_cer", "observed_cer", "beta", "strength")
         )
         _draw_observed(axes[0, i], observed, target)
         axes[0, i].set_title(domain)

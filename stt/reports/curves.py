@@ -9,36 +9,40 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stt.reports.run import Curve, over
-from stt.tracking.panels import AXES as LOGGED_AXES
-from stt.tracking.panels import GROUPS
+from stt.runs import metric_names
 
 Curves = dict[str, Curve]  # of a run, by metric
-AXES: dict[str, str | None] = {**LOGGED_AXES, "steps": None}  # every line of a log has its step
+AXES: dict[str, str | None] = {**metric_names.AXES, "steps": None}  # every line of a log has its step
 PER_ROW = 3
-
-
-def domains_of(runs: Mapping[str, Curves], prefix: str = "val/cer/") -> list[str]:
-    """Domains that any of the runs has a metric of, sorted."""
-    names = {name.removeprefix(prefix) for curves in runs.values() for name in curves if name.startswith(prefix)}
-    return sorted(names - GROUPS)
 
 
 def axes_of(runs: Mapping[str, Curves]) -> list[str]:
     """Axes that at least one of the runs has logged its validations on."""
     return [
-        label for label, metric in AXES.items() if any(_on(curves, "val/cer/mean", metric) for curves in runs.values())
+        label
+        for label, metric in AXES.items()
+        if any(_on(curves, metric_names.BEST_CER, metric) for curves in runs.values())
     ]
 
 
-def draw_error_rates(runs: Mapping[str, Curves], axis: str, kind: str = "cer") -> Figure | None:
-    """Draw `val/<kind>/...` over an axis of `AXES`: a panel for each domain and their mean, a line for each run."""
-    panels = ["mean", *domains_of(runs, f"val/{kind}/")]
+def measured(runs: Mapping[str, Curves]) -> list[str]:
+    """Metrics by domain that any of the runs has logged of its validations."""
+    return metric_names.metrics_by_domain((name for curves in runs.values() for name in curves), "validate")
+
+
+def draw_by_domain(
+    runs: Mapping[str, Curves], axis: str, metric: str = "cer", label: str = "CER", unit: str = "%"
+) -> Figure | None:
+    """Draw a metric of the validations over an axis of `AXES`: a panel for each domain and their mean, a line a run."""
+    logged = metric_names.domains_in(
+        (name for curves in runs.values() for name in curves), f"{metric_names.PREFIX['validate']}/{metric}"
+    )
     return _panels(
         runs,
-        [(domain, [f"val/{kind}/{domain}"]) for domain in panels],
+        [(domain, [metric_names.by_domain("validate", metric, domain)]) for domain in (metric_names.MEAN, *logged)],
         axis,
-        f"validation {kind.upper()}, %",
-        scale=100,
+        f"validation {label}, {unit}",
+        scale=100 if unit == "%" else 1,
         bottom=0,
     )
 
@@ -46,12 +50,12 @@ def draw_error_rates(runs: Mapping[str, Curves], axis: str, kind: str = "cer") -
 def draw_training(runs: Mapping[str, Curves]) -> Figure | None:
     """Draw loss, learning rate and the gradients over the steps."""
     panels = [
-        ("CTC loss per token", ["train/loss"]),
-        ("validation loss per token", ["val/loss"]),
-        ("learning rate", ["lr/pg1"]),
-        ("norm of the gradient", ["clip/norm"]),
-        ("share of steps clipped", ["clip/share_clipped"]),
-        ("steps skipped for what is not finite", ["clip/skipped_steps"]),
+        ("CTC loss per token", [metric_names.TRAIN_LOSS]),
+        ("validation loss per token", [metric_names.VALIDATION_LOSS]),
+        ("learning rate", [metric_names.LEARNING_RATE]),
+        ("norm of the gradient", [metric_names.CLIP_NORM]),
+        ("share of steps clipped", [metric_names.CLIPPED]),
+        ("steps skipped for what is not finite", [metric_names.SKIPPED_STEPS]),
     ]
     return _panels(runs, panels, "steps", "")
 
@@ -59,9 +63,9 @@ def draw_training(runs: Mapping[str, Curves]) -> Figure | None:
 def draw_speed(runs: Mapping[str, Curves]) -> Figure | None:
     """Draw audio trained on by the second, and the share of time that went into waiting and clipping."""
     panels = [
-        ("audio seconds trained on, per second", ["throughput/audio_seconds_per_second"]),
-        ("share of the time waiting for data", ["throughput/waiting_for_data"]),
-        ("share of the time clipping", ["clip/time_share"]),
+        ("audio seconds trained on, per second", [metric_names.SPEED]),
+        ("share of the time waiting for data", [metric_names.WAITING]),
+        ("share of the time clipping", [metric_names.CLIP_TIME]),
     ]
     return _panels(runs, panels, "steps", "", bottom=0)
 

@@ -19,6 +19,8 @@ from stt.files import written_aside
 from stt.ladder.steps import Step
 from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
 from stt.reports.run import Run, over
+from stt.runs.folder import RunFolder
+from stt.runs.metric_names import BEST_CER, DEVICE_HOURS
 
 QUARTER = 0.25
 STILL_FLAT = 0.9  # CER; a curve that has not come under it could go anywhere
@@ -74,8 +76,8 @@ def compare(steps: Sequence[Step], out: Path) -> list[Climbed]:
         plan = out / step.name / "plan.json"
         if not plan.exists():
             continue
-        curves = Run(out / step.name, out / step.name / "checkpoints" / "last.ckpt").metrics()
-        points = over(curves.get("val/cer/mean", []), curves.get("progress/device_hours", []))
+        curves = Run(out / step.name, RunFolder(out / step.name).last).metrics()
+        points = over(curves.get(BEST_CER, []), curves.get(DEVICE_HOURS, []))
         if not points:
             raise InputError(f"{out / step.name}: not validated yet")
         hours, cers = (list(values) for values in zip(*points, strict=True))

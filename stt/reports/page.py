@@ -19,14 +19,18 @@ from stt.audio.io import AudioError, encode_flac, read_audio
 from stt.errors import InputError
 from stt.metrics.alignment import coloured
 from stt.metrics.confusions import confusions
-from stt.metrics.recognized import Recognized, read_recognized, recognized_file, worst
+from stt.metrics.domain_metric import shown
+from stt.metrics.recognized import Recognized, read_recognized, worst
+from stt.metrics.summary import metrics_of
 from stt.progress import track
 from stt.recognition.description import description_of
 from stt.reports.confusions import draw_characters, top
-from stt.reports.curriculum import PREFIX, draw
-from stt.reports.curves import Curves, axes_of, draw_error_rates, draw_speed, draw_training
+from stt.reports.curriculum import draw
+from stt.reports.curves import Curves, axes_of, draw_by_domain, draw_speed, draw_training, measured
 from stt.reports.generalization import draw_by_level, draw_gaps, gaps
 from stt.reports.run import Run
+from stt.runs import metric_names
+from stt.runs.folder import RunFolder
 
 PLAYED_RATE = 16_000  # Hz
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -55,12 +59,13 @@ def told(run: Run, name: str) -> Told:
     Raises:
         InputError: it has no log, no configuration, or neither a validation nor a test that kept its utterances.
     """
-    splits = [split for split in ("test", "validate") if recognized_file(run.folder, split).is_file()]
+    folder = RunFolder(run.folder)
+    splits = [split for split in ("test", "validate") if folder.recognized(split).is_file()]
     if not splits:
         raise InputError(f"{run.folder}: no recognized utterances (recognized/*.jsonl): validate or test the run")
-    items = read_recognized(recognized_file(run.folder, splits[0]))
+    items = read_recognized(folder.recognized(splits[0]))
     if not items:
-        raise InputError(f"{recognized_file(run.folder, splits[0])}: holds no utterance")
+        raise InputError(f"{folder.recognized(splits[0])}: holds no utterance")
     state = run.state()
     return Told(
         name,
@@ -69,8 +74,8 @@ def told(run: Run, name: str) -> Told:
         run.config(),
         splits[0],
         items,
-        results=_json(run.folder / "test_metrics.json"),
-        results_lm=_json(run.folder / "test_metrics_lm.json"),
+        results=_json(folder.results),
+        results_lm=_json(folder.decoder_results),
         parameters=sum(value.numel() for value in state["state_dict"].values()),
         steps=state["global_step"],
         train_domains=list(description_of(state)["train_domains"]),
@@ -81,15 +86,19 @@ def page(runs: Sequence[Told], per_domain: int = 5) -> str:
     """Make the page, with the worst utterances of each domain."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.2f}"
+    environment.filters["figure"] = lambda cell: "–" if cell is None else shown(cell[0], cell[1]["unit"])
     curves = {one.name: one.curves for one in runs}
     sets = {one.name: one.recognized for one in runs}
     found = {one.name: gaps(one.recognized, one.train_domains) for one in runs}
-    axes = axes_of(curves)
+    axes, metrics = axes_of(curves), _metrics(runs)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         runs=[_facts(one) for one in runs],
         axes=axes,
-        error_rates=[
-            (axis, kind, _picture(draw_error_rates(curves, axis, kind))) for axis in axes for kind in ("cer", "wer")
+        metrics=metrics,
+        by_domain=[
+            (axis, name, title, _picture(draw_by_domain(curves, axis, name, title, unit)))
+            for axis in axes
+            for name, (title, unit) in metrics.items()
         ],
         training=_picture(draw_training(curves)),
         curricula=[(one.name, _picture(draw(one.run))) for one in runs if _has_curriculum(one)],
@@ -103,29 +112,40 @@ def page(runs: Sequence[Told], per_domain: int = 5) -> str:
     )
 
 
+def _metrics(runs: Sequence[Told]) -> dict[str, tuple[str, str]]:
+    """Title and unit of every metric by domain that the validations have logged; the tests say what they are."""
+    known = {name: one for run in runs for name, one in metrics_of(run.results).items()}
+    found = {}
+    for name in measured({run.name: run.curves for run in runs}):
+        plain = name.removesuffix(metric_names.DECODED)
+        title, unit = known[plain].values() if plain in known else (plain, "")
+        found[name] = (title if name == plain else f"{title} with LM", unit)
+    return found
+
+
 def _facts(one: Told) -> dict[str, Any]:
     """What stands in the first table."""
     last = {name: curve[-1][1] for name, curve in one.curves.items()}
-    best = min(one.curves.get("val/cer/mean", []), key=lambda point: point[1], default=None)
-    speeds = sorted(value for _, value in one.curves.get("throughput/audio_seconds_per_second", []))
+    best = min(one.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
+    speeds = sorted(value for _, value in one.curves.get(metric_names.SPEED, []))
     return {
         "name": one.name,
         "folder": str(one.run.folder),
         "parameters": one.parameters,
         "steps": one.steps,
-        "audio_hours": last.get("progress/audio_hours"),
-        "device_hours": last.get("progress/device_hours"),
-        "passes": last.get("progress/passes"),
+        "audio_hours": last.get(metric_names.AUDIO_HOURS),
+        "device_hours": last.get(metric_names.DEVICE_HOURS),
+        "passes": last.get(metric_names.PASSES),
         "best": best,
         "speed": speeds[len(speeds) // 2] if speeds else None,
-        "waiting": last.get("throughput/waiting_for_data"),
+        "waiting": last.get(metric_names.WAITING),
         "train": ", ".join(map(str, one.run.train_manifests())),
         "init_from": one.config["model"].get("init_from"),
     }
 
 
 def _domain_rows(runs: Sequence[Told]) -> list[dict[str, Any]]:
-    """A row for each domain: utterances and hours, and for each run CER and WER, with a language model where used."""
+    """A row for each domain: utterances and hours, and for each run what was measured, also with a language model."""
     sources = [
         (one.name, label, results)
         for one in runs
@@ -133,11 +153,20 @@ def _domain_rows(runs: Sequence[Told]) -> list[dict[str, Any]]:
         if results
     ]
     names = dict.fromkeys(domain for *_, results in sources for domain in results["domains"])
-    means = [name for name in ("mean", "in_domain", "out_of_domain") if any(name in r for *_, r in sources)]
+    means = [
+        name
+        for name in (metric_names.MEAN, metric_names.IN_DOMAIN, metric_names.OUT_OF_DOMAIN)
+        if any(name in r for *_, r in sources)
+    ]
     rows = []
     for name in [*names, *means]:
-        cells = [(run, label, results["domains"].get(name) or results.get(name)) for run, label, results in sources]
-        size: dict[str, Any] = next((cell for *_, cell in cells if cell and "hours" in cell), {})
+        found = [results["domains"].get(name) or results.get(name) or {} for *_, results in sources]
+        size: dict[str, Any] = next((values for values in found if "hours" in values), {})
+        cells = [
+            (f"{run} {label} {one['title']}, {one['unit']}", None if metric not in values else (values[metric], one))
+            for (run, label, results), values in zip(sources, found, strict=True)
+            for metric, one in metrics_of(results).items()
+        ]
         rows.append({"domain": name.replace("_", " ") if name in means else name, "cells": cells, "size": size})
     return rows
 
@@ -185,7 +214,7 @@ def _picture(figure: Figure | None) -> str | None:
 
 
 def _has_curriculum(one: Told) -> bool:
-    return any(name.startswith(f"{PREFIX}beta/") for name in one.curves)
+    return any(name.startswith(metric_names.of_curriculum("beta", "")) for name in one.curves)
 
 
 def _json(path: Path) -> dict[str, Any]:

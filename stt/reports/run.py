@@ -11,6 +11,7 @@ import yaml
 
 from stt.checkpoint import read_checkpoint
 from stt.errors import InputError
+from stt.runs.folder import RunFolder
 
 Curve = list[tuple[int, float]]  # (step, value), steps ascending
 
@@ -49,7 +50,7 @@ class Run:
         Raises:
             InputError: the run folder has no log.
         """
-        logs = sorted((self.folder / "logs").glob("version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:]))
+        logs = RunFolder(self.folder).logs
         if not logs:
             raise InputError(f"{self.folder}: there is no log in this run folder (logs/version_*/metrics.csv)")
         curves: dict[str, Curve] = {}
@@ -71,7 +72,7 @@ class Run:
         Raises:
             InputError: the run folder has none.
         """
-        path = self.folder / "config.yaml"
+        path = RunFolder(self.folder).config
         if not path.is_file():
             raise InputError(f"{path} is missing, which a training leaves in its folder")
         config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -92,7 +93,7 @@ def find_run(path: Path) -> Run:
     """
     if path.is_file():
         return Run(path.parent.parent, path)
-    last = path / "checkpoints" / "last.ckpt"
+    last = RunFolder(path).last
     if not last.is_file():
-        raise InputError(f"{path}: neither a checkpoint nor a run folder with checkpoints/last.ckpt in it")
+        raise InputError(f"{path}: neither a checkpoint nor a run folder with {last.relative_to(path)} in it")
     return Run(path, last)

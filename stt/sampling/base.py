@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stt.runs.metric_names import of_curriculum
 from stt.sampling.observed import Floats, Observed, Rows
 
 MOST_SHARE = 1 / 3  # of a domain in one window, wherever the data allow it: more would leave nothing to choose
@@ -138,7 +139,7 @@ def observed_cers(utterances: Utterances, observed: Observed) -> dict[str, float
     counts = np.bincount(index, minlength=len(utterances.domains))
     sums = np.bincount(index, weights=np.clip(observed.cers, 0, 1), minlength=len(utterances.domains))
     return {
-        f"curriculum/observed_cer/{domain}": float(sums[i] / counts[i])
+        of_curriculum("observed_cer", domain): float(sums[i] / counts[i])
         for i, domain in enumerate(utterances.domains)
         if counts[i]
     }

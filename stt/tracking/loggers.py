@@ -9,15 +9,31 @@ import netrc
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
+from stt.runs.folder import RunFolder
 from stt.tracking.wandb_logger import TolerantWandbLogger
 
 log = logging.getLogger(__name__)
+NAME = "logs"  # folder of the CSV files
+_set_here: set[str] = set()  # values of the variable below that runs of this process have set, and not the user
 DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B keeps what tables and artifacts hold until it is uploaded
+
+
+def with_run_loggers(given: Sequence[Logger], run: Path, project: str = "stt") -> list[Logger]:
+    """Give the loggers of a run folder and then those that a Trainer was given; one of W&B stands in for the run's.
+
+    The logger that Lightning makes where nobody gives one is left out.
+    """
+    others = [logger for logger in given if not _is_csv(logger, run, "lightning_logs")]
+    if any(_is_csv(logger, run, NAME) for logger in others):
+        return others
+    kinds = WandbLogger if any(isinstance(logger, WandbLogger) for logger in others) else ()
+    return [*(logger for logger in run_loggers(run, project) if not isinstance(logger, kinds)), *others]
 
 
 def run_loggers(run: Path, project: str) -> list[Logger]:
@@ -28,19 +44,26 @@ def run_loggers(run: Path, project: str) -> list[Logger]:
     Where wandb is not installed there is the CSV log alone.
     """
     run.mkdir(parents=True, exist_ok=True)
-    csv = CSVLogger(save_dir=run, name="logs")
+    csv = CSVLogger(save_dir=run, name=NAME)
     if importlib.util.find_spec("wandb") is None:
-        log.warning("without W&B, which the extra 'wandb' brings: metrics go to %s alone", run / "logs")
+        log.warning("without W&B, which the extra 'wandb' brings: metrics go to %s alone", run / NAME)
         return [csv]
-    os.environ.setdefault(DATA_VARIABLE, str((run / "wandb" / "data").absolute()))
+    if os.environ.get(DATA_VARIABLE) in {None, *_set_here}:
+        os.environ[DATA_VARIABLE] = str(RunFolder(run).wandb_data.absolute())
+        _set_here.add(os.environ[DATA_VARIABLE])
     mode = {"mode": "offline"} if wandb_offline() else {}
     wandb_logger = TolerantWandbLogger(name=run.name, project=project, save_dir=run, id=run_id(run), **mode)
     return [csv, wandb_logger]
 
 
+def _is_csv(logger: Logger, run: Path, name: str) -> bool:
+    files = isinstance(logger, CSVLogger | TensorBoardLogger)
+    return files and logger.name == name and Path(str(logger.save_dir)) == run
+
+
 def run_id(run: Path) -> str:
     """Identifier of a run folder in W&B, made where there is none yet."""
-    path = run / "wandb" / "run_id"
+    path = RunFolder(run).wandb_id
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".run_id.{secrets.token_hex(4)}")

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-GROUPS = frozenset({"mean", "in_domain", "out_of_domain", "under_limit", "worst"})  # logged beside the domains
-EVERY_DOMAIN = "/*"
+from stt.metrics.domain_metric import METRICS
+from stt.runs import metric_names as names
+
 Kind = Literal["lines", "bars", "table"]
 
 
@@ -17,7 +18,7 @@ class Panel:
 
     title: str
     metrics: tuple[str, ...]
-    axis: str = "trainer/global_step"
+    axis: str = names.STEP
     label: str = ""  # of the values, with their unit
     kind: Kind = "lines"
 
@@ -30,73 +31,68 @@ class Section:
     panels: tuple[Panel, ...]
 
 
-AXES = {
-    "device hours": "progress/device_hours",
-    "audio hours": "progress/audio_hours",
-    "passes over the data": "progress/passes",
-    "steps": "trainer/global_step",
-}
+BY_DOMAIN = "error rates by domain"
 SECTIONS = (
-    Section(
-        "error rates by domain",
-        (
-            Panel("CER by domain", ("val/cer/*",), AXES["device hours"], "CER"),
-            Panel("WER by domain", ("val/wer/*",), AXES["device hours"], "WER"),
-            Panel("CER by domain, beam search", ("val/cer_lm/*",), AXES["device hours"], "CER"),
-            Panel("WER by domain, beam search", ("val/wer_lm/*",), AXES["device hours"], "WER"),
-            Panel("trained on and not", ("val/cer/in_domain", "val/cer/out_of_domain"), AXES["device hours"], "CER"),
-            Panel("test CER by domain", ("test/cer/*",), label="CER", kind="bars"),
-            Panel("test WER by domain", ("test/wer/*",), label="WER", kind="bars"),
-        ),
-    ),
     Section(
         "convergence",
         (
-            *(Panel(f"mean CER over {name}", ("val/cer/mean",), axis, "CER") for name, axis in AXES.items()),
-            Panel("loss", ("train/loss", "val/loss"), label="CTC loss per token"),
+            *(Panel(f"mean CER over {name}", (names.BEST_CER,), axis, "CER") for name, axis in names.AXES.items()),
+            Panel("loss", (names.TRAIN_LOSS, names.VALIDATION_LOSS), label="CTC loss per token"),
         ),
     ),
     Section(
         "curriculum",
         (
-            Panel("observed CER", ("curriculum/observed_cer/*",), label="CER of what is trained on"),
-            Panel("target CER", ("curriculum/target_cer/*",), label="CER"),
-            Panel("beta", ("curriculum/beta/*",), label="> 0 easier, < 0 harder"),
-            Panel("augmentation strength", ("curriculum/strength/*",), label="0..1, on top of what all have"),
-            Panel("suspects", ("curriculum/suspects/*",), label="utterances"),
-            Panel("effective number", ("curriculum/effective_utterances/*",), label="utterances"),
-            Panel("share seen", ("curriculum/seen_share/*",), label="share of the domain"),
+            Panel(
+                "observed CER",
+                (names.of_curriculum("observed_cer", names.EVERY_DOMAIN),),
+                label="CER of what is trained on",
+            ),
+            Panel("target CER", (names.of_curriculum("target_cer", names.EVERY_DOMAIN),), label="CER"),
+            Panel("beta", (names.of_curriculum("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
+            Panel(
+                "augmentation strength",
+                (names.of_curriculum("strength", names.EVERY_DOMAIN),),
+                label="0..1, on top of what all have",
+            ),
+            Panel("suspects", (names.of_curriculum("suspects", names.EVERY_DOMAIN),), label="utterances"),
+            Panel(
+                "effective number",
+                (names.of_curriculum("effective_utterances", names.EVERY_DOMAIN),),
+                label="utterances",
+            ),
+            Panel("share seen", (names.of_curriculum("seen_share", names.EVERY_DOMAIN),), label="share of the domain"),
         ),
     ),
     Section(
         "forgetting",
         (
-            Panel("CER above the parent's", ("forgetting/cer/*",), label="CER, difference"),
-            Panel("most forgotten", ("forgetting/cer/worst",), label="CER, difference"),
+            Panel("CER above the parent's", (f"{names.FORGETTING}/{names.EVERY_DOMAIN}",), label="CER, difference"),
+            Panel("most forgotten", (f"{names.FORGETTING}/{names.WORST}",), label="CER, difference"),
         ),
     ),
     Section(
         "gradients",
         (
-            Panel("norm and limit", ("clip/norm", "clip/limit"), label="norm of the gradient"),
-            Panel("clipped", ("clip/share_clipped",), label="share of the steps"),
-            Panel("skipped", ("clip/skipped_steps",), label="steps"),
-            Panel("learning rate", ("lr/pg1",), label="learning rate"),
+            Panel("norm and limit", (names.CLIP_NORM, names.CLIP_LIMIT), label="norm of the gradient"),
+            Panel("clipped", (names.CLIPPED,), label="share of the steps"),
+            Panel("skipped", (names.SKIPPED_STEPS,), label="steps"),
+            Panel("learning rate", (names.LEARNING_RATE,), label="learning rate"),
         ),
     ),
     Section(
         "throughput",
         (
-            Panel("audio trained on", ("throughput/audio_seconds_per_second",), label="s/s"),
-            Panel("waiting for data", ("throughput/waiting_for_data",), label="share of the time"),
-            Panel("clipping", ("clip/time_share",), label="share of the time"),
+            Panel("audio trained on", (names.SPEED,), label="s/s"),
+            Panel("waiting for data", (names.WAITING,), label="share of the time"),
+            Panel("clipping", (names.CLIP_TIME,), label="share of the time"),
         ),
     ),
     Section(
         "utterances",
         (
-            Panel("worst of each domain, validation", ("val/utterances",), kind="table"),
-            Panel("worst of each domain, test", ("test/utterances",), kind="table"),
+            Panel("worst of each domain, validation", (names.utterances("validate"),), kind="table"),
+            Panel("worst of each domain, test", (names.utterances("test"),), kind="table"),
         ),
     ),
 )
@@ -104,23 +100,40 @@ SECTIONS = (
 
 def filled(logged: Iterable[str]) -> tuple[Section, ...]:
     """Sections with the names that were logged; panels and sections of which none was are left out."""
-    names = set(logged)
+    found = set(logged)
     sections = []
-    for section in SECTIONS:
-        panels = [replace(panel, metrics=tuple(_logged(panel, names))) for panel in section.panels]
-        kept = tuple(p for p in panels if p.metrics and (p.kind != "lines" or p.axis in names))
+    for section in (_by_domain(found), *SECTIONS):
+        panels = [replace(panel, metrics=tuple(_logged(panel, found))) for panel in section.panels]
+        kept = tuple(p for p in panels if p.metrics and (p.kind != "lines" or p.axis in found))
         if kept:
             sections.append(replace(section, panels=kept))
     return tuple(sections)
 
 
-def _logged(panel: Panel, names: set[str]) -> list[str]:
+def _by_domain(logged: set[str]) -> Section:
+    """A panel for every metric by domain that was logged, of the validations and of the test."""
+    titles = {metric.name: metric.title for metric in METRICS}
+    panels = []
+    splits: tuple[tuple[names.Split, str, Kind], ...] = (("validate", "", "lines"), ("test", "test ", "bars"))
+    for split, what, kind in splits:
+        for name in sorted(names.metrics_by_domain(logged, split)):
+            plain = name.removesuffix(names.DECODED)
+            title = titles.get(plain, plain)
+            searched = "" if name == plain else ", decoder of the configuration"
+            metric = names.by_domain(split, name, names.EVERY_DOMAIN)
+            axis = names.DEVICE_HOURS if kind == "lines" else names.STEP
+            panels.append(Panel(f"{what}{title} by domain{searched}", (metric,), axis, title, kind))
+    sides = tuple(names.by_domain("validate", "cer", group) for group in (names.IN_DOMAIN, names.OUT_OF_DOMAIN))
+    panels.append(Panel("trained on and not", sides, names.DEVICE_HOURS, "CER"))
+    return Section(BY_DOMAIN, tuple(panels))
+
+
+def _logged(panel: Panel, logged: set[str]) -> list[str]:
     found: list[str] = []
     for metric in panel.metrics:
-        if metric.endswith(EVERY_DOMAIN):
-            prefix = metric.removesuffix("*")
-            domains = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-            found += [prefix + domain for domain in sorted(domains - GROUPS)]
-        elif metric in names:
+        if metric.endswith(f"/{names.EVERY_DOMAIN}"):
+            plain = metric.removesuffix(f"/{names.EVERY_DOMAIN}")
+            found += [f"{plain}/{domain}" for domain in names.domains_in(logged, plain)]
+        elif metric in logged:
             found.append(metric)
     return found

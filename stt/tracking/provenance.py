@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stt.corpus.manifest import Manifest
+from stt.runs.folder import RunFolder
 
 CODE = frozenset({".py", ".yaml", ".toml"})
 LOCKFILE = "constraints.txt"
@@ -45,8 +46,8 @@ def model_card(checkpoint: Path, domains: list[str]) -> dict[str, Any]:
     known: dict[str, Any] = {"checkpoint": str(checkpoint), "domains": domains}
     if checkpoint.is_file():  # a run that goes on may have outlived it
         known["sha256"] = sha256(checkpoint)
-    run = checkpoint.parent.parent / "wandb" / "run_id"
-    return known | ({"wandb_run": run.read_text().strip()} if run.is_file() else {})
+    run = RunFolder.of_checkpoint(checkpoint)
+    return known | ({"wandb_run": run.wandb_id.read_text().strip()} if run and run.wandb_id.is_file() else {})
 
 
 def sha256(path: Path) -> str:

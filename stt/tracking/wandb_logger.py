@@ -49,13 +49,15 @@ class TolerantWandbLogger(WandbLogger):
     @property
     def experiment(self) -> Any:
         """The W&B run, begun when first asked for; one that swallows everything where W&B does not work at all."""
+        import wandb  # an extra: without it there is no such logger
+
+        if self._experiment is None and wandb.run is not None and wandb.run.id != self._wandb_init.get("id"):
+            wandb.finish()  # of a training before this one in the process: W&B would go on with it
         for mode in ("offline", "disabled"):
             try:
                 return super().experiment
             except Exception as error:
                 log.warning("W&B cannot start (%s: %s): trying mode %s", type(error).__name__, error, mode)
-                import wandb  # an extra: without it there is no such logger
-
                 wandb.teardown()  # else its service holds on to the run
                 self._wandb_init["mode"] = mode
         return super().experiment

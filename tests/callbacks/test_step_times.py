@@ -43,7 +43,7 @@ def test_multiply_adds_are_those_of_the_convolution_and_the_head(tokenizer_file:
         Augmentation(),
         torch.optim.AdamW,
     )
-    vocab = model.tokenizer.vocab_size
+    vocab = model.recognizer.tokenizer.vocab_size
     frames = 501  # of ten seconds
     expected = frames * (20 * 8 * 3 + 8 * vocab) / 10
     measured = size(model.recognizer)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from stt.cli import main
-from stt.metrics.recognized import read_recognized, recognized_file
+from stt.metrics.recognized import read_recognized
+from stt.runs.folder import RunFolder
 
 
 def test_every_utterance_is_kept_with_its_audio_wherever_one_looks_from(
@@ -15,7 +16,7 @@ def test_every_utterance_is_kept_with_its_audio_wherever_one_looks_from(
     assert relative != fit_args
     main(relative)
     monkeypatch.chdir(tmp_path)
-    items = read_recognized(recognized_file(tmp_path / "run", "validate"))
+    items = read_recognized(RunFolder(tmp_path / "run").recognized("validate"))
     assert [item.row for item in items] == list(range(1, 121))
     assert all(Path(item.audio).is_file() for item in items)
     assert {item.domain for item in items} == {"high", "low"}

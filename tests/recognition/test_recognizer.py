@@ -2,7 +2,6 @@ import functools
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,12 @@ from stt.audio.io import resample
 from stt.cli import main as train
 from stt.data.datamodule import SpeechDataModule
 from stt.errors import InputError
-from stt.metrics.recognized import read_recognized, recognized_file
+from stt.metrics.recognized import read_recognized
 from stt.models import ConvTransformer
 from stt.recognition.recognizer import Recognizer
 from stt.recognition.transcript import split_at_pauses
+from stt.runs.folder import RunFolder
+from stt.schedule import WarmupCosine
 from stt.task import SpeechRecognizer
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
@@ -189,9 +190,8 @@ def trained_in_python(tones: Path, tokenizer_file: Path, tmp_path_factory: pytes
     torch.manual_seed(0)
     optimizer = functools.partial(torch.optim.AdamW, lr=3e-3)
     features, augment = LogMel(RATE, 32), Augmentation(0.0)
-    model = SpeechRecognizer(
-        str(tokenizer_file), "plain-1", features, small_encoder(), augment, optimizer, warmup_steps=10, total_steps=180
-    )
+    schedule = functools.partial(WarmupCosine, warmup_steps=10)
+    model = SpeechRecognizer(str(tokenizer_file), "plain-1", features, small_encoder(), augment, optimizer, schedule)
     data = SpeechDataModule(str(tones), str(tones), batches_per_epoch=60, max_batch_seconds=12, num_workers=0)
     trainer = Trainer(accelerator="cpu", max_steps=180, default_root_dir=folder, logger=False, **QUIET)
     trainer.fit(model, data)
@@ -211,8 +211,8 @@ def test_what_lightning_saved_from_python_is_taken_everywhere_with_the_same_erro
     train(["test", f"--ckpt_path={trained_in_python}", f"--data.test={tones}", f"--run={tmp_path / 'test'}"])
     tested = json.loads((tmp_path / "test" / "test_metrics.json").read_text())
     for domain, rate in evaluated.rates.items():
-        assert tested["domains"][domain] == {**asdict(rate), "in_training": True}
-    said = recognized_file(tmp_path / "test", "test")
+        assert tested["domains"][domain] == {**rate.row(), "in_training": True}
+    said = RunFolder(tmp_path / "test").recognized("test")
     assert [one.hypothesis for one in read_recognized(said)] == [one.hypothesis for one in evaluated.recognized]
 
     begun = [arg for arg in fit_args if "tokenizer" not in arg]

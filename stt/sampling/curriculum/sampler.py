@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stt.errors import InputError
+from stt.runs.metric_names import of_curriculum
 from stt.sampling.base import Sample, Sampler, Utterances, observed_cers, places
 from stt.sampling.curriculum.controller import Controller
 from stt.sampling.curriculum.law import Curriculum
@@ -73,7 +74,7 @@ class CurriculumSampler(Sampler):
         metrics = observed_cers(self.utterances, observed)
         for i, domain in enumerate(self.utterances.domains):
             values = self._state_of(i) | self._ledger_of(i)
-            metrics |= {f"curriculum/{name}/{domain}": value for name, value in values.items()}
+            metrics |= {of_curriculum(name, domain): value for name, value in values.items()}
         return metrics
 
     def strengths(self, base: float) -> Floats:

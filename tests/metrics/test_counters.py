@@ -3,8 +3,9 @@ import random
 import jiwer
 import pytest
 
-from stt.metrics.domain_error_rates import DomainErrorRates
-from stt.metrics.error_rate import character_error_rate, mean_over_domains
+from stt.metrics.by_domain import mean_over_domains
+from stt.metrics.counters import DomainCounters
+from stt.metrics.error_rate import character_error_rate
 
 
 def random_pairs(count: int) -> list[tuple[str, str]]:
@@ -19,7 +20,7 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
 def test_rates_over_a_corpus_are_jiwers() -> None:
     pairs = random_pairs(200)
     references, hypotheses = map(list, zip(*pairs, strict=True))
-    metric = DomainErrorRates(["a"])
+    metric = DomainCounters(["a"])
     for i in range(0, 200, 7):
         part = slice(i, i + 7)
         count = len(references[part])
@@ -36,7 +37,7 @@ def test_a_missing_space_is_an_error() -> None:
 
 
 def test_domains_are_counted_apart_and_weigh_the_same_in_the_mean() -> None:
-    metric = DomainErrorRates(["large", "small", "empty"])
+    metric = DomainCounters(["large", "small", "empty"])
     metric.update(["large"] * 9 + ["small"], ["ab"] * 10, ["ab"] * 9 + ["xy"], [1.0] * 10)
     rates = metric.compute()
     assert set(rates) == {"large", "small"}
@@ -45,6 +46,6 @@ def test_domains_are_counted_apart_and_weigh_the_same_in_the_mean() -> None:
 
 
 def test_an_empty_reference_counts_what_was_inserted() -> None:
-    metric = DomainErrorRates(["a"])
+    metric = DomainCounters(["a"])
     metric.update(["a", "a"], ["", "abcd"], ["ab", "abcd"], [1.0, 1.0])
     assert metric.compute()["a"].cer == 0.5
