@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 class WarmupCosine(LambdaLR):
     """Linear rise to the optimizer's learning rate, then a cosine down to a hundredth of it."""
 
-    def __init__(self, optimizer: Optimizer, warmup_steps: int = 500, total_steps: int | None = None) -> None:
+    def __init__(self, optimizer: Optimizer, warmup_steps: int = 100, total_steps: int | None = None) -> None:
         """Lay the schedule out.
 
         Args:

@@ -236,6 +236,20 @@ def test_a_test_without_a_checkpoint_or_manifest_says_what_is_missing(trained: P
     assert "give --data.test" in fails(main, ["test", f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}"])
 
 
+def test_a_given_logger_comes_beside_those_of_the_run_and_false_means_none(fit_args: list[str], tmp_path: Path) -> None:
+    given = ["--trainer.logger=lightning.pytorch.loggers.CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'mine'}"]
+    main([*fit_args, *given])
+    run = tmp_path / "run"
+    assert any(row["val/cer/mean"] for row in metrics(run))
+    assert (tmp_path / "mine" / "lightning_logs" / "version_0" / "metrics.csv").is_file()
+    assert list((run / "wandb").glob("offline-run-*"))
+    with pytest.raises(SystemExit) as done:
+        stt(["report", str(run), "--out", str(tmp_path / "report.html")])
+    assert done.value.code == 0
+    main([*fit_args, "--trainer.logger=false", f"--run={tmp_path / 'none'}"])
+    assert not (tmp_path / "none" / "logs").exists()
+
+
 def test_a_run_folder_is_never_overwritten(trained: Path, fit_args: list[str], fails: Callable[..., str]) -> None:
     assert "already holds a run" in fails(main, [*fit_args, f"--run={trained}"])
 

@@ -5,7 +5,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.conftest import MICRO, ROOT
+from tests.conftest import ROOT
 
 PICTURES = {
     "explore_corpus": 2,
@@ -42,9 +42,8 @@ def test_a_notebook_runs_to_its_end(
         "STT_RUN": steered,
         "STT_FOLDER": files,
         "STT_PARENT": steered / "checkpoints" / "best.ckpt",
-        "STT_NETWORK": MICRO,
         "STT_WORK": tmp_path / "mine",
-        "STT_OPTIONS": "--trainer.max_steps 6 --data.batches_per_epoch 3 --data.num_workers 0",
+        "STT_STEPS": "12",
     }
     for variable, value in variables.items():
         monkeypatch.setenv(variable, str(value))

@@ -10,7 +10,7 @@ from stt.audio.augment import Augmentation
 from stt.audio.features import LogMel
 from stt.data.batch import Utterance, collate
 from stt.models import ConvTransformer, DeepSpeech2, Wav2Letter
-from stt.schedule import WarmupCosine, warmup_cosine
+from stt.schedule import WarmupCosine
 from stt.task import SpeechRecognizer
 from tests.conftest import RATE, spoken_in_tones
 
@@ -116,15 +116,6 @@ def test_any_audio_gives_a_finite_result(model: SpeechRecognizer, seconds: float
         log_probs, _ = model(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
     assert log_probs.isfinite().all()
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
-
-
-def test_the_learning_rate_rises_then_falls() -> None:
-    shares = [warmup_cosine(step, 10, 100) for step in range(101)]
-    assert shares[0] == pytest.approx(0.1)
-    assert shares[9] == max(shares) == 1.0
-    assert shares[10:] == sorted(shares[10:], reverse=True)
-    assert shares[100] == pytest.approx(0.01)
-    assert math.isclose(warmup_cosine(500, 10, 100), 0.01)
 
 
 def test_scales_and_biases_are_not_decayed(model: SpeechRecognizer) -> None:

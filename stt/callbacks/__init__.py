@@ -9,6 +9,7 @@ from stt.callbacks.forgetting import ForgettingGate
 from stt.callbacks.freezing import Freezing
 from stt.callbacks.left_out import LeftOutReport
 from stt.callbacks.predictions import Predictions
+from stt.callbacks.python_config import PythonConfig
 from stt.callbacks.rank_agreement import RankAgreement
 from stt.callbacks.save_config import SaveConfig
 from stt.callbacks.step_times import StepTimes
@@ -31,6 +32,7 @@ __all__ = [
     "LeftOutReport",
     "PercentileClipping",
     "Predictions",
+    "PythonConfig",
     "RankAgreement",
     "SaveConfig",
     "StepTimes",

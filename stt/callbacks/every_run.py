@@ -22,6 +22,7 @@ from stt.callbacks.domain_metrics import DomainMetrics
 from stt.callbacks.forgetting import ForgettingGate
 from stt.callbacks.left_out import LeftOutReport
 from stt.callbacks.predictions import Predictions
+from stt.callbacks.python_config import PythonConfig
 from stt.callbacks.rank_agreement import RankAgreement
 from stt.callbacks.summary import Summary
 from stt.callbacks.throughput import Throughput
@@ -38,6 +39,7 @@ from stt.tracking.loggers import with_run_loggers
 BEFORE_OTHERS: tuple[type[Callback], ...] = (
     WarmStart,
     DomainMetrics,
+    PythonConfig,
     LeftOutReport,
     CurriculumFeedback,
     RankAgreement,

@@ -19,7 +19,7 @@ def score(
     normalizer: Annotated[str | None, typer.Option(help="of both; default: the manifest's own, or plain-1")] = None,
     utterance_column: Annotated[str | None, typer.Option(help="column that names the audio")] = None,
     text_column: Annotated[str | None, typer.Option(help="column of what was recognized")] = None,
-    out: Annotated[Path | None, typer.Option(help="file to write as well, like a run's test_metrics.json")] = None,
+    out: Annotated[Path | None, typer.Option(help="file to write as well, like the results of a run's test")] = None,
 ) -> None:
     """Print the error rates by domain of what any system has recognized, normalized as the references are."""
     from stt.corpus.manifest import read_manifest  # these take a second to import, which --help should not
