@@ -60,7 +60,7 @@ def test_python_and_the_command_line_give_the_same_to_the_last_digit(
     main([*fit_args, f"--data.test={tones}", "--trainer.max_steps=120", "--data.batches_per_epoch=60"])
     seed_everything(0, workers=True)
     model = micro(tokenizer_file)
-    trainer = Trainer(max_steps=120, default_root_dir=tmp_path / "python", **QUIET)
+    trainer = Trainer(max_steps=120, log_every_n_steps=1, default_root_dir=tmp_path / "python", **QUIET)
     data = data_of(tones, batches_per_epoch=60)
     trainer.fit(model, data)
     trainer.test(model, data, ckpt_path="best", verbose=False)
@@ -206,7 +206,9 @@ def test_weights_are_taken_and_measured_before_the_first_step_and_the_ledger_is_
     again = SpeechRecognizer(init_from=str(parent), optimizer=functools.partial(torch.optim.SGD, lr=0.0))
     again.init_from = "gone.ckpt"
     trainer = Trainer(max_steps=6, default_root_dir=tmp_path, callbacks=[ForgettingGate(), *average], **QUIET)
-    trainer.fit(again, data_of(tones, sampler=CurriculumSampler()), ckpt_path="last", weights_only=True)
+    trainer.fit(
+        again, data_of(tones, sampler=CurriculumSampler()), ckpt_path=RunFolder(tmp_path).last, weights_only=True
+    )
     assert "weights of" not in capsys.readouterr().out
     assert len(find_run(tmp_path).metrics()["forgetting/cer/worst"]) == 2
 
