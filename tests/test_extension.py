@@ -155,7 +155,7 @@ def test_each_part_may_live_in_a_package_of_ones_own(
           encoder: {class_path: my_speech.Neighbours, init_args: {d_model: 64}}
           augment: {class_path: my_speech.Softer}
           optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.01}}
-          warmup_steps: 5
+          lr_scheduler: {class_path: stt.schedule.WarmupCosine, init_args: {warmup_steps: 5}}
         data:
           sampler: {class_path: my_speech.Asked}
           batches_per_epoch: 200
