@@ -126,6 +126,7 @@ def corpus(size: int, rng: np.random.Generator) -> Utterances:
         durations=np.clip(rng.lognormal(1.1, 0.6, size), 0.5, 20).astype(np.float32),
         difficulty=rng.random(size, dtype=np.float32),
         keys=rng.integers(0, 2**63 - 1, size, dtype=np.int64),
+        texts=rng.integers(0, 2**31 - 1, size, dtype=np.int32),
         rows_by_domain=[np.flatnonzero(index == i) for i in range(len(names))],
     )
 

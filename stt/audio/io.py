@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from stt.errors import InputError
+from stt.audio.source import AudioError, AudioSource
+
+__all__ = ["AudioError", "AudioInfo", "audio_info", "durations_agree", "encode_flac", "read_audio", "resample"]
 
 Waveform = npt.NDArray[np.float32]
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".gsm", ".w64", ".caf"})
-
-
-class AudioError(InputError):
-    """A file that is missing, in a format that cannot be read, or damaged."""
 
 
 @dataclass(frozen=True)
@@ -28,37 +26,41 @@ class AudioInfo:
     sample_rate: int  # Hz
 
 
-def audio_info(path: Path | str) -> AudioInfo:
+def audio_info(source: AudioSource | Path | str) -> AudioInfo:
     """Read a file's header.
 
     Raises:
         AudioError: the file is missing, empty or not readable by libsndfile.
     """
-    path = _checked(path)
+    source = AudioSource.of(source)
+    opened = _checked(source)
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(opened)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        raise AudioError(f"{path}: not a readable audio file ({_reason(error)})") from error
+        raise AudioError(f"{source}: not a readable audio file ({_reason(error)})") from error
     if info.frames <= 0:
-        raise AudioError(f"{path}: the audio file holds no samples")
+        raise AudioError(f"{source}: the audio file holds no samples")
     return AudioInfo(info.frames / info.samplerate, int(info.samplerate))
 
 
-def read_audio(path: Path | str, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> Waveform:
+def read_audio(
+    source: AudioSource | Path | str, sample_rate: int, offset: float = 0.0, duration: float | None = None
+) -> Waveform:
     """Read a mono waveform (sample,) in [-1, 1] at `sample_rate` Hz; channels are averaged.
 
     Args:
-        path: any format that libsndfile reads, at any rate.
+        source: a file or a span of bytes in one, here or elsewhere, in any format that libsndfile reads, at any rate.
         sample_rate: rate to resample to, Hz.
-        offset: where to start in the file, seconds.
+        offset: where to start in it, seconds.
         duration: how much to read, seconds; None reads to the end.
 
     Raises:
         AudioError: the file is missing, damaged, shorter than asked for, or holds NaN or infinity.
     """
-    path = _checked(path)
+    source = AudioSource.of(source)
+    opened = _checked(source)
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(opened) as file:
             rate = int(file.samplerate)
             start = min(round(offset * rate), file.frames)
             if file.seekable():
@@ -69,16 +71,16 @@ def read_audio(path: Path | str, sample_rate: int, offset: float = 0.0, duration
             count = rest if duration is None else min(rest, round(duration * rate))
             samples = file.read(count, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-        raise AudioError(f"{path}: not a readable audio file ({_reason(error)})") from error
+        raise AudioError(f"{source}: not a readable audio file ({_reason(error)})") from error
     if not len(samples):
-        raise AudioError(f"{path}: there is no audio from {offset:g} s on")
+        raise AudioError(f"{source}: there is no audio from {offset:g} s on")
     if duration is not None and len(samples) < (duration - _tolerance(duration)) * rate:
         raise AudioError(
-            f"{path}: {duration:g} s were promised from {offset:g} s on, there are {len(samples) / rate:.2f} s"
+            f"{source}: {duration:g} s were promised from {offset:g} s on, there are {len(samples) / rate:.2f} s"
         )
     waveform = samples.mean(axis=1)
     if not np.isfinite(waveform).all():
-        raise AudioError(f"{path}: the samples hold NaN or infinity")
+        raise AudioError(f"{source}: the samples hold NaN or infinity")
     return resample(waveform, rate, sample_rate)
 
 
@@ -109,16 +111,17 @@ def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
     return np.asarray(resampled.numpy(), dtype=np.float32)
 
 
-def _checked(path: Path | str) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: the audio file is missing")
-    with path.open("rb") as file:
-        head = file.read(12)
+def _checked(source: AudioSource) -> str | io.BytesIO:
+    opened = source.open()
+    if isinstance(opened, str):
+        with Path(opened).open("rb") as file:
+            head = file.read(12)
+    else:
+        head = bytes(opened.getbuffer()[:12])
     # libsndfile's MP3 reader hunts for a frame anywhere in the bytes, so it must not be asked.
     if head[4:8] == b"ftyp":
-        raise AudioError(f"{path}: this is MP4/AAC (m4a) whatever its name says; convert it to wav, flac, mp3 or ogg")
-    return path
+        raise AudioError(f"{source}: this is MP4/AAC (m4a) whatever its name says; convert it to wav, flac, mp3 or ogg")
+    return opened
 
 
 def _reason(error: Exception) -> str:

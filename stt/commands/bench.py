@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stt.corpus.manifest import read_manifest
+from stt.corpus.manifest import read_manifests
 from stt.launch import measure_training
 from stt.progress import track
 
@@ -51,7 +51,7 @@ def train(
 
 @app.command()
 def feed(
-    manifest: Path,
+    manifests: Annotated[list[Path], typer.Argument(help="manifests, which are taken as one")],
     strength: Annotated[list[float], typer.Option(help="of the augmentation; may be given several times")] = STRENGTHS,
     sample_rate: Annotated[int, typer.Option(help="rate to read at, Hz")] = 16_000,
     utterances: Annotated[int, typer.Option(help="of each domain, at most", min=1)] = 300,
@@ -59,4 +59,4 @@ def feed(
     """Measure how many audio seconds a second one core reads and augments, and print JSON by domain."""
     from stt.data.feeding import feeding_speed  # takes seconds to import, which --help should not
 
-    print(json.dumps(feeding_speed(read_manifest(manifest), sample_rate, strength, utterances), indent=1))
+    print(json.dumps(feeding_speed(read_manifests(manifests), sample_rate, strength, utterances), indent=1))

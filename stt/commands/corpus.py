@@ -13,7 +13,7 @@ from rich.console import Console
 
 from stt.corpus.importers import importers
 from stt.corpus.ingest import ingest
-from stt.corpus.manifest import read_manifest
+from stt.corpus.manifest import read_manifest, read_manifests
 from stt.corpus.row import Row
 from stt.corpus.split import split_manifest
 from stt.corpus.stats import stats_table
@@ -22,20 +22,21 @@ from stt.text.normalize import get_normalizer
 
 PIECES = [300, 1000, 3000]
 STRIDES = [2, 4, 8]
+Manifests = Annotated[list[Path], typer.Argument(help="manifests, which are taken as one")]
 app = typer.Typer(help="Make and look at corpora.", no_args_is_help=True)
 import_app = typer.Typer(help="Turn a corpus of some format into a manifest.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 
 
 @app.command()
-def stats(manifest: Path) -> None:
+def stats(manifests: Manifests) -> None:
     """Print hours, utterances, characters per second, vocabulary and lengths by domain."""
-    Console().print(stats_table(read_manifest(manifest)))
+    Console().print(stats_table(read_manifests(manifests)))
 
 
 @app.command()
 def feasibility(
-    manifest: Path,
+    manifests: Manifests,
     pieces: Annotated[list[int], typer.Option(help="size of vocabulary to try; may be given several times")] = PIECES,
     stride: Annotated[list[int], typer.Option(help="stride of the network to try; likewise")] = STRIDES,
     normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
@@ -46,7 +47,7 @@ def feasibility(
 
     if min(pieces) < 2 or min(stride) < 1 or not hop_seconds > 0:
         raise InputError("--pieces must be 2 or more, --stride 1 or more, --hop-seconds more than 0")
-    fits = vocabulary_fits(read_manifest(manifest), get_normalizer(normalizer), pieces, stride, hop_seconds)
+    fits = vocabulary_fits(read_manifests(manifests), get_normalizer(normalizer), pieces, stride, hop_seconds)
     Console().print(fits_table(fits))
     for fit in fits:
         if fit.warning:
@@ -72,9 +73,10 @@ def _import(
     normalizer: str,
     skip_bad: bool,
     hold_out: float,
+    id_prefix: str,
     **options: Any,
 ) -> None:
-    report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad)
+    report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad, id_prefix)
     for line in report.lines():
         print(line)
     print(f"{report.kept} rows written to {out}, {report.bad_count} left out")
@@ -93,6 +95,7 @@ def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
         "normalizer": (Annotated[str, typer.Option(help="what to do to texts: russian-1 or plain-1")], "plain-1"),
         "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="leave bad rows out and list them")], False),
         "hold_out": (Annotated[float, typer.Option(help="share to split off for validation, and again for test")], 0.0),
+        "id_prefix": (Annotated[str, typer.Option(help="put before every id, to tell it from other corpora's")], ""),
     }
     own = {
         parameter.name: (hints[parameter.name], parameter.default)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stt.commands.lm import lines_of
-from stt.corpus.manifest import read_manifest
+from stt.corpus.manifest import read_manifests
 
 app = typer.Typer(help="Make correctors, which rewrite what was recognized.", no_args_is_help=True)
 
@@ -21,8 +21,13 @@ def corrector() -> None:
 @app.command()
 def train(
     checkpoint: Path,
-    manifest: Annotated[Path, typer.Argument(help="what the model was trained on, or other speech with its texts")],
-    validate: Annotated[Path, typer.Option(help="validation manifest: decides which corrector is best")],
+    manifests: Annotated[
+        list[Path], typer.Argument(help="what the model was trained on, or other speech with its texts")
+    ],
+    validate: Annotated[
+        list[Path],
+        typer.Option(help="validation manifest: decides which corrector is best; may be given several times"),
+    ],
     out: Annotated[Path, typer.Option(help="corrector to write (.ckpt)")],
     texts: Annotated[list[Path] | None, typer.Option(help="more texts, a sentence a line; several times")] = None,
     steps: Annotated[int, typer.Option(help="of the training", min=1)] = 2000,
@@ -36,9 +41,9 @@ def train(
 
     model = load(checkpoint, device)
     normalized = [found.text for found in map(model.normalizer, lines_of(texts or [])) if not found.refused]
-    speech = (read_manifest(manifest), read_manifest(validate))
+    speech = (read_manifests(manifests), read_manifests(validate))
     trained = train_corrector(model, *speech, normalized, out, steps, most=utterances, seed=seed)
     print(f"{trained.pairs} pairs and {len(normalized)} more texts, written to {out}")
     if trained.left_out:
         print(f"left out: {trained.left_out} utterances that cannot be read or written in the tokenizer")
-    print(f"WER on {validate}: {100 * trained.before:.2f} % before, {100 * trained.after:.2f} % after")
+    print(f"WER on what validates: {100 * trained.before:.2f} % before, {100 * trained.after:.2f} % after")

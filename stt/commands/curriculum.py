@@ -23,7 +23,9 @@ def show(
     run: Annotated[Path, typer.Argument(help="run folder, or a checkpoint in one")],
     out: Annotated[Path | None, typer.Option(help="picture to write (default: curriculum.png in the run)")] = None,
     suspects: Annotated[Path | None, typer.Option(help="table to write of what looks mislabelled (.csv)")] = None,
-    manifest: Annotated[Path | None, typer.Option(help="training manifest, where it was moved")] = None,
+    manifest: Annotated[
+        list[Path] | None, typer.Option(help="training manifest, where it was moved; may be given several times")
+    ] = None,
 ) -> None:
     """Draw observed CER against target, beta, augmentation strength and the ledger; list the suspects."""
     import matplotlib as mpl
@@ -39,7 +41,5 @@ def show(
         figure.savefig(aside, dpi=110, format=picture.suffix.lstrip(".") or "png")
     print(f"picture: {picture}")
     if suspects:
-        count = report.write_suspects(
-            found, read_manifests([manifest] if manifest else found.train_manifests()), suspects
-        )
+        count = report.write_suspects(found, read_manifests(manifest or found.train_manifests()), suspects)
         print(f"{count} suspects: {suspects}")

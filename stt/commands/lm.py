@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from stt.corpus.manifest import read_manifest
+from stt.corpus.manifest import read_manifest, read_manifests
 from stt.errors import InputError
 from stt.files import written_aside
 from stt.progress import track
@@ -49,7 +49,7 @@ def train(
 @app.command()
 def tune(
     checkpoint: Path,
-    manifest: Annotated[Path, typer.Argument(help="validation manifest; not what is tested on afterwards")],
+    manifests: Annotated[list[Path], typer.Argument(help="to validate on; not what is tested on afterwards")],
     lm: Annotated[Path, typer.Option(help="language model of `lm train`")],
     out: Annotated[Path, typer.Option(help="configuration to write, for train.py and transcribe; a picture beside it")],
     beam_width: Annotated[int, typer.Option(help="width while the weights are looked for", min=1)] = 50,
@@ -67,7 +67,7 @@ def tune(
 
     model = load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
-    found = search(model, read_manifest(manifest), options, most=utterances)
+    found = search(model, read_manifests(manifests), options, most=utterances)
     chosen = {name: value for name, value in asdict(found.options).items() if name != "hot_words"}
     with written_aside(out) as aside:
         aside.write_text(yaml.safe_dump({"decoder": {"beam": chosen}}, sort_keys=False), encoding="utf-8")

@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command()
 def score(
-    manifest: Annotated[Path, typer.Argument(help="the references")],
+    manifests: Annotated[list[Path], typer.Argument(help="the references; several are taken as one")],
     hypotheses: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, JSON Lines (NeMo's too) or Kaldi's text")],
     normalizer: Annotated[str | None, typer.Option(help="of both; default: the manifest's own, or plain-1")] = None,
     utterance_column: Annotated[str | None, typer.Option(help="column that names the audio")] = None,
@@ -22,17 +22,17 @@ def score(
     out: Annotated[Path | None, typer.Option(help="file to write as well, like the results of a run's test")] = None,
 ) -> None:
     """Print the error rates by domain of what any system has recognized, normalized as the references are."""
-    from stt.corpus.manifest import read_manifest  # these take a second to import, which --help should not
+    from stt.corpus.manifest import read_manifests  # these take a second to import, which --help should not
     from stt.metrics.summary import print_table, summarize, write_results
     from stt.recognition.hypotheses import read_hypotheses
     from stt.recognition.score import score as compare
 
-    scored = compare(read_manifest(manifest), read_hypotheses(hypotheses, utterance_column, text_column), normalizer)
+    scored = compare(read_manifests(manifests), read_hypotheses(hypotheses, utterance_column, text_column), normalizer)
     results = summarize(scored.rates, None, scored.normalizer)
     print_table({**results, "left_out": []})
     notes = {
         "without a hypothesis, counted as if nothing was recognized": scored.missing,
-        f"not in {manifest}, not counted": scored.surplus,
+        f"not in {', '.join(map(str, manifests))}, not counted": scored.surplus,
     }
     for what, names in notes.items():
         if names:

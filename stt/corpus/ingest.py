@@ -11,10 +11,14 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree
-from stt.corpus.manifest import COLUMNS, write_manifest
+from stt.audio.source import AudioSource, is_remote
+from stt.corpus.columns import COLUMNS, extra_columns, joined
+from stt.corpus.ids import with_ids
+from stt.corpus.manifest import write_manifest
 from stt.corpus.row import Row
 from stt.errors import InputError
 from stt.files import written_aside
@@ -31,6 +35,7 @@ class Report:
     kept: int = 0
     bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
     changed: Counter[str] = field(default_factory=Counter)
+    as_texts: list[str] = field(default_factory=list)  # columns whose values have no common type
 
     @property
     def bad_count(self) -> int:
@@ -41,13 +46,18 @@ class Report:
         """Say it in words: a line for each kind, with the first places."""
         for kind, count in self.changed.most_common():
             yield f"normalizer: {kind}: {count} times"
+        for name in self.as_texts:
+            yield f"column {name}: its values have no common type, so they are kept as texts"
         for kind, found in sorted(self.bad.items()):
             places = ", ".join(where for where, _ in found[:10]) + (" ..." if len(found) > 10 else "")
             yield f"{kind}: {len(found)} rows ({places}); first: {found[0][1]}"
 
 
-def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: bool) -> Report:
+def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: bool, id_prefix: str = "") -> Report:
     """Check rows and write the good ones to a Parquet manifest.
+
+    Every row gets an id: `id_prefix` and the one that the source gives, or one that follows from where its audio is.
+    What else the source tells of its rows becomes columns.
 
     Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, one bad row is enough and no
     manifest is written.
@@ -59,6 +69,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     bad_list = out.with_suffix(".bad.csv")
     bad_list.unlink(missing_ok=True)
     tables = []
+    known: set[str] = set()
     progress = track(rows, f"importing to {out.name}")
     with ThreadPoolExecutor(8) as pool:
         while chunk := list(islice(progress, CHUNK)):
@@ -66,7 +77,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
             for row, fault in pool.map(lambda row: _checked(row, out), chunk):
                 text = normalizer(row.text)
                 if not fault:
-                    fault = _text_fault(text.text, text.refused)
+                    fault = _text_fault(text.text, text.refused) or _id_fault(row.id, known)
                 if fault:
                     report.bad.setdefault(fault[0], []).append((row.where, fault[1]))
                 else:
@@ -91,7 +102,11 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
             )
     if not report.kept:
         raise InputError(f"not one row could be imported to {out}" + "".join(f"\n  {line}" for line in report.lines()))
-    write_manifest(pa.concat_tables(tables), out, normalizer.name)
+    table, report.as_texts = joined(tables)
+    table = with_ids(table)
+    prefix, nothing = pa.scalar(id_prefix, pa.large_string()), pa.scalar("", pa.large_string())
+    ids = pc.binary_join_element_wise(prefix, table["id"], nothing)
+    write_manifest(table.set_column(table.column_names.index("id"), "id", ids), out, normalizer.name)
     return report
 
 
@@ -103,13 +118,15 @@ def _checked(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
         return row, ("no domain", "the domain is empty")
     if row.cer is not None and not 0 <= row.cer <= 1:
         return row, ("wrong cer", f"cer must lie in 0..1, not {row.cer:g}")
+    if (row.byte_offset is None) != (row.byte_length is None) or (row.byte_offset or 0) < 0:
+        return row, ("wrong span", "byte_offset and byte_length belong together, and no file begins before its byte 0")
     if row.waveform is not None:
         path = out.with_suffix("") / row.audio
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, row.waveform, row.sample_rate)
         return replace(row, audio=path, waveform=None, duration=len(row.waveform) / row.sample_rate), None
     try:
-        actual = audio_info(row.audio).duration
+        actual = audio_info(AudioSource(str(row.audio), row.byte_offset, row.byte_length)).duration
     except AudioError as error:
         return row, ("unreadable audio", str(error))
     offset = row.offset or 0.0
@@ -130,12 +147,28 @@ def _text_fault(text: str, refused: Counter[str]) -> tuple[str, str] | None:
     return None if text else ("empty text", "nothing is left of the text")
 
 
+def _id_fault(name: str | None, known: set[str]) -> tuple[str, str] | None:
+    if name is None:
+        return None
+    if name in known:
+        return "id twice", f"the id {name} is that of a row before"
+    known.add(name)
+    return None
+
+
 def _table(rows: list[Row], out: Path) -> pa.Table:
     folder = out.parent.resolve()
     columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS if name != "audio"}
-    columns["audio"] = [_relative(row.audio.resolve(), folder) for row in rows]
-    return pa.table({name: pa.array(columns[name], kind) for name, kind in COLUMNS.items()})
+    columns["audio"] = [_relative(str(row.audio), folder) for row in rows]
+    table = pa.table({name: pa.array(columns[name], kind) for name, kind in COLUMNS.items()})
+    extra = extra_columns([row.extra for row in rows])
+    for name in extra.column_names:
+        table = table.append_column(name, extra[name])
+    return table
 
 
-def _relative(path: Path, folder: Path) -> str:
+def _relative(address: str, folder: Path) -> str:
+    if is_remote(address):
+        return address
+    path = Path(address).resolve()
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

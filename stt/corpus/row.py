@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,15 @@ from stt.errors import InputError
 class Row:
     """An utterance as the source tells it; `where` names the source's file and line for messages.
 
-    Either `audio` names a file, or `waveform` (sample,) at `sample_rate` Hz holds what an importer
-    made itself, to be written beside the manifest under the name `audio`.
+    Either `audio` names a file (or an address such as s3://..., or a span of bytes in one), or `waveform` (sample,) at
+    `sample_rate` Hz holds what an importer made itself, to be written beside the manifest under the name `audio`.
+    `id` is what the source knows it by, where it has a name for it; no other row may have the same.
+    `extra` holds what else the source tells, which becomes columns of the manifest.
     `fault` says why the source's line cannot be used, where the importer knows it already.
     """
 
     where: str
-    audio: Path
+    audio: Path | str
     text: str
     domain: str
     duration: float | None = None  # seconds
@@ -32,6 +35,10 @@ class Row:
     waveform: npt.NDArray[np.float32] | None = None
     sample_rate: int = 16_000
     fault: str = ""
+    id: str | None = None
+    byte_offset: int | None = None
+    byte_length: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def domain_of(template: str, fields: Mapping[str, object], where: str) -> str:

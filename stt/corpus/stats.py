@@ -53,7 +53,7 @@ def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
 def stats_table(manifest: Manifest) -> Table:
     """Lay the figures out for a terminal."""
     table = Table(
-        title=f"{manifest.path}, normalizer {manifest.normalizer or 'unknown'}",
+        title=f"{', '.join(map(str, manifest.files))}, normalizer {manifest.normalizer or 'unknown'}",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stt.audio.distort import distort
-from stt.audio.io import AudioError, durations_agree, read_audio
+from stt.audio.io import AudioError, durations_agree
 from stt.corpus.manifest import Manifest
 from stt.data.batch import LeftOut, Utterance
 from stt.errors import InputError
@@ -77,10 +77,9 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
         """Read one row; one that was sampled for training is distorted by its strength."""
         row = item if isinstance(item, int) else item.row
         name = self.manifest.name(row)
-        offset, duration = self.manifest.window(row)
         try:
             reference, tokens = self.target(row)
-            waveform = read_audio(self.manifest.audio(row), self.sample_rate, offset, duration)
+            waveform = self.manifest.waveform(row, self.sample_rate)
         except AudioError as error:
             return LeftOut(row, name, "unreadable audio", str(error))
         except InputError as error:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from stt.audio.distort import distort
-from stt.audio.io import read_audio
 from stt.corpus.manifest import Manifest
 from stt.errors import InputError
 from stt.progress import track
@@ -39,7 +38,7 @@ def feeding_speed(
     for domain, rows in track(list(rows_by_domain), "reading"):
         chosen = rng.permutation(rows)[:most].tolist()
         started = time.process_time()
-        waveforms = [read_audio(manifest.audio(row), sample_rate, *manifest.window(row)) for row in chosen]
+        waveforms = [manifest.waveform(row, sample_rate) for row in chosen]
         reading = time.process_time() - started
         seconds = sum(len(waveform) for waveform in waveforms) / sample_rate
         speeds[domain] = {"reading": round(seconds / reading)}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from stt.audio.source import AudioSource
 from stt.errors import InputError
 from stt.files import written_aside
 from stt.metrics.error_rate import character_error_rate
@@ -20,13 +21,20 @@ class Recognized:
     row: int  # of the manifest, from 1
     utterance: str
     domain: str
-    audio: str  # path of the file
-    offset: float  # seconds into the file
+    audio: str  # path of the file, or its address
+    offset: float  # seconds into the audio
     seconds: float
     level_range: float  # dB between the loud and the quiet frames: how far speech stands out of the noise
     reference: str
     hypothesis: str
     confidence: float  # 0..1
+    byte_offset: int | None = None  # where the audio begins in the file; None where it is the whole file
+    byte_length: int | None = None
+
+    @property
+    def source(self) -> AudioSource:
+        """Where its audio is."""
+        return AudioSource(self.audio, self.byte_offset, self.byte_length)
 
     @property
     def cer(self) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.audio.levels import level_range
-from stt.corpus.manifest import Manifest, read_manifest
+from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, LeftOut, Utterance, collate
 from stt.data.dataset import UtteranceDataset
 from stt.data.loader import sorted_batches
@@ -58,7 +58,7 @@ class Evaluated:
 
 def evaluate(
     recognizer: Recognizer,
-    manifest: Manifest | Path | str,
+    manifest: Manifest | Path | str | Sequence[Path | str],
     decoder: Decoder | None = None,
     metrics: Sequence[DomainMetric] = METRICS,
 ) -> Evaluated:
@@ -68,7 +68,7 @@ def evaluate(
 
     Args:
         recognizer: is not changed, and works where its weights are.
-        manifest: of utterances with texts, or its file.
+        manifest: of utterances with texts, or its file, or several.
         decoder: finds the words; None takes the best token of each frame.
         metrics: what to measure in every domain.
 
@@ -76,7 +76,7 @@ def evaluate(
         InputError: the manifest cannot be read. Audio that cannot be read is in `left_out`, by name.
     """
     if not isinstance(manifest, Manifest):
-        manifest = read_manifest(Path(manifest))
+        manifest = read_manifests([manifest] if isinstance(manifest, Path | str) else manifest)
     recognized: list[Recognized] = []
     left_out: list[LeftOut] = []
     for batch, outputs in compute_batches(recognizer, manifest):
@@ -158,15 +158,18 @@ def recognized_of(
             row + 1,
             batch.names[i],
             batch.domains[i],
-            str(manifest.audio(row).absolute()),  # who reads it may stand in another folder
+            source.address,
             manifest.offset(row),
             batch.seconds[i],
             ranges[i],
             batch.references[i],
             hypothesis,
             confidence,
+            source.byte_offset,
+            source.byte_length,
         )
         for i, (row, (hypothesis, confidence)) in enumerate(zip(batch.rows, found, strict=True))
+        for source in [manifest.audio(row).absolute()]  # who reads it may stand in another folder
     ]
 
 

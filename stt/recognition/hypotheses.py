@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stt.corpus.manifest import read_table
+from stt.corpus.table import read_table
 from stt.errors import InputError
 
 UTTERANCE = ("audio", "audio_filepath", "utterance", "utterance_id", "id", "file", "path", "filename")

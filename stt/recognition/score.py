@@ -31,8 +31,8 @@ class Scored:
 def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str | None = None) -> Scored:
     """Compare hypotheses with the references of a manifest.
 
-    An utterance is found by the path of its audio, by its file's name, or by that name without its ending; in a
-    manifest of windows in longer files, the offset belongs to the name.
+    An utterance is found by the path of its audio, by its file's name, or by that name without its ending, or else by
+    its id; in a manifest of windows in longer files, the offset belongs to the name.
 
     Args:
         manifest: the references.
@@ -47,11 +47,12 @@ def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str
         raise InputError(f"{manifest.path} was normalized by {manifest.normalizer}, not by {normalizer}")
     normalize = get_normalizer(normalizer or manifest.normalizer or DEFAULT_NORMALIZER)
     rows = _rows_by_name(manifest)
+    ids = {str(manifest.value(row, "id")): row for row in range(len(manifest))}
     found: dict[int, str] = {}
     surplus: list[str] = []
     dropped: Counter[str] = Counter()
     for one in hypotheses:
-        row = _row_of(one, rows, manifest)
+        row = _row_of(one, rows, ids, manifest)
         if row is None:
             surplus.append(_with_offset(one.utterance, one.offset))
             continue
@@ -78,18 +79,22 @@ def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:
     for row in range(len(manifest)):
         audio = str(manifest.value(row, "audio"))
         offset = manifest.offset(row) if manifest.has_offsets else None
-        names = {audio, str(manifest.audio(row).absolute()), PurePath(audio).name, PurePath(audio).stem}
+        start = manifest.value(row, "byte_offset")
+        if start is None:
+            names = {audio, manifest.audio(row).absolute().address, PurePath(audio).name, PurePath(audio).stem}
+        else:
+            names = {f"{audio} at byte {start}"}
         for name in {_with_offset(name, offset) for name in names}:
             rows[name] = None if name in rows else row
     return rows
 
 
-def _row_of(one: Recognition, rows: dict[str, int | None], manifest: Manifest) -> int | None:
+def _row_of(one: Recognition, rows: dict[str, int | None], ids: dict[str, int], manifest: Manifest) -> int | None:
     offset = one.offset if manifest.has_offsets else None
     path = PurePath(one.utterance)
     names = [one.utterance, str(Path(one.utterance).absolute()), path.name, path.stem]
     known = [name for name in (_with_offset(name, offset) for name in names) if name in rows]
-    row = next((rows[name] for name in known if rows[name] is not None), None)
+    row = next((rows[name] for name in known if rows[name] is not None), ids.get(one.utterance))
     if known and row is None:
         raise InputError(f"{one.where}: {one.utterance} names several utterances of {manifest.path}")
     return row

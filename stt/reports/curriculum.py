@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stt.corpus.manifest import Manifest
+from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.files import written_aside
 from stt.metrics.error_rate import character_error_rate
@@ -106,11 +107,12 @@ def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
         InputError: the run was not sampled by a curriculum, or trained on another manifest.
     """
     state = sampler_state(run)
-    if not np.array_equal(state["keys"].numpy(), manifest.keys.view(np.int64)):
+    if not np.array_equal(state["keys"].numpy(), manifest.keys):
         raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
     ledger = Ledger.from_state_dict(state["ledger"])
     hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))
-    rows = np.flatnonzero(state["suspects"].numpy())
+    # A text that was mended since has not been judged.
+    rows = np.flatnonzero(state["suspects"].numpy() & (state["texts"].numpy() == utterances_of(manifest).texts))
     rows = rows[np.argsort(-ledger.doubt[rows], kind="stable")]
     with written_aside(out) as aside, aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -197,7 +197,7 @@ def _details(one: Told, per_domain: int) -> dict[str, Any]:
 def _audio(item: Recognized) -> str | None:
     """Audio as a data address; None where the file is gone."""
     try:
-        waveform = read_audio(item.audio, PLAYED_RATE, item.offset, item.seconds)
+        waveform = read_audio(item.source, PLAYED_RATE, item.offset, item.seconds)
     except AudioError:
         return None
     return "data:audio/flac;base64," + base64.b64encode(encode_flac(waveform, PLAYED_RATE)).decode()

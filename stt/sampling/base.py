@@ -27,6 +27,7 @@ class Utterances:
         durations: seconds (row,).
         difficulty: known beforehand (row,), on any scale from 0 up; NaN where nothing is known.
         keys: identity of each row (row,), by which it is found again in another manifest.
+        texts: hash of each row's text (row,), by which it is seen that one was mended.
         rows_by_domain: the rows of each domain that can be trained on.
         name: of the manifest, for messages.
     """
@@ -36,6 +37,7 @@ class Utterances:
     durations: Floats
     difficulty: Floats
     keys: npt.NDArray[np.int64]
+    texts: npt.NDArray[np.int32]
     rows_by_domain: list[Rows]
     name: str = "the manifest"
 

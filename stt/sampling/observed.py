@@ -13,6 +13,7 @@ Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Key = tuple[int, int]  # number of a batch and the rank that trained on it
 KINDS = 4  # cers, losses, random_losses, weights
+JUDGES_LABEL = np.array([False, True, True, False])  # which of them do
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def merge(parts: Sequence[Observed]) -> Observed:
     return Observed(rows, means.astype(np.float32), hypotheses)
 
 
-def pack(parts: Mapping[Key, Observed], keys: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Lay observations of batches out for a checkpoint; `keys` (row,) tell what the rows are."""
+def pack(parts: Mapping[Key, Observed], keys: npt.NDArray[np.int64], texts: npt.NDArray[np.int32]) -> dict[str, Any]:
+    """Lay observations of batches out for a checkpoint; `keys` and `texts` (row,) tell what the rows are."""
     order = sorted(parts)
     rows = np.concatenate([np.zeros(0, np.int64), *(parts[key].rows for key in order)])
     return {
@@ -87,21 +88,27 @@ def pack(parts: Mapping[Key, Observed], keys: npt.NDArray[np.int64]) -> dict[str
         "sizes": np.array([len(parts[key].rows) for key in order], np.int64),
         "rows": rows,
         "keys": keys[rows],
+        "texts": texts[rows],
         "values": np.concatenate([Observed.nothing().values, *(parts[key].values for key in order)]),
         "hypotheses": [parts[key].hypotheses for key in order],
     }
 
 
-def unpack(state: dict[str, Any], find: Callable[[npt.NDArray[np.int64]], Rows] | None) -> dict[Key, Observed]:
-    """Take over what `pack` gave.
+def unpack(
+    state: dict[str, Any], find: Callable[[npt.NDArray[np.int64]], Rows] | None, texts: npt.NDArray[np.int32]
+) -> dict[Key, Observed]:
+    """Take over what `pack` gave, without what it says of labels that were mended since.
 
     Args:
         state: of `pack`.
         find: gives the rows of keys in another manifest, -1 where one is gone; None where the manifest is the same.
+        texts: hash of each text of this manifest (row,).
     """
     now = state["rows"] if find is None else find(state["keys"])
+    mended = (now >= 0) & (texts[now] != state["texts"])
+    values = np.where(mended[:, np.newaxis] & JUDGES_LABEL, np.float32(np.nan), state["values"])
     edges = np.cumsum(state["sizes"])
-    columns = (np.split(column, edges)[:-1] for column in (state["rows"], now, state["values"]))
+    columns = (np.split(column, edges)[:-1] for column in (state["rows"], now, values))
     parts = zip(state["batches"].tolist(), state["ranks"].tolist(), *columns, state["hypotheses"], strict=True)
     return {
         (batch, rank): _renumbered(Observed(rows, values, hypotheses), here)

@@ -175,7 +175,7 @@ class BatchStream:
             "end": self._end,
             "entered": self._entered,
             "windows": [{**window.state_dict(), "keys": keys[window.rows]} for window in self.windows],
-            "pending": pack(self._pending, keys),
+            "pending": pack(self._pending, keys, self.utterances.texts),
             "sampler": self.sampler.state_dict(),
         }
 
@@ -189,7 +189,7 @@ class BatchStream:
         self.sampler.load_state_dict(state["sampler"])
         self.consumed = self._observed = self._shared = state["consumed"]
         self.planned, self._entered = state["planned"], state["entered"]
-        self._pending = unpack(state["pending"], None if same else self.utterances.find)
+        self._pending = unpack(state["pending"], None if same else self.utterances.find, self.utterances.texts)
         wanted = (self.num_ranks, self.max_batch_seconds)
         if same and (state["num_ranks"], state["max_batch_seconds"]) == wanted:
             self.fed, self._end = state["fed"], state["end"]

@@ -32,9 +32,8 @@ def code_of(root: Path) -> list[Path]:
 def data_card(manifest: Manifest) -> dict[str, Any]:
     """What a manifest holds: its files with their SHA-256, utterances, hours, and hours by domain."""
     seconds = np.bincount(manifest.domain_index, weights=manifest.durations, minlength=len(manifest.domains))
-    files = [path for _, path in manifest.parts] or [manifest.path]
     return {
-        "files": {str(path): sha256(path) for path in files},
+        "files": {str(path): sha256(path) for path in manifest.files},
         "utterances": len(manifest),
         "hours": float(seconds.sum() / 3600),
         "hours_by_domain": dict(zip(manifest.domains, (seconds / 3600).tolist(), strict=True)),

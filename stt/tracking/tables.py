@@ -38,7 +38,7 @@ def utterance_table(items: Sequence[Recognized], sample_rate: int, folder: Path)
 
 def _audio(item: Recognized, sample_rate: int, path: Path) -> wandb.Audio | None:
     try:
-        waveform = read_audio(item.audio, sample_rate, item.offset, item.seconds)
+        waveform = read_audio(item.source, sample_rate, item.offset, item.seconds)
     except AudioError as error:
         log.warning("the table goes without its audio: %s", error)
         return None

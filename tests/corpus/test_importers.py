@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import soundfile
 
 from stt.__main__ import main
 from stt.corpus.importers import importers
-from stt.corpus.manifest import Manifest, read_manifest
+from stt.corpus.manifest import Manifest, read_manifest, read_manifests
 
 RATE = 8_000
 
@@ -47,6 +49,62 @@ def test_a_table_with_other_column_names_and_no_durations(tmp_path: Path) -> Non
     assert manifest.durations.tolist() == [1.5, 0.5]
     assert manifest.value(0, "audio") == "x/1.wav"
     assert manifest.normalizer == "russian-1"
+    assert manifest.table["region"].to_pylist() == ["north", "south"]
+    assert "path" not in manifest.table.column_names
+
+
+def test_what_a_table_holds_beside_comes_along_with_its_types(tmp_path: Path) -> None:
+    sound(tmp_path / "1.wav")
+    extra = pa.table(
+        {
+            "votes": pa.array([None, 2, 3], pa.int16()),
+            "when": pa.array([0, 1, None], pa.timestamp("us")),
+            "scores": pa.array([[0.5], [], None], pa.list_(pa.float32())),
+            "client": pa.array(["x", None, "x"]).dictionary_encode(),
+        }
+    )
+    known = {"id": ["a", "b", "c"], "audio": ["1.wav"] * 3, "text": ["a", "b", "c"], "domain": ["d"] * 3}
+    table = pa.table(known | {name: extra[name] for name in extra.column_names})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    manifest = run_import("table", tmp_path / "t.parquet", tmp_path / "m.parquet", "--id-prefix", "set/")
+    assert manifest.table["id"].to_pylist() == ["set/a", "set/b", "set/c"]
+    plain = extra.set_column(3, "client", extra["client"].cast(pa.string()))
+    assert manifest.table.select(plain.column_names).equals(plain)
+
+
+def test_what_is_known_beside_survives_a_hold_out(tmp_path: Path) -> None:
+    lines = ["id,audio,text,domain,votes"]
+    for i in range(200):
+        sound(tmp_path / f"{i}.wav", 0.1)
+        lines.append(f"u{i},{i}.wav,text {i},d,{i}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    whole = run_import("table", tmp_path / "t.csv", tmp_path / "m.parquet", "--hold-out", "0.2")
+    parts = read_manifests([tmp_path / f"m.{split}.parquet" for split in ("train", "validate", "test")])
+    pairs = list(zip(parts.table["id"].to_pylist(), parts.table["votes"].to_pylist(), strict=True))
+    assert sorted(pairs) == sorted((f"u{i}", str(i)) for i in range(200))
+    assert sorted(parts.keys.tolist()) == sorted(whole.keys.tolist())
+
+
+def test_two_rows_with_one_id_are_reported_by_their_lines(tmp_path: Path, fails: Callable[..., str]) -> None:
+    sound(tmp_path / "1.wav")
+    (tmp_path / "t.csv").write_text("id,audio,text,domain\n7,1.wav,a,d\n8,1.wav,b,d\n7,1.wav,c,d\n")
+    said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
+    assert "id twice: 1 rows (t.csv:4); first: the id 7 is that of a row before" in said
+
+
+def test_a_table_with_spans_of_one_file(tmp_path: Path, fails: Callable[..., str]) -> None:
+    parts = [sound(tmp_path / f"{i}.wav", 0.5 + i).read_bytes() for i in range(2)]
+    (tmp_path / "shard.bin").write_bytes(b"head" + b"".join(parts))
+    rows = ["audio,text,domain,byte_offset,byte_length"]
+    rows += [f"shard.bin,a,d,4,{len(parts[0])}", f"shard.bin,b,d,{4 + len(parts[0])},{len(parts[1])}"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    manifest = run_import("table", tmp_path / "t.csv", tmp_path / "m.parquet")
+    assert manifest.durations.tolist() == [0.5, 1.5]
+    assert manifest.name(0) == "shard.bin at byte 4"
+    (tmp_path / "t.csv").write_text("\n".join([*rows, "shard.bin,c,d,4,", f"shard.bin,c,d,{10**6},9"]))
+    said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
+    assert "wrong span: 1 rows (t.csv:4)" in said
+    assert "unreadable audio: 1 rows (t.csv:5)" in said
 
 
 def test_a_table_with_windows_of_a_long_file(tmp_path: Path) -> None:
@@ -86,15 +144,42 @@ def test_a_kaldi_directory_with_segments_and_a_domain_template(tmp_path: Path) -
     manifest = run_import("kaldi", data, tmp_path / "m.parquet", "--domain", "{age_group}_{gender}")
     assert manifest.table["domain"].to_pylist() == ["adult_f", "child_m"]
     assert [manifest.window(row) for row in range(2)] == [(0.0, 1.5), (2.0, 2.0)]
-    assert manifest.audio(0).resolve() == (tmp_path / "corpus/wav/r.wav").resolve()
+    assert manifest.table["id"].to_pylist() == ["u1", "u2"]
+    assert manifest.table["gender"].to_pylist() == ["f", "m"]
+    assert Path(manifest.audio(0).address).resolve() == (tmp_path / "corpus/wav/r.wav").resolve()
+
+
+def test_a_kaldi_domain_can_come_from_any_table_of_the_folder(tmp_path: Path) -> None:
+    data = tmp_path / "train"
+    files = {
+        "text": "u1 ONE\nu2 TWO\n",
+        "wav.scp": f"u1 {sound(tmp_path / 'a.wav')}\nu2 {sound(tmp_path / 'b.wav')}\n",
+        "utt2domain": "u1 radio\nu2 calls\n",
+        "utt2lang": "u1 en\n",
+    }
+    data.mkdir()
+    for name, content in files.items():
+        (data / name).write_text(content)
+    manifest = run_import("kaldi", data, tmp_path / "m.parquet", "--domain", "{domain}")
+    assert manifest.table["domain"].to_pylist() == ["radio", "calls"]
+    assert manifest.table["lang"].to_pylist() == ["en", None]
 
 
 def test_a_nemo_manifest(tmp_path: Path) -> None:
     sound(tmp_path / "1.wav")
-    lines = [{"audio_filepath": "1.wav", "text": "One", "duration": 1.0}]
+    lines = [
+        {"audio_filepath": "1.wav", "text": "One", "duration": 1.0, "lang": "en", "votes": 3, "id": 17},
+        {"audio_filepath": "1.wav", "text": "Two", "duration": 1.0, "votes": "many", "tags": ["x"]},
+    ]
     (tmp_path / "calls.json").write_text("\n".join(map(json.dumps, lines)))
     manifest = run_import("nemo", tmp_path / "calls.json", tmp_path / "m.parquet")
-    assert (texts(manifest), manifest.domains) == (["one"], ["calls"])
+    assert (texts(manifest), manifest.domains) == (["one", "two"], ["calls"])
+    assert manifest.value(0, "id") == "17"
+    assert len(str(manifest.value(1, "id"))) == 16
+    assert manifest.table.select(["lang", "votes", "tags"]).to_pylist() == [
+        {"lang": "en", "votes": "3", "tags": None},
+        {"lang": None, "votes": "many", "tags": ["x"]},
+    ]
 
 
 def test_digit_strings_are_joined_from_the_recordings_of_their_split(tmp_path: Path) -> None:
@@ -183,3 +268,15 @@ def test_real_speech_is_imported_with_four_domains(real_speech: Path, tmp_path: 
     assert manifest.domains == ["adult_f", "adult_m", "child_f", "child_m"]
     assert len(manifest) == 1240
     assert manifest.durations.sum() / 3600 == pytest.approx(1.32, abs=0.02)
+
+
+def test_real_speech_has_its_domains_from_an_extra_table(real_speech: Path, tmp_path: Path) -> None:
+    source = real_speech / "commonvoice_en" / "dev"
+    if not source.is_dir():
+        pytest.skip(f"no {source}")
+    manifest = run_import("kaldi", source, tmp_path / "m.parquet", "--domain", "{domain}")
+    assert {"us", "south_asia", "british_isles"} <= set(manifest.domains)
+    assert len(manifest) == 228
+    assert set(manifest.table["id"].to_pylist()) == {
+        line.split()[0] for line in (source / "text").read_text().splitlines()
+    }

@@ -5,7 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stt.corpus.manifest import read_manifest, write_manifest
+from stt.audio.source import AudioSource
+from stt.corpus.manifest import Manifest, read_manifest, read_manifests, write_manifest
 from stt.errors import InputError
 
 ROWS = [
@@ -33,8 +34,8 @@ def written(folder: Path, ending: str) -> Path:
 def test_every_format_holds_the_same(tmp_path: Path, ending: str) -> None:
     manifest = read_manifest(written(tmp_path, ending))
     assert [manifest.text(row) for row in range(3)] == ["007", "да, нет", "null"]
-    assert manifest.audio(0) == tmp_path / "a/1.wav"
-    assert manifest.audio(1) == Path("/abs/2.wav")
+    assert manifest.audio(0) == AudioSource(str(tmp_path / "a/1.wav"))
+    assert manifest.audio(1) == AudioSource("/abs/2.wav")
     assert manifest.domains == ["calls", "radio"]
     assert manifest.domain_index.tolist() == [0, 1, 0]
     assert manifest.durations.tolist() == [1.5, 2.5, 3.0]
@@ -42,6 +43,7 @@ def test_every_format_holds_the_same(tmp_path: Path, ending: str) -> None:
     assert [rows.tolist() for rows in manifest.rows_by_domain(np.array([False, True, True]))] == [[2], [1]]
     assert manifest.window(0) == (0.0, None)
     assert manifest.normalizer == ("plain-1" if ending == ".parquet" else None)
+    assert manifest.where(1) == f"{manifest.path}: row 2"
 
 
 def test_the_fingerprint_is_that_of_the_data_not_of_the_file(tmp_path: Path) -> None:
@@ -52,9 +54,108 @@ def test_the_fingerprint_is_that_of_the_data_not_of_the_file(tmp_path: Path) -> 
     assert read_manifest(tmp_path / "o.parquet").fingerprint not in prints
 
 
+def ids(manifest: Manifest) -> list[str]:
+    return [str(manifest.value(row, "id")) for row in range(len(manifest))]
+
+
+def test_ids_that_are_not_given_follow_from_the_audio_and_are_kept_by_writing(tmp_path: Path) -> None:
+    found = {ending: ids(read_manifest(written(tmp_path, ending))) for ending in (".parquet", ".jsonl", ".csv", ".tsv")}
+    assert len(set(found[".csv"])) == 3
+    assert all(each == found[".csv"] for each in found.values())
+    # Written once, they stay, though the files have other names now.
+    table = read_manifest(tmp_path / "m.csv").table
+    packed = table.set_column(table.column_names.index("audio"), "audio", pa.array(["x.flac", "y.flac", "z.flac"]))
+    write_manifest(packed.take([2, 0]), tmp_path / "elsewhere" / "p.parquet", "plain-1")
+    assert ids(read_manifest(tmp_path / "elsewhere" / "p.parquet")) == [found[".csv"][2], found[".csv"][0]]
+
+
+def test_a_mended_text_is_the_same_utterance_with_another_text(tmp_path: Path) -> None:
+    before = read_manifest(written(tmp_path, ".parquet"))
+    (tmp_path / "n.jsonl").write_text("".join(json.dumps({**row, "text": "mended"}) + "\n" for row in ROWS))
+    after = read_manifest(tmp_path / "n.jsonl")
+    np.testing.assert_array_equal(before.keys, after.keys)
+    assert (before.text_hashes != after.text_hashes).all()
+    assert before.fingerprint != after.fingerprint
+
+
+def test_two_rows_of_the_same_audio_are_two_utterances(tmp_path: Path) -> None:
+    rows = [ROWS[0], ROWS[0], ROWS[1], {**ROWS[0], "offset": 1.0}, ROWS[0]]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
+    manifest = read_manifest(tmp_path / "m.parquet")
+    assert len(set(ids(manifest))) == len(set(manifest.keys.tolist())) == 5
+
+
+def test_files_of_the_same_name_in_two_folders_are_two_utterances(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, ".jsonl")
+    manifest = read_manifests([tmp_path / "a" / "m.jsonl", tmp_path / "b" / "m.jsonl"])
+    assert len(set(ids(manifest))) == 6
+    assert ids(manifest)[:3] == ids(read_manifest(tmp_path / "a" / "m.jsonl"))
+
+
+def test_only_rows_without_an_id_get_one(tmp_path: Path) -> None:
+    rows = [{**ROWS[0], "id": "u7"}, {**ROWS[1], "id": None}, {**ROWS[2], "id": ""}]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
+    plain = ids(read_manifest(written(tmp_path, ".csv")))
+    assert ids(read_manifest(tmp_path / "m.parquet")) == ["u7", *plain[1:]]
+
+
+def test_an_id_that_comes_twice_is_named_with_both_rows(tmp_path: Path) -> None:
+    rows = [{**row, "id": name} for row, name in zip(ROWS, ("u1", "u2", "u1"), strict=True)]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
+    with pytest.raises(InputError, match=r"m\.parquet: row 3: the id u1 is also that of .*m\.parquet: row 1"):
+        read_manifest(tmp_path / "m.parquet")
+    for name, part in (("a", rows[:2]), ("b", rows[2:])):
+        write_manifest(pa.Table.from_pylist(part), tmp_path / f"{name}.parquet", "plain-1")
+    with pytest.raises(InputError, match=r"b\.parquet: row 1: the id u1 is also that of .*a\.parquet: row 1"):
+        read_manifests([tmp_path / "a.parquet", tmp_path / "b.parquet"])
+
+
+def test_columns_that_nobody_knows_pass_through_with_their_types(tmp_path: Path) -> None:
+    extra = pa.table(
+        {
+            "votes": pa.array([1, None, 3], pa.int8()),
+            "when": pa.array([0, 1, 2], pa.timestamp("ms")),
+            "tags": pa.array([["a"], [], None]),
+            "accent": pa.array(["us", None, "us"]).dictionary_encode(),
+        }
+    )
+    table = pa.Table.from_pylist(ROWS)
+    for name in extra.column_names:
+        table = table.append_column(name, extra[name])
+    write_manifest(table, tmp_path / "m.parquet", "plain-1")
+    once = read_manifest(tmp_path / "m.parquet")
+    write_manifest(once.table, tmp_path / "n.parquet", "plain-1")
+    for manifest in (once, read_manifest(tmp_path / "n.parquet")):
+        assert manifest.table.select(extra.column_names).cast(extra.schema).equals(extra)
+        assert {name: manifest.table.schema.field(name).type for name in extra.column_names} == {
+            name: extra.schema.field(name).type for name in extra.column_names
+        }
+        assert manifest.value(2, "votes") == 3
+
+
+def test_manifests_with_different_columns_are_read_as_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = {"a": {"votes": 1, "age": 30}, "b": {"votes": "many", "age": 5.5, "accent": "us"}}
+    for (name, extra), row in zip(files.items(), ROWS, strict=False):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({**row, **extra}))
+    manifest = read_manifests([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
+    assert manifest.table.select(["votes", "age", "accent"]).to_pylist() == [
+        {"votes": "1", "age": 30.0, "accent": None},
+        {"votes": "many", "age": 5.5, "accent": "us"},
+    ]
+    assert "the types of votes differ, so it is read as texts" in caplog.text
+    assert manifest.files == [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    assert manifest.where(1) == f"{tmp_path / 'b.jsonl'}: row 1"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"byte_offset": 5}, "byte_offset without a byte_length.* in row 2"),
+        ({"byte_length": 5}, "byte_offset without a byte_length.* in row 2"),
+        ({"byte_offset": -1, "byte_length": 5}, "negative byte_offset in row 2"),
+        ({"byte_offset": 0, "byte_length": 0}, "byte_length that is not positive in row 2"),
         ({"duration": -1.0}, "duration.* in row 2"),
         ({"duration": float("nan")}, "duration.* in row 2"),
         ({"audio": ""}, "no audio in row 2"),
@@ -63,7 +164,8 @@ def test_the_fingerprint_is_that_of_the_data_not_of_the_file(tmp_path: Path) -> 
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
-    write_manifest(pa.Table.from_pylist([ROWS[0], {**ROWS[1], **change}]), tmp_path / "m.parquet", "plain-1")
+    rows = [{**dict.fromkeys(change), **ROWS[0]}, {**ROWS[1], **change}]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
     with pytest.raises(InputError, match=message):
         read_manifest(tmp_path / "m.parquet")
 
@@ -73,6 +175,8 @@ def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], message: 
     [
         ("m.csv", "audio,text,duration,domain\n", "no rows"),
         ("m.csv", "audio,text,domain\na.wav,x,y\n", "duration is missing"),
+        ("m.csv", "audio,text,duration,domain,x,x\na.wav,x,1,y,1,2\n", "the column x is there twice"),
+        ("m.csv", "audio,text,duration,domain,byte_offset\na.wav,x,1,y,1.5\n", "does not hold whole numbers"),
         ("m.csv", "audio,text,duration,domain\na.wav,x,long,y\n", "duration does not hold numbers"),
         ("m.csv", "", "empty"),
         ("m.jsonl", "{not json", "not a readable table"),
@@ -102,4 +206,4 @@ def test_a_million_rows_stay_columns(tmp_path: Path) -> None:
     assert len(manifest) == count
     assert manifest.text(999_999) == "раз два три"
     # 16.5 million rows are sixteen times this; with objects it would be ten times as much.
-    assert manifest.table.nbytes < 120 * count
+    assert manifest.table.nbytes < 160 * count

@@ -19,6 +19,7 @@ def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:
         durations=rng.lognormal(1.2, 0.5, len(domain)).clip(0.5, 20).astype(np.float32),
         difficulty=np.full(len(domain), np.nan, np.float32),
         keys=np.concatenate(keys),
+        texts=np.zeros(len(domain), np.int32),
         rows_by_domain=[np.flatnonzero(domain == i) for i in range(len(sizes))],
         name="corpus.parquet",
     )

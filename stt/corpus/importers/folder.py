@@ -13,6 +13,8 @@ from stt.errors import InputError
 def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
     """Read `NAME.wav` (flac, mp3, ogg ...) with its transcript in `NAME.txt`, in all subfolders.
 
+    A file's path inside the folder is its id.
+
     Args:
         source: the folder.
         domain: template over `folder` (the first subfolder on the way to the file, or the source's own
@@ -32,5 +34,5 @@ def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
                 text = beside.read_text(encoding="utf-8-sig")
             except UnicodeDecodeError:
                 fault = f"{beside.name} is not UTF-8"
-        where = str(inside)
-        yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), fault=fault)
+        where = inside.as_posix()
+        yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), fault=fault, id=where)

@@ -55,10 +55,11 @@ def rows(
                     speaker=speaker,
                     waveform=_joined(chosen, rng),
                     sample_rate=SAMPLE_RATE,
+                    id=f"{split}/{speaker}_{i:05d}",
                 )
         else:
             for path in digits:
-                yield Row(path.name, path, WORDS[int(path.name[0])], name, speaker=speaker)
+                yield Row(path.name, path, WORDS[int(path.name[0])], name, speaker=speaker, id=path.stem)
 
 
 def _recordings(source: Path, split: str) -> dict[str, list[Path]]:

@@ -6,15 +6,19 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from stt.audio.source import located
+from stt.corpus.columns import COLUMNS
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
 
 
 def rows(source: Path, *, domain: str = "{name}") -> Iterator[Row]:
-    """Read JSON Lines with `audio_filepath`, `text`, and `duration`, `offset`, `speaker` where there.
+    """Read JSON Lines with `audio_filepath`, `text`, and `id`, `duration`, `offset`, `speaker` where there.
+
+    All other keys become columns.
 
     Args:
-        source: the manifest; paths are relative to its folder, or absolute.
+        source: the manifest; paths are relative to its folder, or absolute, or addresses such as s3://...
         domain: template over the line's keys and `name` (the manifest's file name without ending), or a
             plain name for all.
     """
@@ -36,10 +40,12 @@ def rows(source: Path, *, domain: str = "{name}") -> Iterator[Row]:
                 continue
             yield Row(
                 where,
-                source.parent / audio,
+                located(source.parent, audio),
                 text,
                 domain_of(domain, {"name": source.stem, **entry}, where),
                 duration=duration,
                 offset=offset,
                 speaker=str(entry["speaker"]) if "speaker" in entry else None,
+                id=str(entry["id"]) if entry.get("id") not in (None, "") else None,
+                extra={key: value for key, value in entry.items() if key not in COLUMNS and key != "audio_filepath"},
             )

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from stt.corpus.manifest import read_table
+import pyarrow as pa
+
+from stt.audio.source import located
+from stt.corpus.columns import COLUMNS
 from stt.corpus.row import Row, domain_of
+from stt.corpus.table import read_table
 from stt.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 def rows(source: Path, *, columns: str = "", domain: str = "{domain}") -> Iterator[Row]:
     """Read a CSV, TSV, JSON Lines or Parquet file with the columns audio, text and domain.
 
-    The columns duration, offset, speaker and cer are read where they are there; a missing duration
-    comes from the audio file. Audio paths are relative to the table's folder, or absolute.
+    The columns id, duration, offset, byte_offset, byte_length, speaker and cer are read where they are there; a missing
+    duration comes from the audio file. Audio paths are relative to the table's folder, or absolute, or addresses such
+    as s3://...; all other columns are kept.
 
     Args:
         source: the table.
@@ -30,35 +39,57 @@ def rows(source: Path, *, columns: str = "", domain: str = "{domain}") -> Iterat
                 f"{source}: there is no column {name!r}; there are {', '.join(table.column_names)} "
                 f"(name another with --columns {wanted}=NAME)"
             )
-    first_line = 2 if source.suffix.lower() in (".csv", ".tsv") else 1
-    line = first_line
+    hidden = sorted(name for name in renamed if name in table.column_names)
+    if hidden:
+        log.warning("%s: its own %s is not kept, because --columns takes it from elsewhere", source, ", ".join(hidden))
+    others = [name for name in table.column_names if name not in COLUMNS and name not in renamed.values()]
+    line = 2 if source.suffix.lower() in (".csv", ".tsv") else 1
     for batch in table.to_batches(max_chunksize=10_000):
-        for cells in batch.to_pylist():
-            yield _row(cells, renamed, domain, source, line)
+        kept = {name: _plain(batch.column(name)) for name in others}
+        for i, cells in enumerate(batch.to_pylist()):
+            # Arrow's own values, because those of Python have fewer types.
+            yield _row(cells, renamed, domain, source, line, {name: column[i] for name, column in kept.items()})
             line += 1
 
 
-def _row(cells: dict[str, object], renamed: dict[str, str], domain: str, source: Path, line: int) -> Row:
+def _row(
+    cells: dict[str, object], renamed: dict[str, str], domain: str, source: Path, line: int, extra: dict[str, pa.Scalar]
+) -> Row:
     where = f"{source.name}:{line}"
     fields = {**cells, **{wanted: cells.get(name) for wanted, name in renamed.items()}}
-    numbers, fault = {}, ""
-    for name in ("duration", "offset", "cer"):
+    numbers: dict[str, Any] = {}
+    fault = "" if fields.get("audio") else "no audio is named"
+    for name, kind in (
+        ("duration", float),
+        ("offset", float),
+        ("cer", float),
+        ("byte_offset", int),
+        ("byte_length", int),
+    ):
         value = fields.get(name)
         try:
-            numbers[name] = None if value in (None, "") else float(str(value))
+            numbers[name] = None if value in (None, "") else kind(str(value))
         except ValueError:
-            numbers[name], fault = None, f"{name} is not a number: {value!r}"
+            fault = f"{name} is not a {'whole ' if kind is int else ''}number: {value!r}"
     return Row(
         where,
-        source.parent / str(fields.get("audio") or ""),
+        located(source.parent, str(fields.get("audio") or "")),
         str(fields.get("text") or ""),
         domain_of(domain, fields, where),
-        speaker=str(fields["speaker"]) if fields.get("speaker") else None,
-        duration=numbers["duration"],
-        offset=numbers["offset"],
-        cer=numbers["cer"],
-        fault=fault or ("" if fields.get("audio") else "no audio is named"),
+        id=_text(fields.get("id")),
+        speaker=_text(fields.get("speaker")),
+        fault=fault,
+        extra=extra,
+        **numbers,
     )
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _text(value: object) -> str | None:
+    return None if value in (None, "") else str(value)
 
 
 def _mapping(columns: str) -> dict[str, str]:

@@ -153,6 +153,11 @@ class Curriculum:
                 self.bounds[domain] = Bounds(**state["bounds"][place])
         self.seed = state["seed"]
 
+    def forget_labels(self, rows: Rows) -> None:
+        """Take the suspicion from utterances whose texts were mended."""
+        self.ledger.forget_labels(rows)
+        self.suspects[rows] = False
+
     def _audits(self, suspects: Rows, count: int, rng: np.random.Generator) -> Rows:
         """Suspects to look at again in a window of `count`, so that a wrong suspicion is taken back.
 

@@ -139,6 +139,10 @@ class Ledger:
             if place >= 0:
                 self.drift[domain], self.mean[domain] = old.drift[place], old.mean[place]
 
+    def forget_labels(self, rows: Rows) -> None:
+        """Start the doubts of some labels anew, because the texts were mended; how hard the audio is stays known."""
+        self.doubt[rows], self.looks[rows] = 0, 0
+
     def state_dict(self) -> dict[str, npt.NDArray[np.generic]]:
         """All arrays by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}

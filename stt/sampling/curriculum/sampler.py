@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stt.errors import InputError
 from stt.runs.metric_names import of_curriculum
@@ -91,16 +92,20 @@ class CurriculumSampler(Sampler):
         """Ledger, controllers and suspects, with the keys of the utterances and the domains they are about."""
         rows = np.array(list(self.hypotheses), np.int64)
         hypotheses = {"rows": rows, "texts": list(self.hypotheses.values())}
-        about = {"keys": self.utterances.keys, "domains": list(self.utterances.domains)}
+        about = {"keys": self.utterances.keys, "texts": self.utterances.texts, "domains": list(self.utterances.domains)}
         return {**self.curriculum.state_dict(), **about, "hypotheses": hypotheses}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken; of another manifest, with what is known of the utterances they share."""
+        """Go on where `state_dict` was taken; of another manifest, with what is known of the utterances they share.
+
+        Where a text was mended, its label is judged anew.
+        """
         here = self.utterances
         texts = zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True)
         if np.array_equal(state["keys"], here.keys) and state["domains"] == here.domains:
             self.curriculum.load_state_dict(state)
             self.hypotheses = dict(texts)
+            self._forget_mended(here.texts != state["texts"])
             return
         there = places(state["keys"], here.keys)
         now = np.full(len(state["keys"]), -1, np.int64)
@@ -117,6 +122,14 @@ class CurriculumSampler(Sampler):
         index = {domain: i for i, domain in enumerate(state["domains"])}
         self.curriculum.load_state_dict(state, there, [index.get(domain, -1) for domain in here.domains])
         self.hypotheses = {int(now[row]): text for row, text in texts if now[row] >= 0}
+        self._forget_mended((there >= 0) & (here.texts != np.asarray(state["texts"])[there]))
+
+    def _forget_mended(self, mended: npt.NDArray[np.bool_]) -> None:
+        rows = np.flatnonzero(mended)
+        if len(rows):
+            log.warning("%s: %d texts were mended, so their labels are judged anew", self.utterances.name, len(rows))
+            self.curriculum.forget_labels(rows)
+            self.hypotheses = {row: text for row, text in self.hypotheses.items() if not mended[row]}
 
     def _state_of(self, domain: int) -> dict[str, float]:
         """Say how a domain is steered and how far it has been gone through."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,31 @@ def test_of_another_manifest_what_is_shared_is_known(caplog: pytest.LogCaptureFi
     assert [controller.target for controller in sampler.curriculum.controllers] == [0.2] * 3
     rows = sampler.plan([30, 30, 30], 12).rows
     assert np.bincount(sampler.utterances.domain[rows]).tolist() == [30, 30, 30]
+
+
+def test_a_mended_text_is_judged_anew_and_how_hard_its_audio_is_stays_known(caplog: pytest.LogCaptureFixture) -> None:
+    old = learned(corpus({"a": 100, "b": 100}))
+    suspects = np.flatnonzero(old.curriculum.suspects)
+    mended = corpus({"a": 100, "b": 100})
+    mended.texts[suspects[:3]] = 1
+    shorter = replace(
+        mended, **{name: getattr(mended, name)[:150] for name in ("domain", "durations", "difficulty", "keys", "texts")}
+    )
+    shorter = replace(shorter, rows_by_domain=[np.arange(100), np.arange(100, 150)])
+    for utterances in (mended, shorter):  # the same rows, and others too
+        sampler = started(utterances)
+        sampler.load_state_dict(old.state_dict())
+        assert "3 texts were mended" in caplog.text
+        caplog.clear()
+        new, was = sampler.curriculum.ledger, old.curriculum.ledger
+        assert not new.looks[suspects[:3]].any()
+        assert not new.doubt[suspects[:3]].any()
+        np.testing.assert_array_equal(new.looks[suspects[3:5]], was.looks[suspects[3:5]])
+        np.testing.assert_array_equal(new.quotient[:150], was.quotient[:150])
+        np.testing.assert_array_equal(new.count[:150], was.count[:150])
+        expected = [row for row in suspects[3:].tolist() if row < len(utterances)]
+        assert np.flatnonzero(sampler.curriculum.suspects).tolist() == expected
+        assert sorted(sampler.hypotheses) == expected
 
 
 def test_of_a_manifest_that_shares_nothing_nothing_is_known(caplog: pytest.LogCaptureFixture) -> None:
