@@ -50,6 +50,8 @@ def typed(table: pa.Table, path: Path) -> pa.Table:
             if pa.types.is_primitive(kind) and _is_text(column.type):
                 column = pc.if_else(pc.equal(column, ""), None, column)
             columns[name] = pc.cast(column, kind)
+            if name == "text":
+                columns[name] = pc.fill_null(columns[name], "")
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             what = str(error).splitlines()[0]
             raise InputError(f"{path}: the column {name} does not hold {_what(kind)} ({what})") from error

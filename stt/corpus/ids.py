@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stt.corpus.pages import parts
+
 Hashes = npt.NDArray[np.uint64]
-CHUNK = 500_000  # rows hashed at once: bounds the memory
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio, as in splitmix64
 
 
@@ -33,8 +32,7 @@ def hashes(column: pa.ChunkedArray) -> Hashes:
 
     Sixteen million texts take seconds, where a hash of Python's takes half a minute.
     """
-    parts = [_hashed(part) for part in _parts(column)]
-    return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+    return np.concatenate([np.zeros(0, np.uint64), *(_hashed(part) for part in parts(column))])
 
 
 def first_repeated(keys: npt.NDArray[np.int64]) -> tuple[int, int] | None:
@@ -68,12 +66,6 @@ def _hexadecimal(numbers: Hashes) -> pa.Array:
     digits = numbers.astype(">u8").tobytes().hex().encode()
     edges = np.arange(len(numbers) + 1, dtype=np.int64) * 16
     return pa.LargeStringArray.from_buffers(len(numbers), pa.py_buffer(edges), pa.py_buffer(digits))
-
-
-def _parts(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    for chunk in column.chunks:
-        for start in range(0, len(chunk), CHUNK):
-            yield chunk.slice(start, CHUNK)
 
 
 def _hashed(texts: pa.Array) -> Hashes:

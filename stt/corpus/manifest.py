@@ -18,9 +18,9 @@ import pyarrow.parquet
 
 from stt.audio.io import AudioError, Waveform, read_audio
 from stt.audio.source import AudioSource, located
-from stt.corpus.columns import COLUMNS, check_rows, joined, typed
+from stt.corpus.columns import COLUMNS, joined, typed
 from stt.corpus.ids import first_repeated, hashes, with_ids
-from stt.corpus.table import read_table
+from stt.corpus.mapped import typed_table
 from stt.errors import InputError
 from stt.files import written_aside
 
@@ -51,14 +51,19 @@ class Manifest:
     @cached_property
     def domains(self) -> list[str]:
         """Names of the domains, sorted."""
-        return sorted(pc.unique(pc.cast(self.table["domain"], pa.string())).to_pylist())
+        # A dictionary may hold names that no row has any more.
+        chunks = self.table["domain"].chunks
+        return sorted({chunk.dictionary[i].as_py() for chunk in chunks for i in pc.unique(chunk.indices).to_pylist()})
 
     @cached_property
     def domain_index(self) -> npt.NDArray[np.int32]:
         """Place of each row's domain in `domains`."""
-        names = pa.array(self.domains, pa.string())
-        plain = pc.cast(self.table["domain"], pa.string())
-        return np.asarray(pc.index_in(plain, names).to_numpy(), dtype=np.int32)
+        places = {domain: i for i, domain in enumerate(self.domains)}
+        parts = []
+        for chunk in self.table["domain"].chunks:
+            known = np.array([places.get(name, -1) for name in chunk.dictionary.to_pylist()], np.int32)
+            parts.append(known[chunk.indices.to_numpy()])
+        return np.concatenate(parts)
 
     @cached_property
     def durations(self) -> npt.NDArray[np.float32]:
@@ -195,10 +200,9 @@ def write_manifest(table: pa.Table, path: Path, normalizer: str) -> None:
 def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise InputError(f"{path}: there is no such manifest")
-    table = typed(read_table(path), path)
+    table = typed_table(path)
     if not table.num_rows:
         raise InputError(f"{path}: the manifest has no rows")
-    check_rows(table, path)
     return table
 
 

@@ -67,7 +67,7 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
         self.sample_rate = model.sample_rate
         self.frame_seconds = model.frame_seconds
         self.training = training
-        self._normalized = manifest.normalizer == model.normalizer.name
+        self.normalized = manifest.normalizer == model.normalizer.name
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -107,7 +107,7 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
             InputError: in training, if the text is empty, refused by the normalizer or outside the tokenizer.
         """
         text = self.manifest.text(row)
-        if not self._normalized:
+        if not self.normalized:
             normalized = self.normalizer(text)
             if self.training and normalized.refused:
                 raise InputError(f"the normalizer refuses {', '.join(normalized.refused)} in {text!r}")

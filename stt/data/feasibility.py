@@ -8,9 +8,10 @@ import torch
 
 from stt.data.batch import LeftOut
 from stt.data.dataset import Reader, UtteranceDataset
+from stt.data.text_frames import UNUSABLE, text_frames
 from stt.errors import InputError
-from stt.models.ctc import frames_needed
-from stt.progress import track
+
+ROWS = 1_000_000  # whose output lengths are computed at once; bounds the memory
 
 
 def feasible_rows(
@@ -22,23 +23,29 @@ def feasible_rows(
     outside the tokenizer, or if CTC cannot align it: fewer output frames than tokens plus repeats.
     """
     manifest = dataset.manifest
-    keep = np.ones(len(manifest), dtype=bool)
-    left_out = []
-    samples = torch.from_numpy(manifest.durations.astype(np.float64) * reader.sample_rate).long()
-    frames = reader.output_lengths(samples).numpy()
-    for row in track(range(len(manifest)), "checking texts"):
-        seconds = float(manifest.durations[row])
-        kind, reason = "", ""
-        if not min_seconds <= seconds <= max_seconds:
-            kind, reason = "duration", f"{seconds:.2f} s is outside {min_seconds:g}..{max_seconds:g} s"
-        else:
-            try:
-                needed = frames_needed(dataset.target(row)[1])
-                if needed > frames[row]:
-                    kind, reason = "not alignable", f"{needed} frames are needed, there are {frames[row]}"
-            except InputError as error:
-                kind, reason = "unusable text", str(error)
-        if kind:
-            keep[row] = False
-            left_out.append(LeftOut(row, manifest.name(row), kind, reason))
-    return keep, left_out
+    needed, there = text_frames(dataset), _output_frames(manifest.durations, reader)
+    in_time = (manifest.durations >= min_seconds) & (manifest.durations <= max_seconds)
+    keep = in_time & (needed <= there)
+
+    def explained(row: int) -> tuple[str, str]:
+        if not in_time[row]:
+            return "duration", f"{manifest.durations[row]:.2f} s is outside {min_seconds:g}..{max_seconds:g} s"
+        if needed[row] < UNUSABLE:
+            return "not alignable", f"{needed[row]} frames are needed, there are {there[row]}"
+        try:
+            dataset.target(row)
+        except InputError as error:
+            return "unusable text", str(error)
+        raise AssertionError(f"{manifest.where(row)}: the text was refused, and now it is not")
+
+    rows = np.flatnonzero(~keep).tolist()
+    return keep, [LeftOut(row, manifest.name(row), *explained(row)) for row in rows]
+
+
+def _output_frames(durations: npt.NDArray[np.float32], reader: Reader) -> npt.NDArray[np.int32]:
+    """Output frames of each row (row,)."""
+    frames = np.empty(len(durations), np.int32)
+    for start in range(0, len(durations), ROWS):
+        samples = durations[start : start + ROWS].astype(np.float64) * reader.sample_rate
+        frames[start : start + ROWS] = reader.output_lengths(torch.from_numpy(samples).long()).numpy()
+    return frames

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from stt.corpus.manifest import Manifest
+from stt.corpus.pages import parts
 from stt.sampling.base import Utterances
 from stt.sampling.observed import Floats
 
@@ -32,7 +33,7 @@ def difficulty(manifest: Manifest) -> Floats:
     its rank correlation with the CER was 0.08 to 0.19 within a domain, that of the duration -0.13 to 0.09.
     """
     cer = np.asarray(manifest.table["cer"].to_numpy(), dtype=np.float32)
-    characters = np.asarray(pc.utf8_length(manifest.table["text"]).to_numpy(), dtype=np.float32)
+    characters = np.concatenate([pc.utf8_length(part).to_numpy() for part in parts(manifest.table["text"])])
     lacks = np.bincount(manifest.domain_index, weights=np.isnan(cer), minlength=len(manifest.domains)) > 0
-    rate = np.sqrt(characters / manifest.durations)
+    rate = np.sqrt(characters.astype(np.float32) / manifest.durations)
     return np.where(lacks[manifest.domain_index], rate, cer)

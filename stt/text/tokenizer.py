@@ -109,6 +109,11 @@ class Tokenizer:
             raise InputError(f"characters outside the tokenizer: {' '.join(map(repr, unknown))}")
         return list(self._processor.encode(text))
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn many texts into piece indices, without looking for characters outside the alphabet."""
+        encoded: list[list[int]] = self._processor.encode(list(texts))
+        return encoded
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Turn piece indices (without blanks) into text."""
         pieces = self.pieces

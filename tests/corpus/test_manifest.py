@@ -191,7 +191,8 @@ def test_a_bad_file_is_named(tmp_path: Path, name: str, content: str, message: s
     assert name in str(raised.value)
 
 
-def test_a_million_rows_stay_columns(tmp_path: Path) -> None:
+def test_a_million_rows_stay_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # for the copy that is mapped
     count = 1_000_000
     table = pa.table(
         {

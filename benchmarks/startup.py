@@ -1,0 +1,182 @@
+"""How long a training takes from its manifest to its first batch, and how much memory, up to 16.5 million utterances.
+
+A made-up corpus with the domains, lengths and speaking rates of Open STT; every two-hundredth text cannot be written by
+the tokenizer. Each start is a process of its own, as a rank of a training is: the first one finds an empty cache.
+
+    python benchmarks/startup.py --out docs/results/startup.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from common import ROOT, write_report
+from curriculum_scale import MAX_BATCH_SECONDS, MILLIONS
+
+SIZE = 16_500_000
+PART = 500_000  # rows made at once
+FORMS = 300_000  # different words
+PIECES = 1000
+LETTERS = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ"  # by frequency
+
+
+def main() -> None:
+    """Make the corpus, then start on it several times."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs/results/startup.json"))
+    parser.add_argument("--size", type=int, default=SIZE)
+    parser.add_argument("--make", type=Path, help="make the corpus in a folder")
+    parser.add_argument("--start", type=Path, help="start on the corpus in a folder, and print what it took")
+    args = parser.parse_args()
+    if args.make:
+        make(args.make, args.size)
+        return
+    if args.start:
+        print(json.dumps(start(args.start)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        run("--make", folder, "--size", str(args.size), folder=folder)
+        manifest = Path(folder) / "corpus.parquet"
+        starts = {}
+        for name in ("first", "second", "third"):
+            starts[name] = json.loads(run("--start", folder, folder=folder))
+            print(name, json.dumps(starts[name]), flush=True)
+        cache = {file.name.split("-")[0]: file.stat().st_size / 1e6 for file in (Path(folder) / "stt").iterdir()}
+        sizes = {"manifest_mb": manifest.stat().st_size / 1e6, "cache_mb": cache}
+        shutil.rmtree(Path(folder) / "stt")
+        together = [process(["--start", folder], folder) for _ in range(2)]
+        ranks = [json.loads(each.communicate()[0]) for each in together]
+    write_report(args.out, {"utterances": args.size, **sizes, **starts, "two_ranks_first": ranks})
+
+
+def run(*arguments: str, folder: str) -> str:
+    """Run this file in a process of its own."""
+    running = process(list(arguments), folder)
+    output, _ = running.communicate()
+    if running.returncode:
+        raise SystemExit(running.returncode)
+    return output
+
+
+def process(arguments: list[str], folder: str) -> subprocess.Popen[str]:
+    """Start this file with a cache of its own."""
+    environment = {**os.environ, "XDG_CACHE_HOME": folder, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, __file__, *arguments], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def start(folder: Path) -> dict[str, Any]:
+    """Do all that a training does before its first batch; seconds by part, memory in MB of 10^6 bytes."""
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+
+    def lap(name: str) -> None:
+        nonlocal began
+        seconds[name], began = round(time.perf_counter() - began, 2), time.perf_counter()
+
+    from stt.audio.features import LogMel
+    from stt.corpus.manifest import read_manifests
+    from stt.data.dataset import UtteranceDataset
+    from stt.data.feasibility import feasible_rows
+    from stt.data.utterances import utterances_of
+    from stt.models import ConvTransformer
+    from stt.recognition.recognizer import Recognizer
+    from stt.sampling import BatchStream, CurriculumSampler
+    from stt.sampling.shares import domain_shares
+    from stt.text.normalize import get_normalizer
+    from stt.text.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(folder / "tokenizer.model")
+    model: Any = Recognizer(LogMel(), ConvTransformer(80), tokenizer, get_normalizer("russian-1"))
+    lap("importing")
+    manifest = read_manifests([folder / "corpus.parquet"])
+    lap("reading the manifest")
+    dataset = UtteranceDataset(manifest, model, training=True)
+    keep, left_out = feasible_rows(dataset, model, 0.1, 30.0)
+    lap("checking texts")
+    utterances = utterances_of(manifest, keep)
+    sampler = CurriculumSampler()
+    sampler.start(utterances, 0)
+    stream = BatchStream(sampler, utterances, domain_shares(manifest.domains, None), MAX_BATCH_SECONDS)
+    lap("starting the sampler")
+    next(stream.batches())
+    lap("planning the first window")
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {
+        "seconds": round(sum(seconds.values()), 1),
+        "seconds_by_part": seconds,
+        "cpu_seconds": round(time.process_time(), 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
+        "end_mb": {name: round(int(status[name].split()[0]) / 1e3) for name in ("VmRSS", "RssAnon", "RssFile")},
+        "left_out": len(left_out),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def make(folder: Path, size: int) -> None:
+    """Write a manifest and a tokenizer."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    from stt.corpus.columns import typed
+    from stt.corpus.ids import with_ids
+    from stt.corpus.manifest import NORMALIZER_KEY
+    from stt.text.tokenizer import train_tokenizer
+
+    rng = np.random.default_rng(0)
+    names = np.array(sorted(MILLIONS))
+    shares = np.array([MILLIONS[name] for name in names]) / sum(MILLIONS.values())
+    words = forms(rng)
+    popularity = 1 / np.arange(1, FORMS + 1) ** 0.9
+    chance = np.cumsum(popularity / popularity.sum())
+    writer = None
+    for first in range(0, size, PART):
+        count = min(PART, size - first)
+        durations = np.clip(rng.lognormal(1.3, 0.6, count), 0.05, 20).astype(np.float32)
+        rate = np.clip(rng.lognormal(0.5, 0.25, count), 0.5, 4)  # words a second
+        counts = np.maximum(1, np.round(durations * rate)).astype(np.int64)
+        chosen = np.searchsorted(chance, rng.random(int(counts.sum())), side="right").clip(max=FORMS - 1)
+        edges = np.concatenate([[0], np.cumsum(counts)])
+        lists = pa.LargeListArray.from_arrays(pa.array(edges), words.take(pa.array(chosen)))
+        texts = pa.compute.binary_join(lists, " ")
+        foreign = pa.array(np.arange(first, first + count) % 200 == 0)
+        texts = pa.compute.if_else(foreign, pa.compute.binary_join_element_wise(texts, "name", " "), texts)
+        domains = names[rng.choice(len(names), count, p=shares)]
+        hashed = rng.integers(0, 16**15, count)
+        audio = [f"{d}/{h:015x}"[: len(d) + 2] + f"/{h:015x}.opus" for d, h in zip(domains, hashed, strict=True)]
+        columns = {"audio": audio, "text": texts, "duration": durations, "domain": domains}
+        table = with_ids(typed(pa.table(columns), folder))
+        table = table.replace_schema_metadata({NORMALIZER_KEY: b"russian-1"})
+        if writer is None:
+            tokenizer = train_tokenizer(table["text"].filter(pa.compute.invert(foreign)).to_pylist()[:200_000], PIECES)
+            (folder / "tokenizer.model").write_bytes(tokenizer.model)
+            writer = pyarrow.parquet.ParquetWriter(folder / "corpus.parquet", table.schema, compression="zstd")
+        writer.write_table(table)
+    assert writer is not None
+    writer.close()
+
+
+def forms(rng: np.random.Generator) -> Any:
+    """Words of made-up letters (word,)."""
+    import pyarrow as pa
+
+    weights: npt.NDArray[np.float64] = 1 / np.arange(1, len(LETTERS) + 1)
+    lengths = rng.integers(1, 7, FORMS) + rng.integers(0, 7, FORMS)
+    letters = np.array(list(LETTERS))[rng.choice(len(LETTERS), int(lengths.sum()), p=weights / weights.sum())]
+    ends = np.cumsum(lengths)
+    return pa.array(["".join(letters[end - n : end]) for end, n in zip(ends, lengths, strict=True)])
+
+
+if __name__ == "__main__":
+    main()
