@@ -40,6 +40,20 @@ def test_in_training_what_cannot_be_used_comes_back_as_left_out(
     assert isinstance(item, LeftOut)
     assert item.kind == kind
     assert item.name.startswith(str(row.get("audio", "1.wav")))
+    assert kind != "unreadable audio" or item.reason.startswith(f"{tmp_path / 'm.jsonl'}: row 1: ")
+
+
+def test_an_utterance_is_read_from_its_span_of_a_file(tmp_path: Path, tokenizer_file: Path) -> None:
+    soundfile.write(tmp_path / "1.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 8000)
+    content = (tmp_path / "1.flac").read_bytes()
+    (tmp_path / "shard.tar").write_bytes(b"other" + content + b"more")
+    whole = dataset(tmp_path, tokenizer_file, training=True, audio="1.flac")[0]
+    span = {"audio": "shard.tar", "byte_offset": 5, "byte_length": len(content)}
+    item = dataset(tmp_path, tokenizer_file, training=True, **span)[0]
+    assert isinstance(whole, Utterance)
+    assert isinstance(item, Utterance)
+    np.testing.assert_array_equal(item.waveform, whole.waveform)
+    assert item.name == "shard.tar at byte 5"
 
 
 @pytest.mark.parametrize("row", [{"duration": 0.2}, {"text": "ab xyz"}, {"text": ""}])

@@ -1,4 +1,5 @@
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +77,34 @@ def test_suspects_of_another_manifest_are_not_listed(run: Path, tmp_path: Path, 
     other.write_text("audio,text,duration,domain\n1.wav,a,1.0,high\n")
     args = ["curriculum", "show", str(run), "--suspects", str(tmp_path / "s.csv"), "--manifest", str(other)]
     assert "was not trained on this manifest" in fails(stt, args)
+
+
+def test_a_mended_text_is_no_suspect_any_more_and_training_goes_on_with_what_else_is_known(
+    run: Path, fit_args: list[str], tones: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    before = state["SpeechDataModule"]["stream"]["sampler"]
+    before["suspects"][[3, 10]] = True
+    before["ledger"]["doubt"][[3, 10]], before["ledger"]["looks"][[3, 10]] = 1.0, 4
+    torch.save(state, checkpoint)
+    lines = tones.read_text().splitlines()
+    lines[3] = json.dumps({**json.loads(lines[3]), "text": "abc"})
+    mended = tones.parent / "mended.jsonl"  # beside the audio
+    mended.write_text("\n".join(lines))
+
+    command(checkpoint, "--out", tmp_path / "c.png", "--suspects", tmp_path / "s.csv", "--manifest", mended)
+    with (tmp_path / "s.csv").open() as file:
+        assert [row["row"] for row in csv.DictReader(file)] == ["11"]
+
+    steps = state["global_step"] + 1
+    resume = [f"--ckpt_path={checkpoint}", f"--data.train={mended}", f"--trainer.max_steps={steps}"]
+    main([*fit_args, CURRICULUM, *resume, "--data.batches_per_epoch=1", f"--run={tmp_path / 'on'}"])
+    assert "1 texts were mended, so their labels are judged anew" in caplog.text
+    assert "utterances are known" not in caplog.text  # they all are
+    after = torch.load(tmp_path / "on" / "checkpoints" / "last.ckpt", weights_only=True)
+    after = after["SpeechDataModule"]["stream"]["sampler"]
+    assert after["ledger"]["looks"][[3, 10]].tolist()[0] < 4
+    assert after["ledger"]["looks"][10] >= 4
+    assert (after["ledger"]["count"].numpy() >= before["ledger"]["count"].numpy()).all()
+    assert torch.equal(after["keys"], before["keys"])
