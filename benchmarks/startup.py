@@ -15,14 +15,13 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from common import ROOT, write_report
+from common import write_report
 from curriculum_scale import MAX_BATCH_SECONDS, MILLIONS
 
 SIZE = 16_500_000
@@ -37,42 +36,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/results/startup.json"))
     parser.add_argument("--size", type=int, default=SIZE)
-    parser.add_argument("--make", type=Path, help="make the corpus in a folder")
-    parser.add_argument("--start", type=Path, help="start on the corpus in a folder, and print what it took")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("corpora/startup"), help="for the corpus, 1.1 GB, and a cache"
+    )
+    parser.add_argument("--part", choices=("make", "start"), help="do only this, in this process")
     args = parser.parse_args()
-    if args.make:
-        make(args.make, args.size)
-        return
-    if args.start:
-        print(json.dumps(start(args.start)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        run("--make", folder, "--size", str(args.size), folder=folder)
-        manifest = Path(folder) / "corpus.parquet"
-        starts = {}
-        for name in ("first", "second", "third"):
-            starts[name] = json.loads(run("--start", folder, folder=folder))
-            print(name, json.dumps(starts[name]), flush=True)
-        cache = {file.name.split("-")[0]: file.stat().st_size / 1e6 for file in (Path(folder) / "stt").iterdir()}
-        sizes = {"manifest_mb": manifest.stat().st_size / 1e6, "cache_mb": cache}
-        shutil.rmtree(Path(folder) / "stt")
-        together = [process(["--start", folder], folder) for _ in range(2)]
-        ranks = [json.loads(each.communicate()[0]) for each in together]
-    write_report(args.out, {"utterances": args.size, **sizes, **starts, "two_ranks_first": ranks})
+    folder, cache = args.folder, args.folder / "stt"
+    if args.part == "make":
+        make(folder, args.size)
+    elif args.part == "start":
+        print(json.dumps(start(folder)))
+    else:
+        if not (folder / "corpus.parquet").exists():
+            process("make", folder, args.size).wait()
+        shutil.rmtree(cache, ignore_errors=True)
+        starts = {name: results(process("start", folder, args.size)) for name in ("first", "second", "third")}
+        sizes = {file.name.split("-")[0]: file.stat().st_size / 1e6 for file in cache.iterdir() if file.stat().st_size}
+        shutil.rmtree(cache)
+        ranks = [process("start", folder, args.size) for _ in range(2)]
+        together = [results(rank) for rank in ranks]
+        size = (folder / "corpus.parquet").stat().st_size / 1e6
+        report = {
+            "utterances": args.size,
+            "manifest_mb": size,
+            "cache_mb": sizes,
+            **starts,
+            "two_ranks_first": together,
+        }
+        write_report(args.out, report)
 
 
-def run(*arguments: str, folder: str) -> str:
-    """Run this file in a process of its own."""
-    running = process(list(arguments), folder)
+def results(running: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for a start and give what it printed."""
     output, _ = running.communicate()
     if running.returncode:
         raise SystemExit(running.returncode)
-    return output
+    print(output, end="", flush=True)
+    return dict(json.loads(output))
 
 
-def process(arguments: list[str], folder: str) -> subprocess.Popen[str]:
-    """Start this file with a cache of its own."""
-    environment = {**os.environ, "XDG_CACHE_HOME": folder, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+def process(part: str, folder: Path, size: int) -> subprocess.Popen[str]:
+    """Start this file, with a cache of its own."""
+    arguments = ["--part", part, "--folder", str(folder), "--size", str(size)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, __file__, *arguments], env=environment, stdout=subprocess.PIPE, text=True)
 
 
@@ -134,6 +140,7 @@ def make(folder: Path, size: int) -> None:
     from stt.corpus.manifest import NORMALIZER_KEY
     from stt.text.tokenizer import train_tokenizer
 
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     names = np.array(sorted(MILLIONS))
     shares = np.array([MILLIONS[name] for name in names]) / sum(MILLIONS.values())
@@ -161,10 +168,11 @@ def make(folder: Path, size: int) -> None:
         if writer is None:
             tokenizer = train_tokenizer(table["text"].filter(pa.compute.invert(foreign)).to_pylist()[:200_000], PIECES)
             (folder / "tokenizer.model").write_bytes(tokenizer.model)
-            writer = pyarrow.parquet.ParquetWriter(folder / "corpus.parquet", table.schema, compression="zstd")
+            writer = pyarrow.parquet.ParquetWriter(folder / "new.parquet", table.schema, compression="zstd")
         writer.write_table(table)
     assert writer is not None
     writer.close()
+    (folder / "new.parquet").rename(folder / "corpus.parquet")
 
 
 def forms(rng: np.random.Generator) -> Any:

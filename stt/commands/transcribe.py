@@ -19,7 +19,7 @@ app = typer.Typer()
 @app.command()
 def transcribe(
     checkpoint: Path,
-    files: list[Path],
+    files: Annotated[list[str], typer.Argument(help="paths, or addresses such as https://...")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON line a file, with times and confidence")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda ...; default: a GPU where there is one")] = None,
     decoder: Annotated[Path | None, typer.Option(help="configuration of the decoder, such as `lm tune` writes")] = None,
@@ -51,7 +51,7 @@ def transcribe(
             continue
         if as_json:
             line = {
-                "audio": str(path),
+                "audio": path,
                 "text": transcript.text,
                 "duration": round(transcript.duration, 3),
                 "confidence": round(transcript.confidence, 4),

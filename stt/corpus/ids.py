@@ -79,16 +79,18 @@ def _hashed(texts: pa.Array) -> Hashes:
     padded = np.concatenate([data, np.zeros(8, np.uint8)])
     words: Hashes = np.ndarray(len(data) + 1, "<u8", padded, strides=(1,))  # one that begins at every byte
     starts, lengths = edges[:-1] - edges[0], np.diff(edges)
+    # Longest first: then the texts that have a k-th word are always the first ones.
+    order = np.argsort(-(lengths // 8), kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    full, rest = lengths // 8, (lengths % 8).astype(np.uint64)
     found = _mixed(np.zeros(len(plain), np.uint64), lengths.astype(np.uint64))
-    live, done = np.flatnonzero(lengths > 0), 0
-    while len(live):
-        rest = lengths[live] - done
-        word = words[starts[live] + done]
-        inside = np.minimum(rest, 8).astype(np.uint64)
-        word &= np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(8) * (np.uint64(8) - inside))
-        found[live] = _mixed(found[live], word)
-        live, done = live[rest > 8], done + 8
-    return found
+    for k in range(int(full[0]) if len(full) else 0):
+        there = np.count_nonzero(full > k)
+        found[:there] = _mixed(found[:there], words[starts[:there] + 8 * k])
+    last = words[starts + 8 * full] & ((np.uint64(1) << (np.uint64(8) * rest)) - np.uint64(1))
+    hashed = np.empty_like(found)
+    hashed[order] = np.where(rest > 0, _mixed(found, last), found)
+    return hashed
 
 
 def _mixed(found: Hashes, more: Hashes) -> Hashes:

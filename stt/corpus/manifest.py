@@ -21,6 +21,7 @@ from stt.audio.source import AudioSource, located
 from stt.corpus.columns import COLUMNS, joined, typed
 from stt.corpus.ids import first_repeated, hashes, with_ids
 from stt.corpus.mapped import typed_table
+from stt.corpus.pages import rows_of
 from stt.errors import InputError
 from stt.files import written_aside
 
@@ -129,6 +130,12 @@ class Manifest:
         """Rows of each domain, in the order of `domains`; only those where `keep` is true."""
         index = self.domain_index if keep is None else np.where(keep, self.domain_index, -1)
         return [np.flatnonzero(index == i) for i in range(len(self.domains))]
+
+    def only(self, keep: npt.NDArray[np.bool_]) -> Manifest:
+        """Take the rows where `keep` (row,) is true into memory."""
+        edges = np.concatenate([[0], np.cumsum(keep)]).tolist()
+        parts = tuple((edges[first], path) for first, path in self.parts)
+        return Manifest(rows_of(self.table, keep), self.path, parts)
 
     @cached_property
     def keys(self) -> npt.NDArray[np.int64]:

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 PART = 500_000  # rows
@@ -22,15 +24,28 @@ def map_table(path: Path) -> pa.Table:
 
 
 def parts(column: pa.ChunkedArray, rows: int = PART) -> Iterator[pa.Array]:
-    """Give a column in parts of at most `rows` rows, in order.
-
-    After each part the pages of mapped files are given back: they would count as this process's memory, and whoever
-    needs them again finds them in the system's cache of files.
-    """
+    """Give a column in parts of at most `rows` rows, in order, and give back the pages of each."""
     for chunk in column.chunks:
         for start in range(0, len(chunk), rows):
             yield chunk.slice(start, rows)
-            for reference in _mappings:
-                mapping = reference()
-                if mapping is not None:
-                    mapping.madvise(mmap.MADV_DONTNEED)
+            _give_back()
+
+
+def rows_of(table: pa.Table, mask: npt.NDArray[np.bool_]) -> pa.Table:
+    """Take the rows where `mask` (row,) is true into memory, and give back the pages that they were read from."""
+    taken = []
+    for start in range(0, len(table), PART):
+        taken.append(table.slice(start, PART).filter(pa.array(mask[start : start + PART])))
+        _give_back()
+    return pa.concat_tables(taken)
+
+
+def _give_back() -> None:
+    """Let go of what was read of mapped files.
+
+    It would count as this process's memory, and whoever needs it again finds it in the system's cache of files.
+    """
+    for reference in _mappings:
+        mapping = reference()
+        if mapping is not None:
+            mapping.madvise(mmap.MADV_DONTNEED)

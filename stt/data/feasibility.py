@@ -27,19 +27,21 @@ def feasible_rows(
     in_time = (manifest.durations >= min_seconds) & (manifest.durations <= max_seconds)
     keep = in_time & (needed <= there)
 
-    def explained(row: int) -> tuple[str, str]:
+    rows = np.flatnonzero(~keep)
+    others = UtteranceDataset(manifest.only(~keep), reader, training=True)  # in memory, which reading row by row wants
+
+    def explained(i: int, row: int) -> tuple[str, str]:
         if not in_time[row]:
             return "duration", f"{manifest.durations[row]:.2f} s is outside {min_seconds:g}..{max_seconds:g} s"
         if needed[row] < UNUSABLE:
             return "not alignable", f"{needed[row]} frames are needed, there are {there[row]}"
         try:
-            dataset.target(row)
+            others.target(i)
         except InputError as error:
             return "unusable text", str(error)
         raise AssertionError(f"{manifest.where(row)}: the text was refused, and now it is not")
 
-    rows = np.flatnonzero(~keep).tolist()
-    return keep, [LeftOut(row, manifest.name(row), *explained(row)) for row in rows]
+    return keep, [LeftOut(row, others.manifest.name(i), *explained(i, row)) for i, row in enumerate(rows.tolist())]
 
 
 def _output_frames(durations: npt.NDArray[np.float32], reader: Reader) -> npt.NDArray[np.int32]:

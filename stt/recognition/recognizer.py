@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stt.audio.features import FrontEnd
 from stt.audio.io import Waveform, read_audio, resample
+from stt.audio.source import AudioSource
 from stt.checkpoint import read_checkpoint
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.greedy import Hypothesis, Word, greedy_decode
@@ -159,14 +160,15 @@ class Recognizer(nn.Module):
 
     def transcribe(
         self,
-        source: Path | str | npt.NDArray[np.floating[Any]] | Tensor,
+        source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor,
         sample_rate: int | None = None,
         decoder: Decoder | None = None,
     ) -> Transcript:
         """Recognize a recording of any length.
 
         Args:
-            source: a file in any format that libsndfile reads, or a waveform (sample,) in [-1, 1].
+            source: a file, an address or a span of bytes, in any format that libsndfile reads, or a waveform (sample,)
+                in [-1, 1].
             sample_rate: of a waveform, Hz; a file knows its own.
             decoder: finds the words; None takes the best token of each frame.
 
@@ -174,7 +176,7 @@ class Recognizer(nn.Module):
             AudioError: the file cannot be read.
             InputError: the waveform is not mono or not finite, is not in floating point, or has no rate.
         """
-        if isinstance(source, str | Path):
+        if isinstance(source, str | Path | AudioSource):
             waveform = read_audio(source, self.sample_rate)
         else:
             waveform = resample(_checked(source, sample_rate), int(sample_rate or 0), self.sample_rate)

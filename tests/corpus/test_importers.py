@@ -3,6 +3,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from stt.__main__ import main
+from stt.audio.source import AudioSource
 from stt.corpus.importers import importers
 from stt.corpus.manifest import Manifest, read_manifest, read_manifests
 
@@ -105,6 +107,17 @@ def test_a_table_with_spans_of_one_file(tmp_path: Path, fails: Callable[..., str
     said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
     assert "wrong span: 1 rows (t.csv:4)" in said
     assert "unreadable audio: 1 rows (t.csv:5)" in said
+
+
+def test_audio_elsewhere_is_checked_and_kept_by_its_address(tmp_path: Path) -> None:
+    address = f"memory://{tmp_path.name}/1.wav"
+    with fsspec.open(address, "wb") as file:
+        file.write(sound(tmp_path / "1.wav", 1.5).read_bytes())
+    (tmp_path / "t.csv").write_text(f"audio,text,domain\n{address},a,d\n")
+    manifest = run_import("table", tmp_path / "t.csv", tmp_path / "m.parquet")
+    assert manifest.durations.tolist() == [1.5]
+    assert manifest.audio(0) == AudioSource(address)
+    assert len(manifest.waveform(0, RATE)) == 1.5 * RATE
 
 
 def test_a_table_with_windows_of_a_long_file(tmp_path: Path) -> None:

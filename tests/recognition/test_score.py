@@ -125,3 +125,19 @@ def test_a_name_of_several_utterances_is_refused(tmp_path: Path, fails: Callable
     assert "a names several utterances" in said
     normalizer = ["--normalizer", "klingon"]
     assert "klingon" in fails(main, ["score", str(tmp_path / "manifest.jsonl"), str(tmp_path / "text"), *normalizer])
+
+
+def test_what_has_another_name_than_its_file_is_found_by_its_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        {"id": f"u{i}", "audio": "long.wav", "offset": float(i), "text": text, "duration": 1.0, "domain": "d"}
+        for i, text in enumerate(["one", "two"])
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "text").write_text("u1 two\nu0 one\nu7 three\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["score", str(tmp_path / "m.jsonl"), str(tmp_path / "text"), "--out", str(tmp_path / "out.json")])
+    assert stopped.value.code == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["domains"]["d"]["cer"], found["missing"], found["surplus"]) == (0, [], ["u7"])
