@@ -50,7 +50,7 @@ def main() -> None:
         if not (folder / "corpus.parquet").exists():
             process("make", folder, args.size).wait()
         shutil.rmtree(cache, ignore_errors=True)
-        starts = {name: results(process("start", folder, args.size)) for name in ("first", "second", "third")}
+        starts = {name: results(process("start", folder, args.size)) for name in ("first", "second")}
         sizes = {file.name.split("-")[0]: file.stat().st_size / 1e6 for file in cache.iterdir() if file.stat().st_size}
         shutil.rmtree(cache)
         ranks = [process("start", folder, args.size) for _ in range(2)]
