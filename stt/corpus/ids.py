@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pyarrow.compute as pc
 from stt.corpus.pages import parts
 
 Hashes = npt.NDArray[np.uint64]
+ROWS = 20_000  # hashed side by side: so many that what is worked on stays in the processor's cache
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio, as in splitmix64
 
 
@@ -32,7 +35,7 @@ def hashes(column: pa.ChunkedArray) -> Hashes:
 
     Sixteen million texts take seconds, where a hash of Python's takes half a minute.
     """
-    return np.concatenate([np.zeros(0, np.uint64), *(_hashed(part) for part in parts(column))])
+    return np.concatenate([np.zeros(0, np.uint64), *(_hashed(some) for part in parts(column) for some in _cut(part))])
 
 
 def first_repeated(keys: npt.NDArray[np.int64]) -> tuple[int, int] | None:
@@ -66,6 +69,11 @@ def _hexadecimal(numbers: Hashes) -> pa.Array:
     digits = numbers.astype(">u8").tobytes().hex().encode()
     edges = np.arange(len(numbers) + 1, dtype=np.int64) * 16
     return pa.LargeStringArray.from_buffers(len(numbers), pa.py_buffer(edges), pa.py_buffer(digits))
+
+
+def _cut(part: pa.Array) -> Iterator[pa.Array]:
+    for start in range(0, len(part), ROWS):
+        yield part.slice(start, ROWS)
 
 
 def _hashed(texts: pa.Array) -> Hashes:
