@@ -4,12 +4,13 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test lint lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
+.PHONY: help setup demo test lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
 
 help:
 	@echo "make demo            make a corpus, train on it, test, transcribe: about a quarter of an hour on two cores"
 	@echo "make test            all tests"
 	@echo "make lint            ruff, mypy, import-linter"
+	@echo "make docs            the documentation as a site: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
 	@echo "make fsdd-curriculum the same with the curriculum, and a picture of how it steered"
 	@echo "make speechocean762  train on real sentences of non-native speakers (DATA=$(DATA))"
@@ -45,6 +46,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
+	@echo "docs/_build/index.html"
 
 fsdd-corpus: setup
 	for split in train:600 validate:40 test:100; do \

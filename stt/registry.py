@@ -30,6 +30,23 @@ def register(cls: Class) -> Class:
 
     Raises:
         InputError: another class of that name is registered, or the arguments have no names.
+
+    Example:
+        >>> import stt
+        >>> from stt.models import Encoder
+        >>> from torch import nn
+        >>> @stt.register
+        ... class OneLayer(Encoder):
+        ...     def __init__(self, n_mels: int = 64, d_model: int = 128) -> None:
+        ...         super().__init__()
+        ...         self.d_model = d_model
+        ...         self.conv = nn.Conv1d(n_mels, d_model, 11, padding=5)
+        ...
+        ...     def output_lengths(self, lengths):
+        ...         return lengths
+        ...
+        ...     def forward(self, x, lengths):
+        ...         return self.conv(x.transpose(1, 2)).transpose(1, 2), lengths
     """
     known = _classes.get(cls.__name__)
     if known and class_path(known) != class_path(cls):  # the same again: a cell of a notebook that is run twice

@@ -33,6 +33,15 @@ class Recognizer(nn.Module):
 
     Inference: `load`, then `transcribe`. The front end and the encoder are of registered classes, so that a
     checkpoint can name them (`stt.register`).
+
+    Example:
+        >>> import stt
+        >>> recognizer = stt.Recognizer.load("model.ckpt")
+        >>> recognizer.sample_rate, recognizer.train_domains
+        (8000, ['narration'])
+        >>> [word.text for word in recognizer.transcribe("speech.wav").words]
+        ['a', 'bad', 'cab']
+        >>> recognizer.save("copy.ckpt")
     """
 
     def __init__(self, features: FrontEnd, encoder: Encoder, tokenizer: Tokenizer, normalizer: Normalizer) -> None:
@@ -201,6 +210,11 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
 
     Raises:
         InputError: the file is missing or not a checkpoint, or names a class that nobody registered.
+
+    Example:
+        >>> import stt
+        >>> stt.load("model.ckpt").transcribe("speech.wav").text
+        'a bad cab'
     """
     return Recognizer.load(path, device)
 

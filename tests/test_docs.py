@@ -1,0 +1,121 @@
+"""The site is built as `make docs` builds it, its examples are run, and it names only what exists."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+import stt
+from stt.audio.features import LogMel
+from stt.models import ConvTransformer
+from stt.models.ctc import ctc_losses
+from stt.recognition.recognizer import Recognizer
+from stt.text.normalize import get_normalizer
+from stt.text.tokenizer import train_letters
+from tests.conftest import RATE, ROOT, spoken_in_tones
+
+DOCS = ROOT / "docs"
+PUBLIC = [name for name in stt.__all__ if name != "__version__"]
+FOLDERS = ("benchmarks/", "configs/", "docs/", "notebooks/", "stt/", "tests/")
+TEXT = "a bad cab"
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the examples name: a recognizer that has learned one recording by heart."""
+    folder = tmp_path_factory.mktemp("example")
+    waveform = spoken_in_tones(TEXT)
+    soundfile.write(folder / "speech.wav", waveform, RATE)
+    (folder / "corpus.csv").write_text(
+        f"audio,text,duration,domain\nspeech.wav,{TEXT},{len(waveform) / RATE},narration\n"
+    )
+    torch.manual_seed(0)
+    tokenizer = train_letters([TEXT])
+    encoder = ConvTransformer(32, (32, 32, 64), (1, 1, 1), (5, 5, 5), 64, 1, 2, dropout=0.0)
+    recognizer = Recognizer(LogMel(RATE, 32), encoder, tokenizer, get_normalizer("plain-1"))
+    recognizer.train_domains = ["narration"]
+    samples = torch.from_numpy(soundfile.read(folder / "speech.wav", dtype="float32")[0]).unsqueeze(0)
+    tokens = torch.tensor([tokenizer.encode(TEXT)])
+    optimizer = torch.optim.AdamW(recognizer.parameters(), lr=3e-3)
+    for _ in range(80):
+        log_probs, frames = recognizer(samples, torch.tensor([samples.shape[1]]))
+        lengths = torch.tensor([tokens.shape[1]])
+        loss = ctc_losses(log_probs, frames, tokens, lengths, tokenizer.blank_id).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    recognizer.save(folder / "model.ckpt")
+    return folder
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_has_examples_that_run(name: str, example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(example)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    examples = [test for test in doctest.DocTestFinder().find(getattr(stt, name), name, globs={}) if test.examples]
+    assert examples, f"stt.{name} has no example"
+    said: list[str] = []
+    for test in examples:
+        test.globs.update(__name__="example")
+        runner.run(test, out=said.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install '.[docs]'")
+    command = re.search(r"sphinx-build (.*) docs ", (ROOT / "Makefile").read_text())
+    assert command, "the Makefile builds the site"
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", *command[1].split(), str(source), str(out)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    done = build(DOCS, tmp_path)
+    assert done.returncode == 0, done.stderr
+    reference = (tmp_path / "api.html").read_text()
+    assert all(f'id="stt.{name}"' in reference for name in PUBLIC)
+    commands = (tmp_path / "command_line.html").read_text()
+    assert "--model.warmup_steps" in commands
+    assert "python -m stt corpus import kaldi" in commands
+
+
+def test_broken_links_and_missing_docstrings_fail(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("conf.py", "command_line.py"):
+        shutil.copy(DOCS / name, source)
+    (source / "undocumented.py").write_text(
+        'def function(): ...\n\nclass Class:\n    """A class."""\n    def method(self): ...\n'
+    )
+    (source / "other.md").write_text("# Another page\n")
+    (source / "index.md").write_text(
+        "# Page\n\n[1](nowhere.md) [2](#no-such-heading) [3](other.md#nor-this-one)\n\n```{toctree}\nother\n```\n\n"
+        "```{eval-rst}\n.. autofunction:: undocumented.function\n.. autoclass:: undocumented.Class\n```\n"
+    )
+    done = build(source, tmp_path / "site")
+    assert done.returncode != 0
+    for broken in ("nowhere.md", "no-such-heading", "nor-this-one"):
+        assert broken in done.stderr
+    for name in ("function", "Class.method"):
+        assert f"undocumented.{name} has no docstring" in done.stderr
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_names_only_what_exists(page: Path) -> None:
+    for quoted in re.findall(r"`([^`\n]+)`", page.read_text()):
+        for word in quoted.split():
+            if word.startswith(FOLDERS) and not re.search(r"[*<{…]|NAME", word):
+                assert (ROOT / word.rstrip(".,:;)")).exists(), f"{page.name}: {word}"
