@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ import soundfile
 import torch
 
 import stt
+from stt.__main__ import main as commands
 from stt.audio.features import LogMel
+from stt.cli import main as train
+from stt.corpus.importers import importers
+from stt.corpus.ingest import ingest
+from stt.corpus.manifest import read_manifest
 from stt.models import ConvTransformer
 from stt.models.ctc import ctc_losses
 from stt.recognition.recognizer import Recognizer
@@ -119,3 +125,56 @@ def test_a_page_names_only_what_exists(page: Path) -> None:
         for word in quoted.split():
             if word.startswith(FOLDERS) and not re.search(r"[*<{…]|NAME", word):
                 assert (ROOT / word.rstrip(".,:;)")).exists(), f"{page.name}: {word}"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package that a page writes out, installed."""
+    for name, text in re.findall(r"```\w+\n# (\S+)\n(.*?)```", (DOCS / "make_it_yours.md").read_text(), re.DOTALL):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
+    points = [f"[{group}]" for group in project["entry-points"]]
+    points += [f"{name} = {place}" for group in project["entry-points"].values() for name, place in group.items()]
+    info = tmp_path / "my_asr-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    (info / "entry_points.txt").write_text("\n".join(points))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_package_of_make_it_yours_imports_a_corpus_trains_and_transcribes(
+    package: Path, tones: Path, tokenizer_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = read_manifest(tones)
+    lines = [f"{given.audio(row)}\t{given.text(row)}" for row in range(20)]
+    (package / "recordings.txt").write_text("\n".join([*lines, "no tab"]))
+
+    found = importers()["lines"](package / "recordings.txt", domain="studio")
+    report = ingest(found, package / "mine.parquet", get_normalizer("plain-1"), True)
+    assert (report.kept, report.bad_count) == (20, 1)
+
+    data = [f"--data.{split}=mine.parquet" for split in ("train", "validate")]
+    steps = [
+        "--trainer.max_steps=2",
+        "--data.batches_per_epoch=2",
+        "--data.num_workers=0",
+        "--data.max_batch_seconds=12",
+    ]
+    model = [f"--model.tokenizer={tokenizer_file}", "--trainer.logger=false", "--trainer.accelerator=cpu"]
+    train(["fit", "--config=configs/mine.yaml", *data, *model, *steps, "--run=run"])
+    checkpoint = "run/checkpoints/last.ckpt"
+    recognizer = stt.load(checkpoint)
+    assert type(recognizer.encoder).__name__ == "Residual"
+    with pytest.raises(SystemExit) as done:
+        commands(["--import", "my_asr", "transcribe", checkpoint, str(given.audio(0))])
+    assert done.value.code == 0
+
+    frames, lengths = torch.randn(2, 60, 64), torch.tensor([60, 37])
+    with torch.inference_mode():
+        together, output_lengths = recognizer.encoder(frames, lengths)
+        alone, _ = recognizer.encoder(frames[1:, :37], lengths[1:])
+    assert output_lengths.tolist() == recognizer.encoder.output_lengths(lengths).tolist()
+    assert torch.allclose(together[1, : output_lengths[1]], alone[0], atol=1e-5)
