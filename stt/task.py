@@ -46,6 +46,16 @@ class SpeechRecognizer(LightningModule):
     """Trains a recognizer by CTC: `Trainer(max_steps=...).fit(model, data)`, with all that a run needs.
 
     Its checkpoints describe the recognizer as `Recognizer.save` does, and name the weights in the same way.
+
+    Example:
+        >>> import stt
+        >>> from lightning import Trainer
+        >>> model = stt.SpeechRecognizer("letters.model")
+        >>> data = stt.SpeechDataModule("corpus.csv", "corpus.csv", batches_per_epoch=2, num_workers=0)
+        >>> trainer = Trainer(max_steps=2, default_root_dir="run", accelerator="cpu", logger=False)
+        >>> trainer.fit(model, data)
+        >>> stt.load("run/checkpoints/last.ckpt").train_domains
+        ['narration']
     """
 
     def __init__(

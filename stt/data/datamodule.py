@@ -32,6 +32,14 @@ class SpeechDataModule(LightningDataModule):
 
     Training takes one endless stream of batches; an epoch only says how often one validates and saves. The model that
     is trained says how audio and texts are read; with a `reading` of their own the data can be used without any.
+
+    Example:
+        >>> import stt
+        >>> reading = stt.Reading("letters.model", sample_rate=16_000)
+        >>> data = stt.SpeechDataModule(train="corpus.csv", validate="corpus.csv", num_workers=0, reading=reading)
+        >>> data.setup("fit")
+        >>> data.domains("train")
+        ['narration']
     """
 
     def __init__(

@@ -16,6 +16,15 @@ class Reading:
     """How texts and audio are read: a tokenizer, a sample rate, a strength of the augmentation.
 
     A model that is trained hands its own to its data module; given by itself, the data need no model.
+
+    Example:
+        >>> import stt
+        >>> reading = stt.Reading("letters.model", sample_rate=8_000)
+        >>> data = stt.SpeechDataModule(validate="corpus.csv", num_workers=0, reading=reading)
+        >>> data.setup("validate")
+        >>> batch = next(iter(data.val_dataloader()))
+        >>> batch.references, tuple(batch.waveforms.shape)
+        (['a bad cab'], (1, 17600))
     """
 
     def __init__(
