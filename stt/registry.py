@@ -104,8 +104,7 @@ def build(description: Any, base: type[Part]) -> Part:
     """Make an object of a registered class by what `describe` gave.
 
     Args:
-        description: of a file that need not be trusted; where the class has a module in front, as version 0.1 wrote
-            it, that is not looked at and never imported.
+        description: of a file that need not be trusted; nothing that it names is imported.
         base: what the class must be a subclass of.
 
     Raises:
@@ -127,7 +126,7 @@ def lookup(description: Any, base: type[Part]) -> type[Part]:
     name = description.get("class") if isinstance(description, Mapping) else None
     if not isinstance(name, str) or not isinstance(description.get("arguments"), Mapping):
         raise InputError(f"the description of its {base.__name__} is damaged")
-    cls = _classes.get(name.rpartition(".")[2])
+    cls = _classes.get(name)
     if cls is None:
         raise InputError(
             f"it asks for a class {name!r}, which is not registered; if you trust the package "

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torchaudio
 from torch import Tensor, nn
 
 from stt.audio.masking import length_mask
+from stt.audio.normalization import over_utterance, over_windows
 from stt.registry import register
+
+PRE_EMPHASIS = 0.97
+NORMALIZATION_SECONDS = 3.0
+LEVEL, SPREAD = -11.0, 3.5  # of the log-mel energies of speech, in round numbers
 
 
 class FrontEnd(nn.Module):
@@ -29,10 +36,11 @@ class FrontEnd(nn.Module):
 
 @register
 class LogMel(FrontEnd):
-    """Log-mel spectrogram, normalized per utterance and mel band over the utterance's real frames.
+    """Log-mel spectrogram, number by number that of NVIDIA NeMo's models in sherpa-onnx.
 
-    The signal is padded with zeros, not reflected: a reflection at the end of a short utterance
-    would differ from the zeros that follow it in a batch, and the features would depend on the batch.
+    So the network runs there unchanged, on phones and in browsers: a Hann window, pre-emphasis, the mel scale and
+    the areas of Slaney, frames whose centres lie half a hop after those of torch, both ends of the utterance
+    mirrored. Source: kaldi-native-fbank with `snip_edges=False` and `is_librosa=True`.
     """
 
     window: Tensor
@@ -44,6 +52,7 @@ class LogMel(FrontEnd):
         n_mels: int = 64,
         window_seconds: float = 0.025,
         hop_seconds: float = 0.010,
+        normalization: Literal["window", "utterance", "none"] = "window",
     ) -> None:
         """Set up the front end.
 
@@ -52,11 +61,16 @@ class LogMel(FrontEnd):
             n_mels: number of mel bands.
             window_seconds: length of the Hann window, seconds.
             hop_seconds: distance between frames, seconds.
+            normalization: what each band gets zero mean and unit deviation over: the 3 seconds around a frame, so
+                that long audio and another speaker change nothing, or the whole utterance; "none" shifts and scales
+                all bands by the same constants.
         """
         super().__init__()
         self.sample_rate = sample_rate
         self.n_mels = n_mels
+        self.normalization = normalization
         self.hop_length = round(hop_seconds * sample_rate)
+        self.normalization_frames = round(NORMALIZATION_SECONDS / hop_seconds)
         win_length = round(window_seconds * sample_rate)
         self.n_fft = 1 << (win_length - 1).bit_length()
         bands = torchaudio.functional.melscale_fbanks(
@@ -68,23 +82,27 @@ class LogMel(FrontEnd):
 
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Frames (batch,) that come out of so many samples (batch,)."""
-        return torch.div(samples, self.hop_length, rounding_mode="floor") + 1
+        return torch.div(samples + self.hop_length // 2, self.hop_length, rounding_mode="floor").clamp(min=1)
 
-    def energies(self, waveforms: Tensor) -> Tensor:
-        """Mel energies (batch, frame, mel) of waveforms (batch, sample)."""
+    def log_mel(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """Logarithms of the mel energies (batch, frame, mel) of waveforms (batch, sample)."""
+        win_length = len(self.window)
+        margin = (self.n_fft - win_length) // 2  # torch puts the window into the middle of the transform
+        before, after = win_length // 2 - self.hop_length // 2, win_length // 2
+        signal = mirror_ends(waveforms, lengths, before, after, margin + 1, self.n_fft)
         spectrum = torch.stft(
-            waveforms,
+            torch.sub(signal[:, 1:], signal[:, :-1], alpha=PRE_EMPHASIS),
             self.n_fft,
             self.hop_length,
-            len(self.window),
+            win_length,
             self.window,
-            center=True,
-            pad_mode="constant",
+            center=False,
             return_complex=True,
         )
         # Many times faster on a CPU than the absolute value squared.
         power = spectrum.real.square() + spectrum.imag.square()
-        return power.transpose(1, 2) @ self.bands
+        frames = max(1, (waveforms.shape[1] + self.hop_length // 2) // self.hop_length)
+        return (power[:, :, :frames].transpose(1, 2) @ self.bands).clamp(min=torch.finfo(torch.float32).eps).log()
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Turn waveforms (batch, sample) into features (batch, frame, mel) and their lengths (batch,).
@@ -92,11 +110,30 @@ class LogMel(FrontEnd):
         Always float32: mel energies span more decades than half precision holds.
         """
         with torch.autocast(waveforms.device.type, enabled=False):
-            features = torch.log(self.energies(waveforms.float()) + 1e-6)
+            features = self.log_mel(waveforms.float(), lengths)
             frames = self.output_lengths(lengths)
-            mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
-            count = frames.clamp(min=1).view(-1, 1, 1)
-            mean = (features * mask).sum(dim=1, keepdim=True) / count
-            centred = (features - mean) * mask
-            deviation = (centred.square().sum(dim=1, keepdim=True) / count).sqrt()
-            return centred / (deviation + 1e-2), frames
+            if self.normalization == "utterance":
+                features = over_utterance(features, frames)
+            elif self.normalization == "window":
+                features = over_windows(features, frames, self.normalization_frames)
+            else:
+                features = (features - LEVEL) / SPREAD
+            return features * length_mask(frames, features.shape[1]).unsqueeze(-1), frames
+
+
+def mirror_ends(
+    waveforms: Tensor, lengths: Tensor, before: int, after: int, zeros_before: int = 0, zeros_after: int = 0
+) -> Tensor:
+    """Put mirror images of both ends of waveforms (batch, sample) around them, wherever in its row one ends, and zeros.
+
+    An utterance that is shorter than its image is mirrored again and again.
+    """
+    lengths = lengths.clamp(min=1).unsqueeze(1)
+    outside = [torch.arange(-before, 0, device=waveforms.device).expand(len(waveforms), -1)]
+    outside.append(torch.arange(after, device=waveforms.device) + lengths)
+    index = torch.cat(outside, dim=1)
+    turned = torch.remainder(index, 2 * lengths)
+    images = waveforms.gather(1, torch.minimum(turned, 2 * lengths - 1 - turned))
+    start = zeros_before + before
+    padded = torch.nn.functional.pad(waveforms, (start, after + zeros_after))
+    return padded.scatter_(1, index + start, images)

@@ -50,6 +50,10 @@ def _changed(content: Content, *path: str, value: Any) -> Content:
     return content
 
 
+def _with_encoder(content: Content, name: str) -> Content:
+    return _changed(content, "recognizer", "encoder", value={"class": name, "arguments": {}})
+
+
 def _saved(content: Any) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -91,8 +95,10 @@ def hostile_files(folder: Path, good: Path, command: str) -> dict[str, Path]:
         "list": _saved([1, 2, 3]),
         "weights_alone": _saved(content["state_dict"]),
         "other_project": _saved({"state_dict": {}, "epoch": 1, "hyper_parameters": {"lr": 0.1}}),
-        "function_as_encoder": _saved(as_version_0_1(content, "os.system")),
-        "module_as_encoder": _saved(as_version_0_1(content, "innocent.Encoder")),
+        "function_as_encoder": _saved(_with_encoder(content, "os.system")),
+        "module_as_encoder": _saved(_with_encoder(content, "innocent.Encoder")),
+        "older": _saved(as_version_0_1(content)),
+        "older_function": _saved(as_version_0_1(content, "os.system")),
         "class_as_model": _saved(_changed(content, "recognizer", "features", value={"class": "os", "arguments": {}})),
         "instantiator": _saved({"state_dict": {}, "hyper_parameters": {"_instantiator": "os.system", "x": system}}),
         "text_as_description": _saved({**content, "recognizer": "x"}),

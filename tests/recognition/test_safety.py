@@ -87,14 +87,15 @@ def test_hostile_files_are_refused_by_every_command_with_one_sentence(
     assert "innocent" not in sys.modules
 
 
-def test_what_an_old_checkpoint_says_of_its_training_is_never_made(
+def test_what_a_checkpoint_says_of_its_training_is_never_made(
     good: Path, tones: Path, trap: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     system = {"class_path": "os.system", "init_args": {"command": f"touch {trap / 'ran'}"}}
     innocent = {"class_path": "innocent.Augmentation"}
     content = torch.load(good, weights_only=True)
-    torch.save(as_version_0_1(content, optimizer=system, augment=innocent), trap / "old.ckpt")
-    for number, (main, args) in enumerate(every_way(trap / "old.ckpt", tones, trap / "run")):
+    more = as_version_0_1(content, optimizer=system, augment=innocent)["hyper_parameters"]
+    torch.save({**content, "hyper_parameters": more}, trap / "more.ckpt")
+    for number, (main, args) in enumerate(every_way(trap / "more.ckpt", tones, trap / "run")):
         if main is commands:
             with pytest.raises(SystemExit) as stopped:
                 main(args)
