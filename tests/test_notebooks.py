@@ -24,8 +24,9 @@ def files(tones: Path, tmp_path: Path) -> Path:
     manifest, folder = read_manifest(tones), tmp_path / "files"
     folder.mkdir()
     for row in range(30):
-        shutil.copy(manifest.audio(row), folder)
-        (folder / manifest.audio(row).name).with_suffix(".txt").write_text(manifest.text(row))
+        audio = Path(manifest.audio(row).address)
+        shutil.copy(audio, folder)
+        (folder / audio.name).with_suffix(".txt").write_text(manifest.text(row))
     return folder
 
 
