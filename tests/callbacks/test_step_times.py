@@ -44,7 +44,7 @@ def test_multiply_adds_are_those_of_the_convolution_and_the_head(tokenizer_file:
         torch.optim.AdamW,
     )
     vocab = model.recognizer.tokenizer.vocab_size
-    frames = 501  # of ten seconds
+    frames = 500  # of ten seconds
     expected = frames * (20 * 8 * 3 + 8 * vocab) / 10
     measured = size(model.recognizer)
     assert measured["multiply_adds_per_audio_second"] == pytest.approx(expected, abs=1)
