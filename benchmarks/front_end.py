@@ -53,11 +53,11 @@ def train(run: Path, corpus: str, normalization: str, seed: int, options: list[s
 def report(run: Path, corpus: str, seed: int) -> dict[str, Any]:
     """Give a run's error rates on the test utterances, in percent, and those of the same ones joined."""
     tested = json.loads((run / "test_metrics.json").read_text())
-    rates = {name: {kind: round(100 * value, 2) for kind, value in tested[name].items()} for name in ("mean",)}
+    mean = {kind: round(100 * value, 2) for kind, value in tested["mean"].items()}
     domains = [name for name, one in tested["domains"].items() if one["in_training"]]
     recognizer = stt.load(run / "checkpoints" / "best.ckpt")
     manifest = ROOT / "corpora" / corpus / "test.parquet"
-    return {"seed": seed, **rates, "joined": measured(recognizer, manifest, domains)}
+    return {"seed": seed, "mean": mean, "joined": measured(recognizer, manifest, domains)}
 
 
 if __name__ == "__main__":

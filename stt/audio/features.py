@@ -113,12 +113,10 @@ class LogMel(FrontEnd):
             features = self.log_mel(waveforms.float(), lengths)
             frames = self.output_lengths(lengths)
             if self.normalization == "utterance":
-                features = over_utterance(features, frames)
-            elif self.normalization == "window":
-                features = over_windows(features, frames, self.normalization_frames)
-            else:
-                features = (features - LEVEL) / SPREAD
-            return features * length_mask(frames, features.shape[1]).unsqueeze(-1), frames
+                return over_utterance(features, frames), frames
+            if self.normalization == "window":
+                return over_windows(features, frames, self.normalization_frames), frames
+            return (features - LEVEL) / SPREAD * length_mask(frames, features.shape[1]).unsqueeze(-1), frames
 
 
 def mirror_ends(

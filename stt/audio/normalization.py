@@ -12,10 +12,8 @@ FLOOR = 1e-2  # added to deviations: digital silence stays zero
 
 def over_utterance(features: Tensor, frames: Tensor) -> Tensor:
     """Normalize features (batch, frame, mel) over all `frames` (batch,) of each utterance; what follows is zero."""
-    mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
-    count = frames.clamp(min=1).view(-1, 1, 1)
-    centred = (features - (features * mask).sum(dim=1, keepdim=True) / count) * mask
-    deviation = (centred.square().sum(dim=1, keepdim=True) / count).sqrt()
+    centred, _ = _centred(features, frames)
+    deviation = (centred.square().sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)).sqrt()
     return centred / (deviation + FLOOR)
 
 
@@ -27,10 +25,8 @@ def over_windows(features: Tensor, frames: Tensor, width: int) -> Tensor:
     """
     size, mels = features.shape[1:]
     width = min(width, size)
-    mask = length_mask(frames, size).unsqueeze(-1)
     # Around the utterance's mean, where differences of running sums lose few digits.
-    overall = (features * mask).sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)
-    centred = (features - overall) * mask
+    centred, mask = _centred(features, frames)
 
     def means(values: Tensor) -> Tensor:
         sums = torch.nn.functional.pad(values.cumsum(dim=1), (0, 0, 1, 0))
@@ -42,3 +38,10 @@ def over_windows(features: Tensor, frames: Tensor, width: int) -> Tensor:
     start = torch.minimum((torch.arange(size, device=features.device) - width // 2).clamp(min=0), last)
     start = start.unsqueeze(-1).expand(-1, -1, mels)
     return (centred - mean.gather(1, start)) / (deviation.gather(1, start) + FLOOR) * mask
+
+
+def _centred(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the mean of each band out of real frames, and the mask (batch, frame, 1) that tells which these are."""
+    mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
+    mean = (features * mask).sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)
+    return (features - mean) * mask, mask

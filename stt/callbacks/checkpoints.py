@@ -10,7 +10,16 @@ from stt.runs.folder import BEST, LAST
 from stt.runs.metric_names import BEST_CER
 
 
-class BestCheckpoint(ModelCheckpoint):
+class InRunFolder(ModelCheckpoint):
+    """Writes into the folder of the run, where no other is named."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find the folder."""
+        self.dirpath = self.dirpath or str(folder_of(trainer).checkpoints)
+        super().setup(trainer, pl_module, stage)
+
+
+class BestCheckpoint(InRunFolder):
     """Writes the checkpoint of the best validation into the folder of the run."""
 
     def __init__(
@@ -34,13 +43,8 @@ class BestCheckpoint(ModelCheckpoint):
             enable_version_counter=save_top_k != 1,
         )
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find the folder."""
-        self.dirpath = self.dirpath or str(folder_of(trainer).checkpoints)
-        super().setup(trainer, pl_module, stage)
 
-
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(InRunFolder):
     """Writes a checkpoint to resume from at the end of every epoch, or more often, over the one before.
 
     A callback of its own: `save_last` of Lightning's writes only when a new best is written.
@@ -64,11 +68,6 @@ class LastCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find the folder."""
-        self.dirpath = self.dirpath or str(folder_of(trainer).checkpoints)
-        super().setup(trainer, pl_module, stage)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to it that a new training does not write over another one.

@@ -88,15 +88,20 @@ def joined(tables: Sequence[pa.Table]) -> tuple[pa.Table, list[str]]:
     as_texts = [
         name for name in names if not _unify({t.schema.field(name).type for t in tables if name in t.schema.names})
     ]
-    plain = []
+    tables_of_one_kind = []
     for table in tables:
         for i, name in enumerate(table.column_names):
             if name in as_texts:
                 table = table.set_column(i, name, _texts(table[name]))
             elif name not in COLUMNS and pa.types.is_dictionary(table[name].type) and not _all_same(name, tables):
                 table = table.set_column(i, name, pc.cast(table[name], table[name].type.value_type))
-        plain.append(table)
-    return pa.concat_tables(plain, promote_options="permissive").unify_dictionaries(), as_texts
+        tables_of_one_kind.append(table)
+    return pa.concat_tables(tables_of_one_kind, promote_options="permissive").unify_dictionaries(), as_texts
+
+
+def decoded(column: pa.Array) -> pa.Array:
+    """Give a column's values themselves, where they are stored in a dictionary."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _unify(kinds: Iterable[pa.DataType]) -> bool:

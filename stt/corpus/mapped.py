@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from stt.cache import cached
-from stt.corpus.columns import check_rows, typed
+from stt.corpus.columns import check_rows, decoded, typed
 from stt.corpus.pages import PART, map_table
 from stt.corpus.table import read_table
 
@@ -70,17 +70,13 @@ def _values(file: pyarrow.parquet.ParquetFile, name: str) -> pa.Array:
     """Every value of a column, once."""
     found: pa.Array | None = None
     for batch in file.iter_batches(PART, columns=[name]):
-        plain = _plain(batch.column(0)).drop_null()
+        plain = decoded(batch.column(0)).drop_null()
         found = pc.unique(plain if found is None else pa.concat_arrays([found, plain]))
     assert found is not None
     return found
 
 
 def _encoded(column: pa.ChunkedArray, values: pa.Array, kind: pa.DictionaryType) -> pa.ChunkedArray:
-    plain = [_plain(chunk).cast(kind.value_type) for chunk in column.chunks]
+    plain = [decoded(chunk).cast(kind.value_type) for chunk in column.chunks]
     indices = [pc.index_in(chunk, values.cast(kind.value_type)).cast(kind.index_type) for chunk in plain]
     return pa.chunked_array([pa.DictionaryArray.from_arrays(part, values.cast(kind.value_type)) for part in indices])
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

@@ -13,16 +13,22 @@ def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str
     """Make a decoder.
 
     Raises:
-        InputError: a file that the options name is missing, or was made for another model, or two decoders are named.
+        InputError: a file that the options name is missing, or was made for another model, or two decoders are named,
+            or the extra that a decoder needs is not installed.
     """
     if options.beam and options.own:
         raise InputError("decoder.beam and decoder.own both say how to decode: give one of them")
+    try:
+        return _build(options, tokenizer, normalizer)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from error
+
+
+def _build(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str) -> Decoder:
     decoder: Decoder = Greedy(tokenizer)
     if options.beam:
-        try:
-            from stt.decoding.beam import BeamSearch  # KenLM, which is built from source; greedy decoding needs none
-        except ModuleNotFoundError as error:
-            raise missing_extra(error) from error
+        from stt.decoding.beam import BeamSearch  # KenLM, which is built from source; greedy decoding needs none
+
         decoder = BeamSearch(tokenizer, normalizer, options.beam)
     if options.own:
         decoder = options.own.build(tokenizer, normalizer)

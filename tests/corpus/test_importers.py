@@ -140,6 +140,12 @@ def test_a_folder_of_audio_beside_text(tmp_path: Path) -> None:
     }
 
 
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_text(content)
+
+
 def test_a_kaldi_directory_with_segments_and_a_domain_template(tmp_path: Path) -> None:
     data = tmp_path / "corpus" / "train"
     sound(tmp_path / "corpus" / "wav" / "r.wav", 4)
@@ -151,9 +157,7 @@ def test_a_kaldi_directory_with_segments_and_a_domain_template(tmp_path: Path) -
         "spk2gender": "s1 f\ns2 m\n",
         "spk2age": "s1 30\ns2 9\n",
     }
-    data.mkdir()
-    for name, content in files.items():
-        (data / name).write_text(content)
+    write_files(data, files)
     manifest = run_import("kaldi", data, tmp_path / "m.parquet", "--domain", "{age_group}_{gender}")
     assert manifest.table["domain"].to_pylist() == ["adult_f", "child_m"]
     assert [manifest.window(row) for row in range(2)] == [(0.0, 1.5), (2.0, 2.0)]
@@ -170,9 +174,7 @@ def test_a_kaldi_domain_can_come_from_any_table_of_the_folder(tmp_path: Path) ->
         "utt2domain": "u1 radio\nu2 calls\n",
         "utt2lang": "u1 en\n",
     }
-    data.mkdir()
-    for name, content in files.items():
-        (data / name).write_text(content)
+    write_files(data, files)
     manifest = run_import("kaldi", data, tmp_path / "m.parquet", "--domain", "{domain}")
     assert manifest.table["domain"].to_pylist() == ["radio", "calls"]
     assert manifest.table["lang"].to_pylist() == ["en", None]

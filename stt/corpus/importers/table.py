@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from stt.audio.source import located
-from stt.corpus.columns import COLUMNS
+from stt.corpus.columns import COLUMNS, decoded
 from stt.corpus.row import Row, domain_of
 from stt.corpus.table import read_table
 from stt.errors import InputError
@@ -45,7 +45,7 @@ def rows(source: Path, *, columns: str = "", domain: str = "{domain}") -> Iterat
     others = [name for name in table.column_names if name not in COLUMNS and name not in renamed.values()]
     line = 2 if source.suffix.lower() in (".csv", ".tsv") else 1
     for batch in table.to_batches(max_chunksize=10_000):
-        kept = {name: _plain(batch.column(name)) for name in others}
+        kept = {name: decoded(batch.column(name)) for name in others}
         for i, cells in enumerate(batch.to_pylist()):
             # Arrow's own values, because those of Python have fewer types.
             yield _row(cells, renamed, domain, source, line, {name: column[i] for name, column in kept.items()})
@@ -82,10 +82,6 @@ def _row(
         extra=extra,
         **numbers,
     )
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _text(value: object) -> str | None:
