@@ -15,7 +15,7 @@ help:
 	@echo "make fsdd-curriculum the same with the curriculum, and a picture of how it steered"
 	@echo "make speechocean762  train on real sentences of non-native speakers (DATA=$(DATA))"
 	@echo "make curriculum-evidence  what docs/curriculum.md says, measured: an hour and a half on two cores"
-	@echo "make gpu-figures     speed and ladder on a GPU, for docs/results/gpu.json: an hour and a half"
+	@echo "make gpu-figures     speed and ablation on a GPU, for docs/results/gpu.json: an hour and a half"
 	@echo "make lock            renew constraints.txt from what pyproject.toml allows today"
 
 setup: .venv/installed
@@ -29,17 +29,17 @@ setup: .venv/installed
 	touch $@
 
 demo: setup
-	$(BIN)/python -m stt corpus demo --out corpora/demo
-	$(BIN)/python -m stt corpus stats corpora/demo/train.parquet
-	$(BIN)/python -m stt tokenizer train corpora/demo/train.parquet --out corpora/demo/tokenizer.model --pieces 300
+	$(BIN)/stt corpus demo --out corpora/demo
+	$(BIN)/stt corpus stats corpora/demo/train.parquet
+	$(BIN)/stt tokenizer train corpora/demo/train.parquet --out corpora/demo/tokenizer.model --pieces 300
 	rm -rf runs/demo
 	$(BIN)/python train.py fit $(TINY) --config configs/data/demo.yaml --run runs/demo
 	@echo "files it has not seen: a studio, a telephone call, and a hall with voices it has not heard:"
-	$(BIN)/python -m stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/narration/test/00000.flac \
+	$(BIN)/stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/narration/test/00000.flac \
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -53,9 +53,9 @@ docs: setup
 
 fsdd-corpus: setup
 	for split in train:600 validate:40 test:100; do \
-		$(BIN)/python -m stt corpus import fsdd $(DATA)/fsdd/recordings --out corpora/fsdd/$${split%:*}.parquet \
+		$(BIN)/stt corpus import fsdd $(DATA)/fsdd/recordings --out corpora/fsdd/$${split%:*}.parquet \
 			--split $${split%:*} --strings $${split#*:} || exit; done
-	$(BIN)/python -m stt tokenizer train corpora/fsdd/train.parquet --out corpora/fsdd/tokenizer.model --pieces 48
+	$(BIN)/stt tokenizer train corpora/fsdd/train.parquet --out corpora/fsdd/tokenizer.model --pieces 48
 
 fsdd: fsdd-corpus
 	rm -rf runs/fsdd
@@ -65,13 +65,13 @@ fsdd-curriculum: fsdd-corpus
 	rm -rf runs/fsdd-curriculum
 	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --config configs/presets/curriculum.yaml \
 		--run runs/fsdd-curriculum
-	$(BIN)/python -m stt curriculum show runs/fsdd-curriculum
+	$(BIN)/stt curriculum show runs/fsdd-curriculum
 
 speechocean762-corpus: setup
 	for split in train dev; do \
-		$(BIN)/python -m stt corpus import kaldi $(DATA)/speechocean762/$$split \
+		$(BIN)/stt corpus import kaldi $(DATA)/speechocean762/$$split \
 			--out corpora/speechocean762/$$split.parquet --domain '{age_group}_{gender}' || exit; done
-	$(BIN)/python -m stt tokenizer train corpora/speechocean762/train.parquet \
+	$(BIN)/stt tokenizer train corpora/speechocean762/train.parquet \
 		--out corpora/speechocean762/tokenizer.model --pieces 100
 
 speechocean762: speechocean762-corpus

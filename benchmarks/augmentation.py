@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from common import ROOT
 from matplotlib.figure import Figure
 
-from stt.audio.strength import MEMBERS
+from stt.audio.augmentation.policy import MEMBERS
 
 COLUMNS = 4
 

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from common import write_report
 
-from stt.data.datamodule import to_tensors
 from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler, Utterances
-from stt.sampling.observed import Observed
+from stt.sampling.observations import Observed
+from stt.training.datamodule import to_tensors
 
 SIZES = (100_000, 1_000_000, 4_000_000, 16_500_000)
 # Millions of utterances in Open STT, about.

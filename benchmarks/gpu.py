@@ -1,8 +1,8 @@
-"""What a GPU is asked for: how fast `small` trains, where its step goes, and the ladder on real sentences.
+"""What a GPU is asked for: how fast `small` trains, where its step goes, and the ablation on real sentences.
 
     make speechocean762-corpus && python benchmarks/gpu.py --out docs/results/gpu.json
 
-Both parts go on where they were cut off; `--parts speed` takes some minutes, `--parts ladder` eight times
+Both parts are resumed where they were interrupted; `--parts speed` takes some minutes, `--parts ablation` eight times
 `--seconds`, and what the validations take.
 """
 
@@ -24,14 +24,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/gpu"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/gpu.json"))
-    parser.add_argument("--parts", nargs="+", choices=["speed", "ladder"], default=["speed", "ladder"])
-    parser.add_argument("--seconds", type=float, default=600.0, help="budget of each step of the ladder")
+    parser.add_argument("--parts", nargs="+", choices=["speed", "ablation"], default=["speed", "ablation"])
+    parser.add_argument("--seconds", type=float, default=600.0, help="budget of each variant of the ablation")
     args = parser.parse_args()
     results: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
     if "speed" in args.parts:
         results["speed"] = speed(args.work)
-    if "ladder" in args.parts:
-        results["ladder"] = ladder(args.work, args.seconds)
+    if "ablation" in args.parts:
+        results["ablation"] = ablation(args.work, args.seconds)
     write_report(args.out, results)
 
 
@@ -43,13 +43,13 @@ def speed(work: Path) -> Any:
     return json.loads(output_of("-m", "stt", "bench", "train", *sizes, *options, *configs, "--data.num_workers=14"))
 
 
-def ladder(work: Path, seconds: float) -> Any:
-    """Train every step of the ladder for so long, and compare them."""
-    out = work / "ladder"
+def ablation(work: Path, seconds: float) -> Any:
+    """Train every variant for that long, and compare them."""
+    out = work / "ablation"
     budget = [f"--data={ROOT}/{CORPUS}", f"--out={out}", f"--seconds={seconds}"]
-    output_of("-m", "stt", "ladder", "run", *budget, GPU, "--data.max_batch_seconds=160")
-    output_of("-m", "stt", "ladder", "report", str(out))
-    return json.loads((out / "ladder.json").read_text())
+    output_of(f"{ROOT}/benchmarks/ablation.py", "run", *budget, GPU, "--data.max_batch_seconds=160")
+    output_of(f"{ROOT}/benchmarks/ablation.py", "report", str(out))
+    return json.loads((out / "ablation.json").read_text())
 
 
 if __name__ == "__main__":

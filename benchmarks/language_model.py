@@ -20,7 +20,7 @@ from common import output_of, write_report
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 MEASURED = """
 import resource, sys
-from stt.__main__ import main
+from stt.cli.main import main
 try:
     main(sys.argv[1:])
 except SystemExit as stopped:

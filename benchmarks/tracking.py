@@ -19,9 +19,9 @@ from typing import Any
 import wandb
 from common import ROOT, write_report
 
-import stt.cli
-from stt.callbacks import Summary, Transcripts, WandbRecord
-from stt.tracking.wandb_logger import TolerantWandbLogger
+import stt.cli.train
+from stt.training.callbacks import Summary, Transcripts, WandbRecord
+from stt.training.tracking.wandb_logger import TolerantWandbLogger
 
 WATCHED = {
     TolerantWandbLogger: ("log_metrics", "log_hyperparams", "finalize"),
@@ -49,7 +49,7 @@ def main() -> None:
     configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
     options = [f"--run={args.work}", f"--trainer.max_steps={args.steps}", "--trainer.enable_progress_bar=false"]
     began = time.perf_counter()
-    stt.cli.main(["fit", *configs, *options, *args.options])
+    stt.cli.train.main(["fit", *configs, *options, *args.options])
     whole = time.perf_counter() - began
     results = {
         "steps": args.steps,

@@ -22,14 +22,14 @@ TRAIN = ROOT / "train.py"
 
 
 class SttCommands(SphinxDirective):
-    """Every command of `python -m stt`, with its arguments and options."""
+    """Every command of `stt`, with its arguments and options."""
 
     def run(self) -> list[nodes.Node]:
         """Called by Sphinx."""
-        from stt.__main__ import app
+        from stt.cli.main import app
 
         root = typer.main.get_command(app)
-        return list(describe_command(root, typer.Context(root, info_name="python -m stt")))
+        return list(describe_command(root, typer.Context(root, info_name="stt")))
 
 
 class TrainOptions(SphinxDirective):

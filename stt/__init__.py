@@ -5,34 +5,34 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from stt.extras import missing_extra
+from stt.errors import missing_extra
 
 if TYPE_CHECKING:
-    from stt.data.datamodule import SpeechDataModule
     from stt.data.reading import Reading
     from stt.recognition.evaluate import evaluate
     from stt.recognition.recognizer import Recognizer, load
     from stt.registry import register
-    from stt.task import SpeechRecognizer
+    from stt.training.datamodule import SpeechDataModule
+    from stt.training.task import SpeechTask
 
 __version__ = "0.1.0"
 __all__ = [
     "Reading",
     "Recognizer",
     "SpeechDataModule",
-    "SpeechRecognizer",
+    "SpeechTask",
     "__version__",
     "evaluate",
     "load",
     "register",
 ]
 
-# Imported when asked for: each takes seconds, which `python -m stt --help` should not.
+# Imported when asked for: each takes seconds, which `stt --help` should not.
 _HOMES = {
     "Reading": "stt.data.reading",
     "Recognizer": "stt.recognition.recognizer",
-    "SpeechDataModule": "stt.data.datamodule",
-    "SpeechRecognizer": "stt.task",
+    "SpeechDataModule": "stt.training.datamodule",
+    "SpeechTask": "stt.training.task",
     "evaluate": "stt.recognition.evaluate",
     "load": "stt.recognition.recognizer",
     "register": "stt.registry",

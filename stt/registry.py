@@ -1,13 +1,17 @@
-"""Classes that a checkpoint may name: the project's own, and those that a user's code registers."""
+"""What a checkpoint may hold: weights, plain values and the names of registered classes, and no code."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import inspect
+import pickle
+import warnings
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from stt.errors import InputError, reason
@@ -150,3 +154,26 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _plain(one, where) for key, one in value.items()}
     raise InputError(f"{where}: a checkpoint holds numbers, texts, None, lists and dicts, not {type(value).__name__}")
+
+
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Read everything that a checkpoint holds, on the CPU.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds anything but tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such checkpoint")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of archives and protocols that are refused or read anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own words advise to load it unsafely
+        raise InputError(
+            f"{path}: not a checkpoint of this project: it holds more than weights and plain values, or is damaged"
+        ) from error
+    except Exception as error:  # the readers of zip files and of pickles raise many kinds
+        raise InputError(f"{path}: not a checkpoint of this project ({type(error).__name__})") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"{path}: not a checkpoint of this project: it holds no named parts")
+    return content

@@ -96,7 +96,7 @@ def fit_args(tones: Path, tokenizer_file: Path, tmp_path: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def trained(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that has learned the tones."""
-    from stt.cli import main
+    from stt.cli.train import main
 
     run = tmp_path_factory.mktemp("trained")
     main(
@@ -141,7 +141,7 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def steered(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was steered by the curriculum, and tested."""
-    from stt.cli import main
+    from stt.cli.train import main
 
     run = tmp_path_factory.mktemp("steered")
     main(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stt.__main__ import main
+from stt.cli.main import main
 from tests.conftest import write_corpus
 
 

@@ -14,9 +14,9 @@ import soundfile
 import torch
 
 import stt
-from stt.__main__ import main as commands
 from stt.audio.features import LogMel
-from stt.cli import main as train
+from stt.cli.main import main as commands
+from stt.cli.train import main as train
 from stt.corpus.importers import importers
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest
@@ -103,7 +103,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert all(f'id="stt.{name}"' in reference for name in PUBLIC)
     commands = (tmp_path / "command_line.html").read_text()
     assert "--model.warmup_steps" in commands
-    assert "python -m stt corpus import kaldi" in commands
+    assert "stt corpus import kaldi" in commands
 
 
 def test_broken_links_and_missing_docstrings_fail(tmp_path: Path) -> None:

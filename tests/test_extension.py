@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import yaml
 
-from stt.__main__ import main as stt
-from stt.cli import main
+from stt.cli.main import main as stt
+from stt.cli.train import main
 from stt.corpus.importers import importers
 from stt.corpus.manifest import read_manifest
 from stt.decoding.options import read_options
@@ -29,7 +29,7 @@ from lightning import Callback
 from torch import nn
 
 import stt
-from stt.audio.augment import Augmentation
+from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import FrontEnd
 from stt.corpus.row import Row
 from stt.decoding.decoder import Decoder, Greedy
@@ -155,7 +155,7 @@ def test_each_part_may_live_in_a_package_of_ones_own(
           encoder: {class_path: my_speech.Neighbours, init_args: {d_model: 64}}
           augment: {class_path: my_speech.Softer}
           optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.01}}
-          lr_scheduler: {class_path: stt.schedule.WarmupCosine, init_args: {warmup_steps: 5}}
+          lr_scheduler: {class_path: stt.training.schedule.WarmupCosine, init_args: {warmup_steps: 5}}
         data:
           sampler: {class_path: my_speech.Asked}
           batches_per_epoch: 200
@@ -193,7 +193,7 @@ def test_an_importer_comes_by_an_entry_point_and_a_broken_one_is_named(
 
     soundfile.write(tmp_path / "ab_cad.wav", spoken_in_tones("ab cad"), RATE)
     (tmp_path / "list.txt").write_text("ab_cad.wav\n")
-    command = "from stt.__main__ import main; main()"
+    command = "from stt.cli.main import main; main()"
     done = subprocess.run(
         [
             sys.executable,

@@ -1,7 +1,11 @@
 import contextlib
+import logging
+import multiprocessing
 from pathlib import Path
 
-from stt.files import written_aside
+import pytest
+
+from stt.files import cache_folder, cached, written_aside
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -15,3 +19,81 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "one"
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "stt"
+
+
+def number(path: Path) -> int:
+    return int(path.read_text())
+
+
+def fetch(name: str, value: int, made: list[int]) -> int:
+    def write(path: Path) -> None:
+        made.append(value)
+        path.write_text(str(value))
+
+    return cached(name, number, write, lambda: -value)
+
+
+def test_what_was_made_once_is_read_and_its_size_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made: list[int] = []
+    assert cache_folder() == folder
+    assert [fetch("a.txt", value, made) for value in (5, 6)] == [5, 5]
+    assert made == [5]
+    assert f"cached for the next start: {folder / 'a.txt'}, 0 MB" in caplog.text
+    assert fetch("b.txt", 7, made) == 7
+
+
+def test_a_damaged_file_is_made_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made: list[int] = []
+    fetch("a.txt", 5, made)
+    (folder / "a.txt").write_text("half a num")
+    assert fetch("a.txt", 6, made) == 6
+    assert "is damaged and made again" in caplog.text
+
+
+def test_where_nothing_can_be_written_it_is_made_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert [fetch("a.txt", value, []) for value in (5, 6)] == [-5, -6]
+    assert "nothing is cached" in caplog.text
+
+
+def test_a_failure_leaves_nothing_behind(folder: Path) -> None:
+    def write(path: Path) -> None:
+        path.write_text("half")
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        cached("a.txt", number, write, lambda: 0)
+    assert [path.name for path in folder.iterdir()] == ["a.txt.lock"]
+
+
+def _slowly(log: Path, barrier: object) -> None:
+    logging.disable()
+
+    def write(path: Path) -> None:
+        with log.open("a") as file:
+            file.write("made\n")
+        path.write_text("5")
+
+    barrier.wait()  # type: ignore[attr-defined]
+    assert cached("a.txt", number, write, lambda: 0) == 5
+
+
+def test_of_several_processes_one_makes_it_and_the_others_wait(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(4)
+    processes = [context.Process(target=_slowly, args=(tmp_path / "log", barrier)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert (tmp_path / "log").read_text() == "made\n"

@@ -12,25 +12,25 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 
-from stt import Reading, SpeechDataModule, SpeechRecognizer, evaluate, load
-from stt.audio.augment import Augmentation
+from stt import Reading, SpeechDataModule, SpeechTask, evaluate, load
+from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import LogMel
-from stt.callbacks import ForgettingGate, GradientClipping, PercentileClipping
-from stt.cli import main
+from stt.cli.train import main
 from stt.corpus.manifest import read_manifest
 from stt.errors import InputError
 from stt.models import ConvTransformer
 from stt.reports.run import find_run
 from stt.runs.folder import RunFolder
-from stt.schedule import WarmupCosine
+from stt.training.callbacks import ForgettingGate, GradientClipping, PercentileClipping
+from stt.training.schedule import WarmupCosine
 from tests.conftest import RATE, ROOT, write_corpus
 
 QUIET: dict[str, Any] = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
 
 
-def micro(tokenizer_file: Path | None, **options: Any) -> SpeechRecognizer:
+def micro(tokenizer_file: Path | None, **options: Any) -> SpeechTask:
     """The network of micro.yaml."""
-    return SpeechRecognizer(
+    return SpeechTask(
         tokenizer_file and str(tokenizer_file),
         features=LogMel(RATE, n_mels=32),
         encoder=ConvTransformer(32, (32, 48, 64), (1, 1, 1), (5, 5, 5), 64, 2, 2, 0.0),
@@ -189,7 +189,7 @@ def test_weights_are_taken_and_measured_before_the_first_step_and_the_ledger_is_
     parent = RunFolder(steered).best
     gate, sampler = ForgettingGate(), CurriculumSampler()
     average = [EMAWeightAveraging(decay=0.5)] if averaged else []
-    model = SpeechRecognizer(init_from=str(parent), optimizer=functools.partial(torch.optim.SGD, lr=0.0))
+    model = SpeechTask(init_from=str(parent), optimizer=functools.partial(torch.optim.SGD, lr=0.0))
     trainer = Trainer(max_steps=3, default_root_dir=tmp_path, callbacks=[gate, *average], **QUIET)
     trainer.fit(model, data_of(tones, sampler=sampler))
     said = capsys.readouterr().out
@@ -203,7 +203,7 @@ def test_weights_are_taken_and_measured_before_the_first_step_and_the_ledger_is_
         assert gate.parent[domain] == pytest.approx(known[domain].cer)
     assert sampler.curriculum.ledger.count.sum() > 0
     # Resumed, it has its own weights, and needs the parent no more.
-    again = SpeechRecognizer(init_from=str(parent), optimizer=functools.partial(torch.optim.SGD, lr=0.0))
+    again = SpeechTask(init_from=str(parent), optimizer=functools.partial(torch.optim.SGD, lr=0.0))
     again.init_from = "gone.ckpt"
     trainer = Trainer(max_steps=6, default_root_dir=tmp_path, callbacks=[ForgettingGate(), *average], **QUIET)
     trainer.fit(

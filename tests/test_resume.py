@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from stt.cli import main
+from stt.cli.train import main
 from stt.reports.run import Run
 from tests.conftest import ROOT
 from tests.recorder import recorded

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from stt.cache import cached
 from stt.corpus.columns import check_rows, decoded, typed
 from stt.corpus.pages import PART, map_table
 from stt.corpus.table import read_table
+from stt.files import cached
 
 MAPPED_FROM = 1_000_000  # rows; shorter manifests are read in a second, and take little
 VERSION = 1  # of what is in the file

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from stt.audio.distort import distort
+from stt.audio.augmentation.host import distort
 from stt.audio.io import AudioError, durations_agree
 from stt.corpus.manifest import Manifest
 from stt.data.batch import LeftOut, Utterance

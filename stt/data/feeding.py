@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from stt.audio.distort import distort
+from stt.audio.augmentation.host import distort
 from stt.corpus.manifest import Manifest
 from stt.errors import InputError
 from stt.progress import track

@@ -16,7 +16,7 @@ from stt.data.dataset import UtteranceDataset
 from stt.errors import InputError
 from stt.sampling.base import SampledRow
 from stt.sampling.batches import cut_by_cost
-from stt.sampling.observed import Rows
+from stt.sampling.observations import Rows
 from stt.sampling.stream import LAG, BatchStream
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from stt.corpus.manifest import Manifest
 from stt.corpus.pages import parts
 from stt.sampling.base import Utterances
-from stt.sampling.observed import Floats
+from stt.sampling.observations import Floats
 
 
 def utterances_of(manifest: Manifest, keep: npt.NDArray[np.bool_] | None = None) -> Utterances:

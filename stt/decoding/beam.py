@@ -12,7 +12,7 @@ from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Word
 from stt.decoding.language_model import description_of
 from stt.decoding.options import BeamOptions
-from stt.decoding.prefixes import PrefixTree, Scorer, WordModel
+from stt.decoding.prefix_tree import PrefixTree, Scorer, WordModel
 from stt.decoding.search import Beam, search
 from stt.errors import InputError
 from stt.text.tokenizer import Tokenizer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stt.audio.masking import length_mask
+from stt.tensors import length_mask
 from stt.text.tokenizer import WORD_START, Tokenizer
 
 

@@ -32,7 +32,7 @@ def description_of(binary: Path, normalizer: str) -> Description:
         InputError: the binary or its description is missing, or the texts of the language model were
             normalized otherwise.
     """
-    made = "make one with python -m stt lm train"
+    made = "make one with stt lm train"
     if not binary.is_file():
         raise InputError(f"{binary}: there is no such language model; {made}")
     if not _beside(binary).is_file():

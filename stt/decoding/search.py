@@ -11,7 +11,7 @@ from typing import Optional
 import numpy as np
 import numpy.typing as npt
 
-from stt.decoding.prefixes import History, Prefix, PrefixTree
+from stt.decoding.prefix_tree import History, Prefix, PrefixTree
 
 BLANK = 0
 # Words before, first frame of the last word (-1: not begun), the frame after its last.

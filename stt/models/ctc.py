@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stt.host import to_device
+from stt.tensors import to_device
 
 
 def frames_needed(tokens: Sequence[int]) -> int:

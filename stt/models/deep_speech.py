@@ -1,4 +1,4 @@
-"""Deep Speech 2: 2-D convolutions and bidirectional GRUs (Amodei et al., 2015), the first step of the ladder."""
+"""Deep Speech 2: 2-D convolutions and bidirectional GRUs (Amodei et al., 2015), the oldest baseline of the ablation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stt.audio.masking import length_mask
 from stt.models.base import Encoder
 from stt.models.layers import MaskedBatchNorm1d
 from stt.registry import register
+from stt.tensors import length_mask
 
 KERNELS = ((41, 11), (21, 11), (21, 11))  # mels, frames
 STRIDES = ((2, 2), (2, 1), (2, 1))

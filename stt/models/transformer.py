@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stt.audio.masking import length_mask
 from stt.errors import InputError
+from stt.tensors import length_mask
 
 
 class Transformer(nn.Module):

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stt.audio.masking import length_mask
 from stt.errors import InputError
 from stt.models.base import Encoder
 from stt.models.layers import MaskedBatchNorm1d, MaskedConv1d
 from stt.registry import register
+from stt.tensors import length_mask
 
 
 @register

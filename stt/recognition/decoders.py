@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.options import DecoderOptions
-from stt.errors import InputError
-from stt.extras import missing_extra
+from stt.errors import InputError, missing_extra
 from stt.text.tokenizer import Tokenizer
 
 
@@ -33,8 +32,8 @@ def _build(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str) -> De
     if options.own:
         decoder = options.own.build(tokenizer, normalizer)
     if options.corrector:
-        from stt.corrector.corrector import Corrector
-        from stt.decoding.corrected import Corrected
+        from stt.correction.corrector import Corrector
+        from stt.correction.decoder import Corrected
 
         corrector = Corrector.load(options.corrector)
         corrector.check(tokenizer, normalizer)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stt.audio.levels import level_range
+from stt.audio.snr import level_range
 from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, LeftOut, Utterance, collate
 from stt.data.dataset import UtteranceDataset

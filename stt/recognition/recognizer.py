@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from stt.audio.features import FrontEnd
 from stt.audio.io import Waveform, read_audio, resample
 from stt.audio.source import AudioSource
-from stt.checkpoint import read_checkpoint
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.greedy import Hypothesis, Word, greedy_decode
 from stt.errors import InputError, reason
@@ -23,7 +22,7 @@ from stt.files import written_aside
 from stt.models.base import Encoder
 from stt.recognition.description import KEY, VERSION, description_of
 from stt.recognition.transcript import Transcript, split_at_pauses
-from stt.registry import build, describe
+from stt.registry import build, describe, read_checkpoint
 from stt.text.normalize import Normalizer, get_normalizer
 from stt.text.tokenizer import Tokenizer
 

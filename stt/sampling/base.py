@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.runs.metric_names import of_curriculum
-from stt.sampling.observed import Floats, Observed, Rows
+from stt.sampling.observations import Floats, Observed, Rows
 
 MOST_SHARE = 1 / 3  # of a domain in one window, wherever the data allow it: more would leave nothing to choose
 

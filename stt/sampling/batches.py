@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stt.sampling.observed import Floats, Rows
+from stt.sampling.observations import Floats, Rows
 
 # Share of what the batches of a window occupy that may be padding. On 2.9 h of sentences 0.03 lets an utterance meet
 # 88 % as many others as random batches would (none: 64 %), 0.10 meets 97 %, but has 8 % less speech in a step.

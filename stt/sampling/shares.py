@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.sampling.base import MOST_SHARE
-from stt.sampling.observed import Floats, Rows
+from stt.sampling.observations import Floats, Rows
 
 
 def domain_shares(domains: list[str], weights: Mapping[str, float] | None) -> npt.NDArray[np.float64]:

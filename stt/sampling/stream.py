@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stt.errors import InputError
 from stt.sampling.base import SampledRow, Sampler, Utterances
 from stt.sampling.batches import PADDING, cut_batches
-from stt.sampling.observed import Key, Observed, merge, pack, unpack
+from stt.sampling.observations import Key, Observed, merge, pack, unpack
 from stt.sampling.shares import crowded, window_counts
 from stt.sampling.window import Window
 

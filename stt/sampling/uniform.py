@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stt.sampling.base import Sample, Sampler, Utterances, observed_cers
-from stt.sampling.observed import Observed, Rows
+from stt.sampling.observations import Observed, Rows
 
 
 class UniformSampler(Sampler):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stt.sampling.base import Sample
 from stt.sampling.batches import cost
-from stt.sampling.observed import Floats, Rows
+from stt.sampling.observations import Floats, Rows
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Tokenizer:
             raise InputError("no tokenizer is given: name one with --model.tokenizer FILE")
         path = Path(source)
         if not path.is_file():
-            raise InputError(f"{path}: no tokenizer here; make one with `python -m stt tokenizer train`")
+            raise InputError(f"{path}: no tokenizer here; make one with `stt tokenizer train`")
         try:
             return cls(path.read_bytes())
         except InputError as error:

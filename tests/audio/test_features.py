@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from stt.audio.features import LogMel, mirror_ends
+from stt.audio.features import LogMel, mirror_ends, over_windows
 
 RATES = [(8_000, 64), (16_000, 80)]
 
@@ -109,3 +109,13 @@ def test_windows_hear_nothing_of_what_was_said_seconds_ago() -> None:
     alone, _ = front_end(loud.unsqueeze(0), torch.tensor([len(loud)]))
     joined, _ = front_end(torch.cat([quiet, loud]).unsqueeze(0), torch.tensor([len(quiet) + len(loud)]))
     torch.testing.assert_close(joined[0, 600 + 160 : 1150], alone[0, 160:550], atol=1e-3, rtol=0)
+
+
+def test_windows_are_those_of_a_plain_loop() -> None:
+    features = torch.randn(1, 50, 3) * 4 - 9
+    found = over_windows(features, torch.tensor([47]), 20)
+    for frame in range(47):
+        start = min(max(0, frame - 10), 27)
+        window = features[0, start : start + 20]
+        expected = (features[0, frame] - window.mean(0)) / (window.std(0, correction=0) + 1e-2)
+        torch.testing.assert_close(found[0, frame], expected, atol=1e-4, rtol=1e-4)

@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 import soundfile
 
-from stt.__main__ import main
 from stt.audio.source import AudioSource
+from stt.cli.main import main
 from stt.corpus.importers import importers
 from stt.corpus.manifest import Manifest, read_manifest, read_manifests
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stt.__main__ import main
+from stt.cli.main import main
 
 
 def test_feeding_is_measured_by_domain_and_strength(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from stt.__main__ import main as stt
+from stt.cli.main import main as stt
 from stt.corpus.manifest import read_manifest, write_manifest
 from stt.data.vocabulary import vocabulary_fits
 from stt.text.normalize import get_normalizer

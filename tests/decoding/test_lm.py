@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stt.__main__ import main
+from stt.cli.main import main
 from stt.decoding.beam import BeamOptions, BeamSearch
 from stt.decoding.greedy import greedy_decode
 from stt.decoding.language_model import description_of

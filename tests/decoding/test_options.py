@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stt.__main__ import main
+from stt.cli.main import main
 from stt.decoding.options import BeamOptions, read_options
 from stt.errors import InputError
 

@@ -7,8 +7,8 @@ import pytest
 from pyctcdecode.alphabet import Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC
 
-from stt.decoding import prefixes
-from stt.decoding.prefixes import PrefixTree, Scorer, WordModel
+from stt.decoding import prefix_tree
+from stt.decoding.prefix_tree import PrefixTree, Scorer, WordModel
 from stt.decoding.search import Beam, search
 from stt.decoding.train_lm import train_language_model
 from stt.text.normalize import get_normalizer
@@ -126,7 +126,7 @@ def test_what_is_kept_between_utterances_stays_small_and_changes_nothing(
 ) -> None:
     kept, forgetful = (Scorer(PIECES, word_model(lm), (), 0.0) for _ in range(2))
     first = [find(heard(12, seed), kept, width=50)[0] for seed in range(5)]
-    monkeypatch.setattr(prefixes, "MOST_SPELLINGS", 10)
+    monkeypatch.setattr(prefix_tree, "MOST_SPELLINGS", 10)
     assert [find(heard(12, seed), forgetful, width=50)[0] for seed in range(5)] == first
     assert len(kept._spellings) > 10
     forgetful.begin()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stt.cli import main
+from stt.cli.train import main
 from stt.corpus.manifest import read_manifest
 from stt.metrics.domain_metric import DomainMetric
 from stt.reports.page import page, told
 from stt.reports.run import find_run
 from stt.runs.folder import RunFolder
 from stt.runs.metric_names import metrics_by_domain
-from stt.tracking.panels import filled
+from stt.training.tracking.panels import filled
 
 METRIC = '''
 from stt.metrics.domain_metric import DomainMetric

@@ -3,15 +3,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from ablation import read_variants
 
 import stt.models
-from stt.cli import main
-from stt.ladder.steps import read_ladder
+from stt.cli.train import main
 from stt.models import ConvTransformer, DeepSpeech2, Encoder, Wav2Letter
 from stt.models.deep_speech import BidirectionalGRU
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = list(dict.fromkeys(ROOT / step.config for step in read_ladder()))
+CONFIGS = list(dict.fromkeys(ROOT / one.config for one in read_variants()))
 
 
 def encoder(**options: object) -> ConvTransformer:
@@ -153,5 +153,5 @@ def test_the_command_line_builds_the_network_of_the_configuration(
 
 
 def test_the_compact_network_is_five_times_smaller_than_the_largest_baseline() -> None:
-    baselines = [parameters(ROOT / step.config) for step in read_ladder() if "ablation" in step.config]
+    baselines = [parameters(ROOT / one.config) for one in read_variants() if "ablation" in one.config]
     assert 5 * parameters(ROOT / "configs" / "model" / "small.yaml") <= max(baselines)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import stt
-from stt.cli import main
+from stt.cli.train import main
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Word
 from stt.recognition.evaluate import compute_outputs
@@ -66,7 +66,7 @@ def test_distorted_audio_is_the_same_for_the_same_seed(recognizer: Recognizer, t
 def test_one_section_of_a_configuration_decodes_alike_in_test_predict_and_transcribe(
     trained: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stt.__main__ import main as commands
+    from stt.cli.main import main as commands
 
     # A beam that is paid for each word writes other texts than the greedy decoding.
     config, best = tmp_path / "decoder.yaml", trained / "checkpoints" / "best.ckpt"

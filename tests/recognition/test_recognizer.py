@@ -11,22 +11,22 @@ import torch
 from lightning import Trainer
 
 import stt
-from stt.__main__ import main
-from stt.audio.augment import Augmentation
+from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import LogMel
 from stt.audio.io import resample
-from stt.cli import main as train
-from stt.data.datamodule import SpeechDataModule
+from stt.cli.main import main
+from stt.cli.train import main as train
 from stt.errors import InputError
 from stt.metrics.recognized import read_recognized
 from stt.models import ConvTransformer
 from stt.recognition.recognizer import Recognizer
 from stt.recognition.transcript import split_at_pauses
 from stt.runs.folder import RunFolder
-from stt.schedule import WarmupCosine
-from stt.task import SpeechRecognizer
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
+from stt.training.datamodule import SpeechDataModule
+from stt.training.schedule import WarmupCosine
+from stt.training.task import SpeechTask
 from tests.conftest import RATE, ROOT, spoken_in_tones
 from tests.recognition.hostile import as_version_0_1
 
@@ -191,7 +191,7 @@ def trained_in_python(tones: Path, tokenizer_file: Path, tmp_path_factory: pytes
     optimizer = functools.partial(torch.optim.AdamW, lr=3e-3)
     features, augment = LogMel(RATE, 32), Augmentation(0.0)
     schedule = functools.partial(WarmupCosine, warmup_steps=10)
-    model = SpeechRecognizer(str(tokenizer_file), "plain-1", features, small_encoder(), augment, optimizer, schedule)
+    model = SpeechTask(str(tokenizer_file), "plain-1", features, small_encoder(), augment, optimizer, schedule)
     data = SpeechDataModule(str(tones), str(tones), batches_per_epoch=60, max_batch_seconds=12, num_workers=0)
     trainer = Trainer(accelerator="cpu", max_steps=180, default_root_dir=folder, logger=False, **QUIET)
     trainer.fit(model, data)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import stt
-from stt.__main__ import main as commands
-from stt.cli import main as train
-from stt.corrector.corrector import Corrector
+from stt.cli.main import main as commands
+from stt.cli.train import main as train
+from stt.correction.corrector import Corrector
 from stt.errors import InputError
 from stt.models import ConvTransformer
 from stt.recognition.recognizer import load

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stt.__main__ import main
+from stt.cli.main import main
 
 TEXTS = {"a": "two words", "b": "some more words", "c": "don't", "d": "last"}
 SAID = {"a": "Two, words!", "b": "some words", "c": "don't"}  # d is missing

@@ -7,8 +7,8 @@ import matplotlib.image
 import pytest
 import torch
 
-from stt.__main__ import main as stt
-from stt.cli import main
+from stt.cli.main import main as stt
+from stt.cli.train import main
 
 CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
 

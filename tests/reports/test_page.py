@@ -8,7 +8,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from stt.__main__ import main as stt
+from stt.cli.main import main as stt
 
 
 def write(out: Path, *runs: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stt.sampling import Utterances
-from stt.sampling.observed import Observed
+from stt.sampling.observations import Observed
 
 
 def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:

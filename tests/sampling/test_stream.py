@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from stt.data.datamodule import to_arrays, to_tensors
 from stt.errors import InputError
 from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler
 from stt.sampling.base import SampledRow
 from stt.sampling.batches import PADDING, padding_share
-from stt.sampling.observed import Observed
+from stt.sampling.observations import Observed
 from stt.sampling.stream import LAG
+from stt.training.datamodule import to_arrays, to_tensors
 from tests.sampling.corpora import corpus, observed
 
 SIZES = {"a": 900, "b": 700, "small": 40}

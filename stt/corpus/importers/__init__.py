@@ -1,6 +1,6 @@
 """Importers, one a file: each has `rows(source, *, options...) -> Iterator[Row]`.
 
-A new file here is a new FORMAT of `python -m stt corpus import`; the keyword parameters of its
+A new file here is a new FORMAT of `stt corpus import`; the keyword parameters of its
 `rows` become the command's options, and its docstring the command's help. A package of your own
 brings one by an entry point of the group `stt.importers`: the name is the FORMAT, the object is its `rows`.
 """

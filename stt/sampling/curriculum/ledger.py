@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import numpy.typing as npt
 
-from stt.sampling.observed import Floats, Rows
+from stt.sampling.observations import Floats, Rows
 
 NEWEST = 0.5  # share of the newest observation in the running mean of an utterance, once there are two
 NEWEST_DOUBT = 0.25  # the same for doubts, which matter only as a mean of several looks

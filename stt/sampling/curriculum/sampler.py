@@ -11,10 +11,9 @@ import numpy.typing as npt
 from stt.errors import InputError
 from stt.runs.metric_names import of_curriculum
 from stt.sampling.base import Sample, Sampler, Utterances, observed_cers, places
-from stt.sampling.curriculum.controller import Controller
-from stt.sampling.curriculum.law import Curriculum
+from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
-from stt.sampling.observed import Floats, Observed, Rows
+from stt.sampling.observations import Floats, Observed, Rows
 
 log = logging.getLogger(__name__)
 HISTOGRAM_BINS = 10
@@ -23,7 +22,7 @@ HISTOGRAM_BINS = 10
 class CurriculumSampler(Sampler):
     """Keeps the CER of what is trained on at a target, by bringing harder utterances in as training goes.
 
-    Source: the article's Idea 6; the law is in `stt.sampling.curriculum.law`.
+    Source: the article's Idea 6; the law is in `stt.sampling.curriculum.control`.
     """
 
     needs_feedback = True

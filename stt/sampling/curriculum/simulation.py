@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stt.sampling.curriculum.controller import Controller
-from stt.sampling.curriculum.law import Curriculum
+from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
-from stt.sampling.observed import Observed, Rows, merge
+from stt.sampling.observations import Observed, Rows, merge
 
 CHARACTERS = 30  # of an utterance; observed CERs are as coarse as that makes them
 RANDOM_LOSS = 5.0  # per token, of a label that was never spoken

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stt.sampling.observed import Floats
+from stt.sampling.observations import Floats
 
 BINS = 256
 STEEPEST = 30.0  # bound of beta; the effective number of utterances usually binds before it

@@ -1,0 +1,191 @@
+"""Compares the variants of an ablation study: CER over device hours, size, speed, and extrapolation of the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from ablation import Variant
+from matplotlib.figure import Figure
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from stt.errors import InputError
+from stt.files import written_aside
+from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
+from stt.reports.run import Run, over
+from stt.runs.folder import RunFolder
+from stt.runs.metric_names import BEST_CER, DEVICE_HOURS
+
+QUARTER = 0.25
+STILL_FLAT = 0.9  # CER; a curve that has not come under it could go anywhere
+LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # error rates at which times are compared
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A variant that was trained, and its validations: device hours and mean CER over domains."""
+
+    variant: Variant
+    measured: dict[str, Any]
+    hours: list[float]
+    cers: list[float]
+
+    @property
+    def tokens_per_blank(self) -> float:
+        """Frames that have to emit a token, over those that are left for blanks and repeats."""
+        share = float(self.measured["tokens_per_frame"])
+        return share / max(1e-9, 1 - share)
+
+    @property
+    def extrapolated(self) -> Convergence | None:
+        """Curve through the first quarter of the validations; None if they are too few, or it has not bent yet."""
+        if len(self.hours) < 2 * self.early or min(self.cers[: self.early]) > STILL_FLAT:
+            return None
+        return fit_convergence(self.hours[: self.early], self.cers[: self.early])
+
+    @property
+    def early(self) -> int:
+        """Validations in the first quarter."""
+        return max(FEWEST_POINTS, round(QUARTER * len(self.hours)))
+
+    def hours_to(self, cer: float) -> float | None:
+        """Device hours until a CER was first reached, in a line between two validations; None if it was not."""
+        before, above = 0.0, 1.0
+        for hours, reached in zip(self.hours, self.cers, strict=True):
+            if reached <= cer:
+                share = (above - cer) / (above - reached) if above > reached else 1.0
+                return before + share * (hours - before)
+            before, above = hours, min(1.0, reached)
+        return None
+
+
+def compare(variants: Sequence[Variant], out: Path) -> list[Trained]:
+    """Read what was trained of a study.
+
+    Raises:
+        InputError: nothing was, or a run has no validation.
+    """
+    trained = []
+    for variant in variants:
+        plan = out / variant.name / "plan.json"
+        if not plan.exists():
+            continue
+        curves = Run(out / variant.name, RunFolder(out / variant.name).last).metrics()
+        points = over(curves.get(BEST_CER, []), curves.get(DEVICE_HOURS, []))
+        if not points:
+            raise InputError(f"{out / variant.name}: not validated yet")
+        hours, cers = (list(values) for values in zip(*points, strict=True))
+        trained.append(Trained(variant, json.loads(plan.read_text()), hours, cers))
+    if not trained:
+        raise InputError(f"{out}: none of the variants was trained here (python benchmarks/ablation.py run)")
+    return trained
+
+
+def figures(trained: Sequence[Trained]) -> list[dict[str, Any]]:
+    """Give the figures of every variant, and how much sooner than the first it reached the same CERs.
+
+    Where the first never reached a CER, the factor is the least that it can be: its whole time over
+    that of the other.
+    """
+    first = trained[0]
+    rows = []
+    for one in trained:
+        times = {cer: one.hours_to(cer) for cer in LEVELS}
+        sooner = {
+            str(cer): {
+                "factor": round((first.hours_to(cer) or first.hours[-1]) / hours, 2),
+                "at_least": first.hours_to(cer) is None,
+            }
+            for cer, hours in times.items()
+            if hours
+        }
+        extrapolated = one.extrapolated
+        end = None if extrapolated is None else float(extrapolated.at(one.hours[-1]))
+        rows.append(
+            {
+                **asdict(one.variant),
+                "parameters": one.measured["parameters"],
+                "multiply_adds_per_audio_second": one.measured["multiply_adds_per_audio_second"],
+                "audio_seconds_per_second": one.measured["audio_seconds_per_second"],
+                "tokens_per_blank": round(one.tokens_per_blank, 3),
+                "steps": one.measured["epochs"] * one.measured["batches_per_epoch"],
+                "device": one.measured["device"],
+                "device_hours": [round(hours, 4) for hours in one.hours],
+                "cer": [round(cer, 4) for cer in one.cers],
+                "hours_to": {str(cer): round(hours, 4) for cer, hours in times.items() if hours},
+                "sooner_than_the_first": sooner,
+                "extrapolated": None if end is None else round(end, 4),
+                "extrapolation_error": None if end is None else round(end - one.cers[-1], 4),
+            }
+        )
+    return rows
+
+
+def table(trained: Sequence[Trained]) -> Table:
+    """Lay the figures out for a terminal: size, multiply-adds and audio trained on by the second, error rates."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    shown.add_column("variant", no_wrap=True)
+    for heading in (
+        "size\nM",
+        "GMAC\n/s",
+        "audio\ns/s",
+        "token\n/blank",
+        "steps",
+        "CER\n%",
+        "extra-\npolated",
+        "sooner than\nthe first",
+    ):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in figures(trained):
+        sooner = list(row["sooner_than_the_first"].items())
+        # The lowest CER that both have reached says most; else the lowest that this one has.
+        both = [entry for entry in sooner if not entry[1]["at_least"]]
+        level, factor = (both or sooner or [("", None)])[-1]
+        extrapolated = row["extrapolated"]
+        shown.add_row(
+            row["name"],
+            f"{row['parameters'] / 1e6:.1f}",
+            f"{row['multiply_adds_per_audio_second'] / 1e9:.2f}",
+            f"{row['audio_seconds_per_second']:.0f}",
+            f"{row['tokens_per_blank']:.2f}",
+            str(row["steps"]),
+            f"{100 * row['cer'][-1]:.1f}",
+            "" if extrapolated is None else f"{100 * extrapolated:.1f}",
+            ""
+            if factor is None
+            else f"{'≥ ' * factor['at_least']}{factor['factor']:.1f}x to {100 * float(level):.0f} %",
+        )
+    return shown
+
+
+def plot(trained: Sequence[Trained]) -> Figure:
+    """Plot mean CER over device hours, and dotted what was extrapolated from its first quarter."""
+    figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for i, one in enumerate(trained):
+        label = f"{one.variant.name} ({one.measured['parameters'] / 1e6:.1f} M)"
+        axis.plot(one.hours, [100 * cer for cer in one.cers], marker=".", color=f"C{i}", label=label)
+        extrapolated = one.extrapolated
+        if extrapolated is not None:
+            late = np.array(one.hours[one.early :])
+            axis.plot(late, 100 * extrapolated.at(late), linestyle=":", color=f"C{i}")
+    axis.set_xlabel(f"device hours ({trained[0].measured['device']})")
+    axis.set_ylabel("validation CER, mean over domains, %")
+    axis.set_ylim(0, 105)
+    axis.set_xlim(left=0)
+    axis.grid(alpha=0.3)
+    axis.legend(title="dotted: extrapolated from the first 25 %")
+    return figure
+
+
+def write(trained: Sequence[Trained], figure: Figure, out: Path) -> None:
+    """Write `ablation.json` and `ablation.png`."""
+    with written_aside(out / "ablation.json") as aside:
+        aside.write_text(json.dumps(figures(trained), indent=1) + "\n")
+    with written_aside(out / "ablation.png") as aside:
+        figure.savefig(aside, dpi=110, format="png")

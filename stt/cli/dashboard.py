@@ -1,0 +1,68 @@
+"""The commands `stt dashboard ...`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stt.errors import InputError
+from stt.files import written_aside
+
+app = typer.Typer(help="Dashboards at Weights & Biases.", no_args_is_help=True)
+
+
+@app.callback()
+def dashboard() -> None:
+    """Dashboards at Weights & Biases."""
+
+
+@app.command()
+def push(
+    project: str,
+    entity: Annotated[str | None, typer.Option(help="user or team that owns the project (default: yours)")] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="run folder that says which metrics there are (default: W&B is asked)")
+    ] = None,
+    dry_run: Annotated[Path | None, typer.Option(help="write what would be sent as JSON, and send nothing")] = None,
+) -> None:
+    """Create a workspace and a report: error rates by domain, curriculum, gradients, throughput, utterances.
+
+    Only what was logged gets a panel, so that none is empty; push again when a new domain has come.
+    """
+    from stt.reports.run import Run  # these take seconds to import, which --help should not
+    from stt.runs import metric_names
+    from stt.runs.folder import RunFolder
+    from stt.training.tracking import dashboard as board
+    from stt.training.tracking.panels import filled
+
+    if run:
+        logged = {name for folder in run for name in Run(folder, folder).metrics()}
+        # What a CSV log has no column for: the steps, and the tables that come with these files.
+        logged |= {metric_names.STEP}
+        logged |= {
+            metric_names.utterances(split)
+            for split in metric_names.PREFIX
+            for folder in run
+            if RunFolder(folder).recognized(split).is_file()
+        }
+    else:
+        logged = board.metrics_of(entity, project)
+    sections = filled(logged)
+    if not sections:
+        raise InputError(f"no run of {project} has logged anything yet: train first, or name a run folder with --run")
+    count = sum(len(section.panels) for section in sections)
+    if dry_run:
+        owner = entity or "ENTITY"
+        sent = {
+            "workspace": board.plain(board.workspace(owner, project, sections)),
+            "report": board.plain(board.report(owner, project, sections, known_project=False)),
+        }
+        with written_aside(dry_run) as aside:
+            aside.write_text(json.dumps(sent, indent=1) + "\n", encoding="utf-8")
+        print(f"{len(sections)} sections with {count} panels, written to {dry_run}")
+        return
+    for address in board.push(entity, project, sections):
+        print(address)

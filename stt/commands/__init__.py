@@ -1,1 +1,0 @@
-"""The commands of `python -m stt`, one group a file."""

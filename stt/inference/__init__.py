@@ -1,1 +1,0 @@
-"""Recognition without a Trainer."""

@@ -1,0 +1,147 @@
+"""Gradient clipping that shows what it does, costs little and never lets a non-finite step through.
+
+The article lost 25-40 % of its batch time to clipping; one fused norm over all parameters
+(`foreach`), of which the host reads nothing, brings that to a few percent, and the share is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.optim import Optimizer
+
+from stt.runs.metric_names import CLIP_LIMIT, CLIP_NORM, CLIP_TIME, CLIPPED, SKIPPED_STEPS
+from stt.tensors import HostCopy
+
+log = logging.getLogger(__name__)
+
+
+class GradientClipping(Callback):
+    """Clip the total gradient norm to a fixed value; skip steps whose gradient is not finite.
+
+    Logs `clip/norm`, `clip/limit`, `clip/share_clipped`, `clip/skipped_steps` and `clip/time_share`
+    (host time of clipping over that of the step). Counts are known a step late: the host does not
+    wait for the device.
+    """
+
+    def __init__(self, max_norm: float = 1.0) -> None:
+        """Set the largest norm that is let through."""
+        self.max_norm = max_norm
+        self.steps = 0
+        self.clipped = 0
+        self.skipped = 0
+        self._seconds = 0.0
+        self._started = time.perf_counter()
+        self._previous: tuple[int, HostCopy] | None = None
+
+    def limit(self, norm: Tensor) -> Tensor:
+        """Largest norm to let through at this step, given the norm it has; scalars on the device."""
+        return torch.full_like(norm, self.max_norm)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Start the clock of the step."""
+        self._started = time.perf_counter()
+        self._seconds = 0.0
+
+    @torch.no_grad()
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Measure, then clip or skip; runs after unscaling, once per optimizer step."""
+        started = time.perf_counter()
+        parameters = [p for p in pl_module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
+        limit = self.limit(norm)
+        skip(optimizer, norm, parameters)
+        torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)  # type: ignore[arg-type]
+        self._count()
+        self._previous = (trainer.global_step, HostCopy(torch.stack([norm, limit])))
+        pl_module.log_dict({CLIP_NORM: norm, CLIP_LIMIT: limit})
+        self._seconds += time.perf_counter() - started
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the counters."""
+        pl_module.log_dict(
+            {
+                CLIPPED: self.clipped / max(self.steps, 1),
+                SKIPPED_STEPS: float(self.skipped),
+                CLIP_TIME: self._seconds / max(time.perf_counter() - self._started, 1e-9),
+            }
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the last step."""
+        self._count()
+
+    def _count(self) -> None:
+        """Count the previous step, whose norm has arrived by now."""
+        if self._previous is None:
+            return
+        step, copy = self._previous
+        self._previous = None
+        norm, limit = copy.read().tolist()
+        self.steps += 1
+        if not math.isfinite(norm):
+            self.skipped += 1
+            log.warning("step %d is skipped: its gradient is not finite", step)
+        else:
+            self.clipped += norm > limit
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters, for a checkpoint."""
+        self._count()
+        return {"steps": self.steps, "clipped": self.clipped, "skipped": self.skipped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.steps, self.clipped, self.skipped = (state_dict[key] for key in ("steps", "clipped", "skipped"))
+
+
+class PercentileClipping(GradientClipping):
+    """Clip to a percentile of the recent norms, so that the limit follows the training.
+
+    Source: Seetharaman et al., "AutoClip: Adaptive Gradient Clipping", 2020.
+    """
+
+    def __init__(self, percentile: float = 90.0, window: int = 1000) -> None:
+        """Clip what is above this percentile (0..100) of the norms of the last `window` steps."""
+        super().__init__()
+        self.percentile = percentile
+        self._norms = torch.full((window,), torch.nan)  # the oldest is overwritten; NaN: none yet, or not finite
+        self._place = 0
+
+    def limit(self, norm: Tensor) -> Tensor:
+        """Percentile of the norms seen so far, this one included."""
+        self._norms = self._norms.to(norm.device)
+        self._norms[self._place] = torch.where(norm.isfinite(), norm, torch.nan)
+        self._place = (self._place + 1) % len(self._norms)
+        return torch.nanquantile(self._norms, self.percentile / 100)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters and norms, for a checkpoint."""
+        return {**super().state_dict(), "norms": self._norms.cpu(), "place": self._place}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the same norms."""
+        super().load_state_dict(state_dict)
+        self._norms, self._place = state_dict["norms"], state_dict["place"]
+
+
+def skip(optimizer: Optimizer, norm: Tensor, parameters: list[torch.nn.Parameter]) -> None:
+    """Make the optimizer leave parameters and moments alone if the norm is not finite.
+
+    Ranks agree, because DDP has averaged the gradients already. Fused optimizers take the flag on
+    the device, the way that they take it from a gradient scaler; others have to be told by the host,
+    which waits for the device.
+    """
+    if getattr(optimizer, "_step_supports_amp_scaling", False):
+        optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+    elif not norm.isfinite():
+        for parameter in parameters:
+            parameter.grad = None

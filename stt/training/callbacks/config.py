@@ -1,0 +1,61 @@
+"""Leaves the configuration of a training in its run folder, and at W&B."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+
+from stt.files import written_aside
+from stt.training.callbacks.training import data_of, folder_of, model_of
+from stt.training.tracking.wandb_logger import wandb_of
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the whole configuration to `<run>/config.yaml` and to W&B."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save when training starts; a test leaves the training's configuration alone."""
+        if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
+            return
+        text = self.parser.dump(self.config, skip_none=False)
+        with written_aside(folder_of(trainer).config) as aside:
+            aside.write_text(text, encoding="utf-8")
+        plain = self.parser.dump(self.config, skip_none=False, format="json")
+        logger = wandb_of(trainer.loggers)
+        if logger:
+            configuration = json.loads(plain)
+            logger.attempt(lambda run: run.config.update(configuration, allow_val_change=True))  # type: ignore[no-untyped-call]
+
+
+DESCRIBED = ("features", "encoder", "tokenizer", "normalizer")
+
+
+class PythonConfig(Callback):
+    """Writes `config.yaml` where Python has started the training: data, recognizer and length, as reports ask for them.
+
+    It is no configuration to start from: what Python objects were made of is not known of all of them.
+    """
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it; the command line writes the whole configuration by itself."""
+        from_command_line = any(isinstance(one, SaveConfigCallback) for one in trainer.callbacks)  # type: ignore[attr-defined]
+        if from_command_line or not trainer.loggers or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        data, model = data_of(trainer), model_of(pl_module)
+        plain = {name: value for name, value in vars(data).items() if isinstance(value, int | float | str)}
+        description = model.recognizer.description()
+        known: dict[str, Any] = {
+            "started_from": "Python",
+            "trainer": {"max_steps": trainer.max_steps},
+            "model": {"init_from": model.init_from, **{name: description[name] for name in DESCRIBED}},
+            "data": {
+                **{name: paths or None for name, paths in data.manifests.items()},
+                **{name: value for name, value in plain.items() if not name.startswith("_")},
+            },
+        }
+        with written_aside(folder_of(trainer).config) as aside:
+            aside.write_text(yaml.safe_dump(known, sort_keys=False, allow_unicode=True), encoding="utf-8")

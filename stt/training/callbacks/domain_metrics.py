@@ -1,0 +1,75 @@
+"""What is measured in every domain while validating and testing, and the table that a test leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from rich.console import Console
+
+from stt.data.batch import Batch, LeftOut
+from stt.metrics.by_domain import Figures, mean_over_domains
+from stt.metrics.counters import DomainCounters
+from stt.metrics.domain_metric import shown
+from stt.metrics.summary import logged, print_table, summarize, write_results
+from stt.runs.metric_names import PREFIX
+from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.training import data_of, folder_of, is_rehearsal, model_of
+from stt.training.distributed import gathered
+
+
+class DomainMetrics(Evaluation):
+    """Logs `val/<metric>/<domain>` and unweighted means over domains, by greedy decoding; writes `test_metrics.json`.
+
+    The metrics are CER, WER and those of `model.metrics`. Means: `mean` over all domains, `in_domain` and
+    `out_of_domain` over those that were and were not trained on. A test prints a table as well.
+    """
+
+    def __init__(self) -> None:
+        """Start without a split."""
+        self._counters: DomainCounters | None = None
+        self._left_out: list[LeftOut] = []
+
+    def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Start counting."""
+        self._counters = DomainCounters(data_of(trainer).domains(split), model_of(pl_module).metrics)
+        self._counters.to(pl_module.device)
+        self._left_out = []
+
+    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Count a batch."""
+        assert self._counters is not None
+        self._left_out += batch.left_out
+        texts = [hypothesis.text for hypothesis in outputs["hypotheses"]]
+        self._counters.update(batch.domains, batch.references, texts, batch.seconds)
+
+    def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Log the figures; of a validation say them in a line, of a test write and print them."""
+        assert self._counters is not None
+        figures: dict[str, Figures] = self._counters.compute()
+        recognizer = model_of(pl_module).recognizer
+        unread = {f"{PREFIX[split]}/left_out": float(len(self._left_out))}
+        pl_module.log_dict({**unread, **logged(figures, split, recognizer.train_domains)})
+        if split == "test":
+            left_out = [item for part in gathered(trainer, self._left_out) for item in part]
+            if trainer.is_global_zero:
+                metrics = model_of(pl_module).metrics
+                results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
+                results["left_out"] = [asdict(item) for item in left_out]
+                write_results(results, folder_of(trainer).results)
+                print_table(results)
+                Console().print(f"written to {folder_of(trainer).results}", highlight=False)
+        elif trainer.is_global_zero and not is_rehearsal(trainer):
+            self._say(trainer, pl_module, figures)
+
+    def _say(self, trainer: Trainer, pl_module: LightningModule, figures: dict[str, Figures]) -> None:
+        mean, metrics = mean_over_domains(figures), model_of(pl_module).metrics
+        means = ", ".join(
+            f"{one.title} {shown(mean[one.name], one.unit, 1)} {one.unit}" for one in metrics if one.name in mean
+        )
+        first = metrics[0]
+        by_domain = ", ".join(
+            f"{domain} {shown(one.values[first.name], first.unit, 1)}" for domain, one in figures.items()
+        )
+        print(f"step {trainer.global_step}: {means}; {first.title} by domain: {by_domain}", flush=True)

@@ -1,0 +1,66 @@
+"""What `predict` leaves behind: one JSON line for each utterance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from stt.data.batch import Batch
+from stt.files import written_aside
+from stt.training.callbacks.configured_decoder import ConfiguredDecoder
+from stt.training.callbacks.training import folder_of
+
+
+class Predictions(BasePredictionWriter):
+    """Writes `predictions.jsonl` with the manifest row (from 1), utterance, text, confidence; errors too.
+
+    The text is that of the decoder that the configuration names; `greedy` is then there as well, and the
+    confidence is always that of the greedy pieces.
+    """
+
+    def __init__(self) -> None:
+        """Write batch by batch."""
+        super().__init__("batch")
+        self._lines: list[dict[str, Any]] = []
+        self._decoded: list[tuple[dict[str, Any], Future[str]]] = []
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start anew."""
+        self._lines, self._decoded = [], []
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Keep a batch."""
+        lines: list[dict[str, Any]] = []
+        for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True):
+            line = {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
+            lines.append(line)
+        decoder = next((one for one in trainer.callbacks if isinstance(one, ConfiguredDecoder)), None)  # type: ignore[attr-defined]
+        if decoder and decoder.is_on:
+            self._decoded += zip(lines, decoder.submit(prediction, len(batch)), strict=True)
+        self._lines += lines
+        for item in batch.left_out:
+            self._lines.append({"row": item.row + 1, "utterance": item.name, "error": item.reason})
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the lines in the manifest's order; every rank writes its own."""
+        for line, found in self._decoded:
+            line["greedy"], line["text"] = line["text"], found.result()
+        path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
+        lines = sorted(self._lines, key=lambda line: int(line["row"]))
+        with written_aside(path) as aside:
+            aside.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        print(f"{len(lines)} transcripts written to {path}")

@@ -1,0 +1,77 @@
+"""What the ranks of a run owe each other, so that they go on sampling as one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
+
+from stt.data.batch import Batch
+from stt.errors import InputError
+from stt.runs.metric_names import RANK_COST_SPREAD
+from stt.training.callbacks.curriculum_feedback import log_now
+from stt.training.callbacks.training import stream_of
+from stt.training.distributed import gathered
+
+
+class RankAgreement(Callback):
+    """Connects the streams of several ranks, and sees to it that they have planned the same.
+
+    Exchanges happen in hooks that all ranks reach: when the sampler is due to learn, and before a checkpoint is
+    written, never while it is. On one rank there is nothing to do.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing compared."""
+        self._compared = -1
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Connect the ranks and compare their first windows."""
+        stream = stream_of(trainer)
+        if trainer.world_size > 1:
+            stream.exchange = partial(gathered, trainer)
+            stream.begin()
+            self._compare(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Compare windows that were planned since the last batch; share what was seen where a checkpoint is due."""
+        if trainer.world_size == 1:
+            return
+        if stream_of(trainer).fed != self._compared:
+            self._compare(trainer)
+        if any(_is_due(callback, trainer.global_step) for callback in trainer.checkpoint_callbacks):
+            self._share(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Share what was seen: the best checkpoint may be written now."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._share(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Share what was seen: the last checkpoint is written now."""
+        self._share(trainer)
+
+    def _share(self, trainer: Trainer) -> None:
+        if trainer.world_size > 1:
+            stream_of(trainer).settle()
+            stream_of(trainer).share()
+
+    def _compare(self, trainer: Trainer) -> None:
+        stream = stream_of(trainer)
+        self._compared = stream.fed
+        if len(set(gathered(trainer, stream.digest()))) > 1:
+            raise InputError(
+                "the ranks have planned different batches: they must read the same manifest and checkpoint"
+            )
+        log_now(trainer, {RANK_COST_SPREAD: stream.rank_spread()})
+
+
+def _is_due(checkpoint: object, step: int) -> bool:
+    """Tell whether a checkpoint is written after this many steps (Lightning keeps that to itself)."""
+    every = checkpoint._every_n_train_steps if isinstance(checkpoint, ModelCheckpoint) else 0
+    return bool(every) and step % every == 0

@@ -1,0 +1,64 @@
+"""What a training leaves behind, in a table at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.table import Table
+
+from stt.runs.folder import RunFolder
+from stt.training.callbacks.training import folder_of
+from stt.training.tracking.wandb_logger import wandb_of
+
+
+class Summary(Callback):
+    """Prints where everything is, and what to do with it."""
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the table."""
+        run, log_dir = folder_of(trainer), trainer.log_dir  # all ranks must ask for the second
+        if not trainer.is_global_zero or not trainer.loggers:
+            return
+        table = Table(title=f"{trainer.global_step} steps", show_header=False, title_justify="left")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for what, where in _rows(trainer, run, Path(log_dir or run.path)):
+            table.add_row(what, where)
+        Console().print(table, highlight=False)
+
+
+def _rows(trainer: Trainer, run: RunFolder, log_dir: Path) -> list[tuple[str, str]]:
+    rows = []
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    if best:
+        monitor = trainer.checkpoint_callback.monitor  # type: ignore[union-attr]
+        rows.append((f"best checkpoint{'' if score is None else f' ({monitor} {float(score):.4f})'}", best))
+    for what, path in (
+        ("last checkpoint", run.last),
+        ("configuration", run.config),
+        ("metrics", log_dir / "metrics.csv"),
+        ("samples to read", run.transcripts),
+        ("all of the last validation", run.recognized("validate")),
+    ):
+        if path.exists():
+            rows.append((what, str(path)))
+    rows += _wandb(trainer, run)
+    rows.append(("a page of all this", f"stt report {run.path} --out {run.path / 'report.html'}"))
+    return rows
+
+
+def _wandb(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
+    logger = wandb_of(trainer.loggers)
+    if logger is None or logger.failed:
+        return []
+    found: list[Any] = []
+    logger.attempt(found.append)
+    if not found or found[0].disabled:
+        return []
+    if found[0].offline:
+        return [("W&B, offline; to upload", f"wandb sync {run.wandb_offline_runs}")]
+    return [("W&B", str(found[0].url))]

@@ -1,0 +1,80 @@
+"""What was understood of each utterance: all of it in a file, some to read, the worst to listen to in W&B."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jiwer
+from lightning import LightningModule, Trainer
+
+from stt.data.batch import Batch
+from stt.files import written_aside
+from stt.metrics.recognized import Recognized, first_of_each_domain, worst, write_recognized
+from stt.recognition.evaluate import recognized_of
+from stt.runs.metric_names import STEP, utterances
+from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.training import data_of, folder_of, is_rehearsal, model_of
+from stt.training.distributed import gathered
+from stt.training.tracking.tables import utterance_table
+from stt.training.tracking.wandb_logger import wandb_of
+
+
+class Transcripts(Evaluation):
+    """Writes every utterance of a validation or a test to `recognized/<split>.jsonl`.
+
+    A validation also leaves `transcripts/step-N.txt`, aligned samples that are always the same utterances, and
+    the W&B table `val/utterances` (a test: `test/utterances`): the worst of each domain, with their audio.
+    """
+
+    def __init__(self, per_domain: int = 3, worst: int = 5) -> None:
+        """Show so many utterances of each domain in the text, and so many of the worst in the table."""
+        self.per_domain = per_domain
+        self.worst = worst
+        self._seen: list[Recognized] = []
+
+    def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Start anew."""
+        self._seen = []
+
+    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Keep a batch."""
+        manifest = data_of(trainer).datasets[split].manifest
+        rate = model_of(pl_module).recognizer.sample_rate
+        found = [(hypothesis.text, hypothesis.confidence) for hypothesis in outputs["hypotheses"]]
+        self._seen += recognized_of(manifest, batch, rate, found)
+
+    def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Write everything, the samples of a validation, and the table."""
+        items = [item for part in gathered(trainer, self._seen) for item in part]
+        self._seen = []
+        if is_rehearsal(trainer) or not trainer.is_global_zero:
+            return
+        run = folder_of(trainer)
+        write_recognized(items, run.recognized(split))
+        if split == "validate":
+            with written_aside(run.samples(trainer.global_step)) as aside:
+                aside.write_text(self._samples(items), encoding="utf-8")
+        logger = wandb_of(trainer.loggers)
+        if logger:
+            with tempfile.TemporaryDirectory() as folder:
+                rate = model_of(pl_module).recognizer.sample_rate
+                step = {STEP: trainer.global_step}
+                name, shown = utterances(split), worst(items, self.worst)
+                logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
+
+    def _samples(self, items: list[Recognized]) -> str:
+        ordered = sorted(items, key=lambda item: (item.domain, item.row))
+        return "".join(
+            f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n{_aligned(item.reference, item.hypothesis)}\n"
+            for item in first_of_each_domain(ordered, self.per_domain)
+        )
+
+
+def _aligned(reference: str, hypothesis: str) -> str:
+    if not reference:
+        return f"REF:\nHYP: {hypothesis}\n"
+    alignment = jiwer.process_words([reference], [hypothesis])
+    lines = jiwer.visualize_alignment(alignment, show_measures=False, skip_correct=False).splitlines()
+    return "\n".join(line for line in lines if line.startswith(("REF:", "HYP:", "     "))) + "\n"

@@ -1,0 +1,104 @@
+"""What W&B is told beside the metrics: the axes, where the run comes from, the best model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from stt.runs.metric_names import AUDIO_HOURS, BEST_CER, DECODED, DEVICE_HOURS, EVERY_DOMAIN, PASSES, by_domain
+from stt.training.callbacks.training import Model, data_of, model_of
+from stt.training.datamodule import SpeechDataModule
+from stt.training.tracking.provenance import ROOT, code_of, commit_of, data_card, model_card
+from stt.training.tracking.wandb_logger import wandb_of
+
+if TYPE_CHECKING:
+    import wandb
+
+log = logging.getLogger(__name__)
+AXES = (AUDIO_HOURS, DEVICE_HOURS, PASSES)
+
+
+class WandbRecord(Callback):
+    """Sends what a W&B run should know of itself; without W&B it does nothing.
+
+    Axes for curves (`define_metric`), the commit, the code with its lockfile, the data (hashes, hours by domain),
+    the model that training began with, and at the end the best checkpoint as an artifact that names all of these.
+    """
+
+    def __init__(self, log_model: bool = True) -> None:
+        """Choose whether the best checkpoint goes to W&B."""
+        self.log_model = log_model
+        self._origin: dict[str, Any] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Define the axes."""
+        logger = wandb_of(trainer.loggers)
+        if logger:
+            metrics = [metric.name for metric in model_of(pl_module).metrics]
+            logger.attempt(lambda run: _define_axes(run, metrics))
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Send where the run comes from."""
+        logger = wandb_of(trainer.loggers)
+        if not logger or not trainer.is_global_zero:
+            return
+        model, data = model_of(pl_module), data_of(trainer)
+        logger.attempt(lambda run: self._send_origin(run, model, data))
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Send the best checkpoint."""
+        logger = wandb_of(trainer.loggers)
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        if not (self.log_model and logger and trainer.is_global_zero and best):
+            return
+        score = trainer.checkpoint_callback.best_model_score  # type: ignore[union-attr]
+        metadata = {
+            **self._origin,
+            BEST_CER: None if score is None else float(score),
+            "train_domains": model_of(pl_module).recognizer.train_domains,
+        }
+        logger.attempt(lambda run: _send_model(run, Path(best), metadata))
+
+    def _send_origin(self, run: wandb.Run, model: Model, datamodule: SpeechDataModule) -> None:
+        import wandb  # an extra: without it nothing comes here
+
+        parent = model.init_from
+        self._origin = {
+            "git": commit_of(ROOT),
+            "data": {split: data_card(dataset.manifest) for split, dataset in datamodule.datasets.items()},
+            "init_from": model_card(Path(parent), model.parent_domains) if parent else None,
+        }
+        run.config.update({"origin": self._origin}, allow_val_change=True)  # type: ignore[no-untyped-call]
+        code = wandb.Artifact(f"code-{run.project}", type="code")
+        for file in code_of(ROOT):
+            code.add_file(str(file), name=str(file.relative_to(ROOT)))
+        run.log_artifact(code)
+        if run.offline:  # what goes into a run can be named only where W&B can be asked for it
+            return
+        for split, card in self._origin["data"].items():
+            run.use_artifact(wandb.Artifact(f"{run.project}-{split}", type="dataset", metadata=card))
+        began_with = (self._origin["init_from"] or {}).get("wandb_run")
+        if began_with:
+            try:
+                run.use_artifact(f"model-{began_with}:best")
+            except Exception as error:
+                log.warning("W&B has no model of the run %s that this one began with: %s", began_with, error)
+
+
+def _define_axes(run: wandb.Run, metrics: Sequence[str]) -> None:
+    for axis in AXES:
+        run.define_metric(axis)
+    for name in (*metrics, *(f"{metric}{DECODED}" for metric in metrics)):
+        run.define_metric(by_domain("validate", name, EVERY_DOMAIN), step_metric=DEVICE_HOURS, summary="min")
+
+
+def _send_model(run: wandb.Run, checkpoint: Path, metadata: dict[str, Any]) -> None:
+    import wandb  # an extra: without it nothing comes here
+
+    model = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
+    model.add_file(str(checkpoint))
+    run.log_artifact(model, aliases=["best"])

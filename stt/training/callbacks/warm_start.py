@@ -1,0 +1,44 @@
+"""Begins a training with the weights of another one."""
+
+from __future__ import annotations
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+
+from stt.training.callbacks.training import data_of, is_rehearsal, model_of, validate_first
+from stt.training.transfer import sampling_of, warm_start
+
+
+class WarmStart(Callback):
+    """Takes the weights of the checkpoint that `model.init_from` names, and what its sampler knew of the utterances.
+
+    The validation before the first step is then of everything and is logged at step 0, so that what the weights can do
+    without any training is known. A training that is resumed or continued has weights of its own.
+    """
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the weights, where this is the first step.
+
+        Raises:
+            InputError: the file is no checkpoint of this project, or is of another network.
+        """
+        model = model_of(pl_module)
+        if not model.init_from or trainer.ckpt_path or trainer.global_step:
+            return
+        found = warm_start(model.recognizer, model.init_from)
+        model.parent_domains = found.domains
+        if trainer.is_global_zero:
+            print(found.said, flush=True)
+        data_of(trainer).sampler.inherit(sampling_of(model.init_from))
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, WeightAveraging):
+                callback.setup(trainer, pl_module, "fit")  # it has copied the weights that were there before
+        validate_first(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the validation of step 0, which Lightning keeps to itself."""
+        if trainer.sanity_checking and not is_rehearsal(trainer):
+            metrics = {name: float(value) for name, value in trainer.logged_metrics.items()}
+            for logger in trainer.loggers:
+                logger.log_metrics(metrics, step=0)
+                logger.save()

@@ -1,0 +1,93 @@
+"""Loggers of a run: CSV always; W&B online where the user is logged in, offline otherwise, never a prompt."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import netrc
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlparse
+
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
+from stt.runs.folder import RunFolder
+from stt.training.tracking.wandb_logger import TolerantWandbLogger
+
+log = logging.getLogger(__name__)
+NAME = "logs"  # folder of the CSV files
+_set_here: set[str] = set()  # values of the variable below that runs of this process have set, and not the user
+DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B keeps what tables and artifacts hold until it is uploaded
+
+
+def with_run_loggers(given: Sequence[Logger], run: Path, project: str = "stt") -> list[Logger]:
+    """Give the loggers of a run folder and then those that a Trainer was given; one of W&B stands in for the run's.
+
+    The logger that Lightning makes where nobody gives one is left out.
+    """
+    others = [logger for logger in given if not _is_csv(logger, run, "lightning_logs")]
+    if any(_is_csv(logger, run, NAME) for logger in others):
+        return others
+    kinds = WandbLogger if any(isinstance(logger, WandbLogger) for logger in others) else ()
+    return [*(logger for logger in run_loggers(run, project) if not isinstance(logger, kinds)), *others]
+
+
+def run_loggers(run: Path, project: str) -> list[Logger]:
+    """Make the loggers of a run folder; every start gets a CSV file of its own, so that none is overwritten.
+
+    The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`. W&B knows the run by an
+    identifier that stays in the folder, so that a start that goes on with it, or tests it, is the same run there.
+    Where wandb is not installed there is the CSV log alone.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    csv = CSVLogger(save_dir=run, name=NAME)
+    if importlib.util.find_spec("wandb") is None:
+        log.warning("without W&B, which the extra 'wandb' brings: metrics go to %s alone", run / NAME)
+        return [csv]
+    if os.environ.get(DATA_VARIABLE) in {None, *_set_here}:
+        os.environ[DATA_VARIABLE] = str(RunFolder(run).wandb_data.absolute())
+        _set_here.add(os.environ[DATA_VARIABLE])
+    mode = {"mode": "offline"} if wandb_offline() else {}
+    wandb_logger = TolerantWandbLogger(name=run.name, project=project, save_dir=run, id=run_id(run), **mode)
+    return [csv, wandb_logger]
+
+
+def _is_csv(logger: Logger, run: Path, name: str) -> bool:
+    files = isinstance(logger, CSVLogger | TensorBoardLogger)
+    return files and logger.name == name and Path(str(logger.save_dir)) == run
+
+
+def run_id(run: Path) -> str:
+    """Identifier of a run folder in W&B, made where there is none yet."""
+    path = RunFolder(run).wandb_id
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".run_id.{secrets.token_hex(4)}")
+        aside.write_text(secrets.token_hex(4) + "\n")
+        with contextlib.suppress(FileExistsError):  # processes that start at once agree on the first one's
+            os.link(aside, path)
+        aside.unlink()
+    return path.read_text().strip()
+
+
+def wandb_offline() -> bool:
+    """Tell whether W&B must stay offline: the user has neither chosen a mode nor logged in."""
+    if "WANDB_MODE" in os.environ or "WANDB_API_KEY" in os.environ:
+        return False
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    path = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
+    try:
+        return netrc.netrc(path).authenticators(host) is None
+    except (OSError, netrc.NetrcParseError):
+        return True
+
+
+def finish_wandb() -> None:
+    """End the W&B run of this process: the next training in it, in a notebook say, must not log into this one's."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish()

@@ -1,0 +1,79 @@
+from typing import Any
+
+import pytest
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+
+from stt.training.callbacks import (
+    BestCheckpoint,
+    CurriculumFeedback,
+    DomainMetrics,
+    ForgettingGate,
+    GradientClipping,
+    LastCheckpoint,
+    PercentileClipping,
+    RankAgreement,
+    TrainingBar,
+    WarmStart,
+)
+from stt.training.callbacks.every_run import AFTER_OTHERS, BEFORE_OTHERS, CHECKPOINTS, complete, in_order
+
+
+class Own(Callback):
+    """Somebody's."""
+
+
+def completed(**options: Any) -> list[Callback]:
+    trainer = Trainer(accelerator="cpu", **options)
+    complete(trainer)
+    once = list(trainer.callbacks)
+    complete(trainer)
+    assert trainer.callbacks == once, "doing it again changes nothing"
+    return once
+
+
+def kinds(callbacks: list[Callback]) -> list[type]:
+    return [type(one) for one in callbacks]
+
+
+def test_a_plain_trainer_gets_everything_once_and_in_order(tmp_path: Any) -> None:
+    found = kinds(completed(default_root_dir=tmp_path, enable_model_summary=False))
+    assert found == [*BEFORE_OTHERS, *AFTER_OTHERS, *CHECKPOINTS]
+
+
+@pytest.mark.parametrize("given", [[RankAgreement, CurriculumFeedback], [CurriculumFeedback, RankAgreement]])
+def test_the_order_that_resuming_relies_on_does_not_depend_on_how_callbacks_are_given(given: list[type]) -> None:
+    shuffled = [LastCheckpoint(), ForgettingGate(), Own(), *(kind() for kind in given), DomainMetrics(), WarmStart()]
+    expected = [WarmStart, DomainMetrics, CurriculumFeedback, RankAgreement, Own, ForgettingGate, LastCheckpoint]
+    assert kinds(in_order(shuffled)) == expected
+
+
+def test_what_is_given_stays_and_stands_in_for_its_kind(tmp_path: Any) -> None:
+    best, clip, bar = BestCheckpoint(monitor="val/wer/mean"), PercentileClipping(), RichProgressBar(leave=True)
+    more = ModelCheckpoint(filename="{epoch}", monitor="val/loss")
+    stop = EarlyStopping("val/loss")
+    found = completed(default_root_dir=tmp_path, callbacks=[more, best, clip, bar, stop, Own()])
+    assert {id(one) for one in (best, clip, bar, more, stop)} <= {id(one) for one in found}
+    assert sum(isinstance(one, GradientClipping) for one in found) == 1
+    assert sum(isinstance(one, BestCheckpoint) for one in found) == 1
+    assert not any(isinstance(one, TrainingBar) for one in found)
+    assert kinds(found)[-3:] == [BestCheckpoint, LastCheckpoint, ModelCheckpoint]
+
+
+def test_what_a_trainer_is_told_to_leave_out_is_left_out(tmp_path: Any) -> None:
+    without = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    found = completed(default_root_dir=tmp_path, **without)
+    for kind in (LearningRateMonitor, ModelCheckpoint, TrainingBar):
+        assert not any(isinstance(one, kind) for one in found), kind
+
+
+def test_feedback_is_taken_before_ranks_share_it_and_both_before_a_checkpoint() -> None:
+    order = [*BEFORE_OTHERS, *AFTER_OTHERS, *CHECKPOINTS]
+    for earlier, later in (
+        (WarmStart, DomainMetrics),
+        (DomainMetrics, ForgettingGate),
+        (CurriculumFeedback, RankAgreement),
+        (RankAgreement, LastCheckpoint),
+        (ForgettingGate, BestCheckpoint),
+    ):
+        assert order.index(earlier) < order.index(later)

@@ -1,0 +1,66 @@
+import functools
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+
+from stt.cli.train import main
+from stt.reports.run import find_run
+from stt.training.schedule import WarmupCosine, follows_training, warmup_cosine
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    shares = [warmup_cosine(step, 10, 100) for step in range(101)]
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[9] == max(shares) == 1.0
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert shares[100] == pytest.approx(0.01)
+    assert math.isclose(warmup_cosine(500, 10, 100), 0.01)
+
+
+def test_a_schedule_is_as_long_as_the_training_unless_it_says_how_long_it_is() -> None:
+    def of_ones_own(optimizer: torch.optim.Optimizer) -> LRScheduler:
+        return ConstantLR(optimizer)
+
+    assert follows_training(WarmupCosine)
+    assert follows_training(OneCycleLR)
+    assert follows_training(functools.partial(WarmupCosine, warmup_steps=3))
+    assert not follows_training(functools.partial(WarmupCosine, total_steps=3))
+    assert not follows_training(ConstantLR)
+    assert not follows_training(of_ones_own)
+
+
+def test_what_a_checkpoint_holds_of_a_schedule_is_not_its_length() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    short, long = WarmupCosine(optimizer, 1, 10), WarmupCosine(optimizer, 1, 1000)
+    for _ in range(9):
+        short.step()
+    long.load_state_dict(short.state_dict())
+    optimizer.step()
+    long.step()
+    assert long.get_last_lr()[0] == pytest.approx(warmup_cosine(10, 1, 1000))
+
+
+def rates(run: Path) -> list[float]:
+    return [value for _, value in find_run(run).metrics()["lr/pg1"]]
+
+
+def test_a_configuration_names_another_schedule(fit_args: list[str], tmp_path: Path, fails) -> None:  # type: ignore[no-untyped-def]
+    torchs = "--model.lr_scheduler=torch.optim.lr_scheduler"
+    main([*fit_args, f"{torchs}.OneCycleLR", "--model.lr_scheduler.max_lr=0.01", "--trainer.max_steps=6"])
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = OneCycleLR(optimizer, 0.01, total_steps=6, cycle_momentum=False)
+    expected = []
+    for _ in range(6):
+        expected.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        if len(expected) < 6:
+            schedule.step()
+    assert rates(tmp_path / "run") == pytest.approx(expected)
+    constant = [f"{torchs}.ConstantLR", "--model.lr_scheduler.factor=1", f"--run={tmp_path / 'constant'}"]
+    main([*fit_args, *constant])
+    assert rates(tmp_path / "constant") == pytest.approx([3e-3] * 6)
+    waiting = [f"{torchs}.ReduceLROnPlateau", f"--run={tmp_path / 'no'}"]
+    assert "stepped with the optimizer" in fails(main, [*fit_args, *waiting])

@@ -1,0 +1,42 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from stt.training.tracking.loggers import run_id, wandb_offline
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    return tmp_path / "netrc"
+
+
+def test_without_a_login_wandb_stays_offline(nobody: Path) -> None:
+    assert wandb_offline()
+    nobody.write_text("machine example.com login me password secret\n")
+    assert wandb_offline()
+    nobody.write_text("not a netrc at all {{{")
+    assert wandb_offline()
+
+
+def test_who_has_logged_in_or_chosen_a_mode_gets_it(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody.write_text("machine api.wandb.ai login user password secret\n")
+    assert not wandb_offline()
+    nobody.unlink()
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    assert not wandb_offline()
+    monkeypatch.delenv("WANDB_API_KEY")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert not wandb_offline()
+
+
+def test_all_that_start_in_a_folder_agree_on_its_run(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        ids = set(pool.map(run_id, [tmp_path / "run"] * 64))
+    assert len(ids) == 1
+    assert run_id(tmp_path / "run") in ids
+    assert run_id(tmp_path / "other") not in ids
+    assert [path.name for path in (tmp_path / "run" / "wandb").iterdir()] == ["run_id"]
