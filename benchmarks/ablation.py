@@ -22,7 +22,7 @@ from rich.console import Console
 
 from stt.corpus.manifest import read_manifest
 from stt.errors import InputError, exit_with
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.progress import track
 from stt.runs.folder import RunFolder
 from stt.text.tokenizer import train_letters
@@ -150,14 +150,14 @@ def letters_of(data: Path, out: Path) -> Path:
         if not train:
             raise InputError(f"{data}: no training manifest (data.train)")
         tokenizer = train_letters(read_manifest(Path(train)).table["text"].to_pylist())
-        with written_aside(path) as aside:
-            aside.write_bytes(tokenizer.model)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(tokenizer.model)
     return path
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(content, indent=1) + "\n")
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 app = typer.Typer(help="Train the networks that lead to the article's, and compare them.", no_args_is_help=True)

@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
 from stt.reports.run import Run, over
 from stt.runs.folder import RunFolder
@@ -185,7 +185,7 @@ def plot(trained: Sequence[Trained]) -> Figure:
 
 def write(trained: Sequence[Trained], figure: Figure, out: Path) -> None:
     """Write `ablation.json` and `ablation.png`."""
-    with written_aside(out / "ablation.json") as aside:
-        aside.write_text(json.dumps(figures(trained), indent=1) + "\n")
-    with written_aside(out / "ablation.png") as aside:
-        figure.savefig(aside, dpi=110, format="png")
+    with atomic_write(out / "ablation.json") as temporary:
+        temporary.write_text(json.dumps(figures(trained), indent=1) + "\n")
+    with atomic_write(out / "ablation.png") as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

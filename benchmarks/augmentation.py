@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from common import ROOT
 from matplotlib.figure import Figure
 
-from stt.audio.augmentation.policy import MEMBERS
+from stt.audio.augmentation.policy import TRANSFORMS
 
 COLUMNS = 4
 
@@ -26,15 +26,15 @@ def main() -> None:
     """Draw and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/augmentation.png")
-    draw().savefig(parser.parse_args().out, dpi=90)
+    plot().savefig(parser.parse_args().out, dpi=90)
 
 
-def draw() -> Figure:
+def plot() -> Figure:
     """Draw a panel for each member: its range, shaded, and how often it comes, dotted."""
     strengths = np.linspace(0.001, 1, 50)
-    height = math.ceil(len(MEMBERS) / COLUMNS)
+    height = math.ceil(len(TRANSFORMS) / COLUMNS)
     figure, axes = plt.subplots(height, COLUMNS, figsize=(15, 3 * height), layout="constrained")
-    for axis, member in zip(axes.flat, MEMBERS, strict=False):
+    for axis, member in zip(axes.flat, TRANSFORMS, strict=False):
         low, high = np.array([member.range(float(strength)) for strength in strengths]).T
         axis.fill_between(strengths, low, high, alpha=0.4)
         axis.set(title=member.what, ylabel=member.unit, xlim=(0, 1))
@@ -44,7 +44,7 @@ def draw() -> Figure:
         share.yaxis.label.set_color("C1")
     for axis in axes[-1]:
         axis.set_xlabel("strength")
-    for axis in axes.flat[len(MEMBERS) :]:
+    for axis in axes.flat[len(TRANSFORMS) :]:
         axis.set_axis_off()
     return figure
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
 from stt.corpus.manifest import read_manifest, write_manifest
-from stt.files import written_aside
+from stt.files import atomic_write
 
 
 def call(*arguments: str, output: Path | None = None) -> None:
@@ -64,5 +64,5 @@ def write_report(out: Path, results: dict[str, Any]) -> None:
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     text = json.dumps({"command": command, "machine": machine, **results}, indent=1)
     text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)  # flat lists
-    with written_aside(out) as aside:
-        aside.write_text(text + "\n")
+    with atomic_write(out) as temporary:
+        temporary.write_text(text + "\n")

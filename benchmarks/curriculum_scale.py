@@ -24,7 +24,7 @@ import torch
 from common import write_report
 
 from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler, Utterances
-from stt.sampling.observations import Observed
+from stt.sampling.observations import Observations
 from stt.training.datamodule import to_tensors
 
 SIZES = (100_000, 1_000_000, 4_000_000, 16_500_000)
@@ -80,7 +80,7 @@ def run(sampler: Sampler, utterances: Utterances, rng: np.random.Generator) -> d
         cers = np.minimum(own[rows] * rng.gamma(4, 0.25, len(rows)), 1)
         values = np.column_stack([cers, 5 * cers, np.full(len(rows), 5.0), np.ones(len(rows))]).astype(np.float32)
         planned, start = stream.planned, time.process_time()
-        stream.observe(number, partial(Observed, rows, values))
+        stream.observe(number, partial(Observations, rows, values))
         seconds = time.process_time() - start
         if stream.planned > planned:
             advancing.append(seconds)

@@ -20,7 +20,7 @@ from common import write_report
 import stt
 from stt.audio.io import read_audio
 from stt.metrics.error_rate import word_edits
-from stt.metrics.recognized import Recognized
+from stt.metrics.recognized import RecognizedUtterance
 from stt.recognition import transcript
 from stt.recognition.recognizer import Recognizer
 
@@ -58,7 +58,7 @@ def measured(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | No
     return report
 
 
-def whole(recognizer: Recognizer, parts: Sequence[Recognized]) -> float:
+def whole(recognizer: Recognizer, parts: Sequence[RecognizedUtterance]) -> float:
     """Recognize utterances as one recording; WER in percent."""
     sound = [read_audio(one.source, recognizer.sample_rate, one.offset, one.seconds) for one in parts]
     found = recognizer.transcribe(np.concatenate(sound), recognizer.sample_rate)

@@ -78,7 +78,7 @@ def main() -> None:
     summary = summarize(results)
     print(json.dumps(summary, indent=1))
     write_report(args.out, {"steps": args.steps, "summary": summary, "runs": results})
-    draw(results).savefig(args.out.with_suffix(".png"), dpi=110)
+    plot(results).savefig(args.out.with_suffix(".png"), dpi=110)
 
 
 def make_corpus(data: Path, folder: Path, labels: str) -> Path:
@@ -149,7 +149,7 @@ def summarize(results: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]
     }
 
 
-def draw(results: list[dict[str, Any]]) -> Figure:
+def plot(results: list[dict[str, Any]]) -> Figure:
     """Draw validation CER over audio hours, and the observed CER of the curriculum's first seed."""
     kinds = sorted({run["labels"] for run in results})
     figure, axes = plt.subplots(2, len(kinds), figsize=(4 * len(kinds), 7), squeeze=False, layout="constrained")
@@ -200,17 +200,17 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
         "observed": {domain: curve(f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
     }
     if any(name.startswith("curriculum/target_cer/") for name in metrics):
-        suspects = sampler_state(found)["suspects"].numpy()
-        right = int((suspects & wrong).sum())
+        label_errors = sampler_state(found)["label_errors"].numpy()
+        right = int((label_errors & wrong).sum())
         held = [within_band(result["observed"][domain]) for domain in DOMAINS]
         effective = [v for d in DOMAINS for _, v in curve(f"curriculum/effective_utterances/{d}")]
         result |= {
             "held": float(np.mean(np.concatenate(held))) if sum(map(len, held)) else None,
             "held_by_domain": {d: float(np.mean(h)) if len(h) else None for d, h in zip(DOMAINS, held, strict=True)},
-            "suspects": int(suspects.sum()),
-            "precision": right / max(int(suspects.sum()), 1),
+            "label_errors": int(label_errors.sum()),
+            "precision": right / max(int(label_errors.sum()), 1),
             "recall": right / max(int(wrong.sum()), 1),
-            "wrongly_suspected": float((suspects & ~wrong).sum() / (~wrong).sum()),
+            "wrongly_flagged": float((label_errors & ~wrong).sum() / (~wrong).sum()),
             "least_effective_share": min(effective) / (len(wrong) / len(DOMAINS)),
             "beta": {domain: curve(f"curriculum/beta/{domain}") for domain in DOMAINS},
             "strength": {domain: curve(f"curriculum/strength/{domain}") for domain in DOMAINS},

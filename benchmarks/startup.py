@@ -109,7 +109,7 @@ def start(folder: Path) -> dict[str, Any]:
     manifest = read_manifests([folder / "corpus.parquet"])
     lap("reading the manifest")
     dataset = UtteranceDataset(manifest, model, training=True)
-    keep, left_out = feasible_rows(dataset, model, 0.1, 30.0)
+    keep, skipped = feasible_rows(dataset, model, 0.1, 30.0)
     lap("checking texts")
     utterances = utterances_of(manifest, keep)
     sampler = CurriculumSampler()
@@ -125,7 +125,7 @@ def start(folder: Path) -> dict[str, Any]:
         "cpu_seconds": round(time.process_time(), 1),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
         "end_mb": {name: round(int(status[name].split()[0]) / 1e3) for name in ("VmRSS", "RssAnon", "RssFile")},
-        "left_out": len(left_out),
+        "skipped": len(skipped),
         "load_average": round(os.getloadavg()[0], 1),
     }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stt.errors import missing_extra
 
 if TYPE_CHECKING:
-    from stt.data.reading import Reading
+    from stt.data.preprocessing import Preprocessing
     from stt.recognition.evaluate import evaluate
     from stt.recognition.recognizer import Recognizer, load
     from stt.registry import register
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Reading",
+    "Preprocessing",
     "Recognizer",
     "SpeechDataModule",
     "SpeechTask",
@@ -29,7 +29,7 @@ __all__ = [
 
 # Imported when asked for: each takes seconds, which `stt --help` should not.
 _HOMES = {
-    "Reading": "stt.data.reading",
+    "Preprocessing": "stt.data.preprocessing",
     "Recognizer": "stt.recognition.recognizer",
     "SpeechDataModule": "stt.training.datamodule",
     "SpeechTask": "stt.training.task",

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 
 @contextlib.contextmanager
-def written_aside(path: Path | str) -> Iterator[Path]:
+def atomic_write(path: Path | str) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
 
     The folder is made where it is missing. On an exception nothing is left behind and an
@@ -23,13 +23,13 @@ def written_aside(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
-    aside = Path(name)
+    temporary = Path(name)
     try:
-        yield aside
-        aside.chmod(0o644)
-        aside.replace(path)
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ def cached(name: str, read: Callable[[Path], T], write: Callable[[Path], None], 
             found = _read(path, read)  # while this one waited, another may have written it
             if found is not None:
                 return found
-            with written_aside(path) as aside:
-                write(aside)
+            with atomic_write(path) as temporary:
+                write(temporary)
     except OSError as error:
         log.warning("nothing is cached in %s, so the next start will take as long: %s", path.parent, error)
         return otherwise()

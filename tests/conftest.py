@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from stt.data.reading import Reading
+from stt.data.preprocessing import Preprocessing
 
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
@@ -73,7 +73,7 @@ def tokenizer_file(tones: Path) -> Path:
     return path
 
 
-class StandIn(Reading):
+class StandIn(Preprocessing):
     """What the data ask of a model, without one."""
 
     def __init__(self, tokenizer_file: Path, strength: float = 0.0) -> None:

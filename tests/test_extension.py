@@ -34,7 +34,7 @@ from stt.audio.features import FrontEnd
 from stt.corpus.row import Row
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.greedy import Word
-from stt.decoding.options import OwnDecoder
+from stt.decoding.options import CustomDecoder
 from stt.models import Encoder
 from stt.sampling import UniformSampler
 
@@ -98,7 +98,7 @@ class Shouting(Decoder):
         return [Word(word.text + self.mark, word.start, word.end, word.confidence) for word in found]
 
 
-class Shout(OwnDecoder):
+class Shout(CustomDecoder):
     def __init__(self, mark: str = "!") -> None:
         self.mark = mark
 
@@ -162,7 +162,7 @@ def test_each_part_may_live_in_a_package_of_ones_own(
           max_batch_seconds: 12
           num_workers: 0
         decoder:
-          own: {class_path: my_speech.Shout, init_args: {mark: "?"}}
+          custom: {class_path: my_speech.Shout, init_args: {mark: "?"}}
           num_workers: 1
     """
     config.write_text(textwrap.dedent(parts))
@@ -175,7 +175,7 @@ def test_each_part_may_live_in_a_package_of_ones_own(
     assert shouted["mean"]["cer"] > tested["mean"]["cer"], "every word has a mark that nobody said"
 
     best = str(tmp_path / "run" / "checkpoints" / "best.ckpt")
-    (tmp_path / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"own": "my_speech.Shout"}}))
+    (tmp_path / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"custom": "my_speech.Shout"}}))
     capsys.readouterr()
     with pytest.raises(SystemExit) as done:
         stt(["--import", package, "transcribe", best, str(tones.parent / "0.wav"), "--decoder", "decoder.yaml"])
@@ -230,6 +230,6 @@ def test_an_importer_comes_by_an_entry_point_and_a_broken_one_is_named(
     ],
 )
 def test_a_decoder_that_cannot_be_made_gets_a_sentence(package: str, tmp_path: Path, own: object, said: str) -> None:
-    (tmp_path / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"own": own}}))
+    (tmp_path / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"custom": own}}))
     with pytest.raises(InputError, match=said):
         read_options(tmp_path / "decoder.yaml")

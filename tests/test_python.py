@@ -12,7 +12,7 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 
-from stt import Reading, SpeechDataModule, SpeechTask, evaluate, load
+from stt import Preprocessing, SpeechDataModule, SpeechTask, evaluate, load
 from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import LogMel
 from stt.cli.train import main
@@ -104,13 +104,13 @@ def test_the_lines_of_the_readme_do_what_its_commands_do(
 
 
 def test_the_data_can_be_looked_at_without_a_trainer_and_without_a_model(tones: Path, tokenizer_file: Path) -> None:
-    data = data_of(tones, reading=Reading(tokenizer_file, RATE, strength=0.5))
+    data = data_of(tones, preprocessing=Preprocessing(tokenizer_file, RATE, strength=0.5))
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
     assert batch.waveforms.shape[0] == len(batch) > 1
     assert batch.strengths.tolist() == [0.5] * len(batch)
     assert sum(len(one) for one in data.val_dataloader()) == 120
-    with pytest.raises(InputError, match="nobody has said how to read"):
+    with pytest.raises(InputError, match="neither a model nor a preprocessing"):
         data_of(tones).setup("fit")
 
 
@@ -122,21 +122,21 @@ def test_utterances_that_the_network_has_too_few_frames_for_are_left_out_also_wh
     lines[7]["text"] = "abcde" * 20
     corpus.write_text("".join(json.dumps(line) + "\n" for line in lines))
     data = SpeechDataModule(
-        str(corpus), str(corpus), batches_per_epoch=1, num_workers=0, reading=Reading(tokenizer_file, RATE)
+        str(corpus), str(corpus), batches_per_epoch=1, num_workers=0, preprocessing=Preprocessing(tokenizer_file, RATE)
     )
     data.setup("fit")
-    assert data.left_out == [], "nothing is known of a network"
+    assert data.skipped == [], "nothing is known of a network"
     model = micro(tokenizer_file)
     Trainer(max_steps=1, default_root_dir=tmp_path / "run", logger=False, **QUIET).fit(model, data)
-    assert [(item.row, item.kind) for item in data.left_out] == [(7, "not alignable")]
-    assert (tmp_path / "run" / "left_out.csv").is_file()
+    assert [(item.row, item.kind) for item in data.skipped] == [(7, "not alignable")]
+    assert (tmp_path / "run" / "skipped.csv").is_file()
 
 
 def test_data_that_read_otherwise_than_the_model_are_refused(tones: Path, tokenizer_file: Path, tmp_path: Path) -> None:
     trainer = Trainer(max_steps=1, default_root_dir=tmp_path, logger=False, **QUIET)
     with pytest.raises(InputError, match="another tokenizer, normalizer or sample rate"):
-        trainer.fit(micro(tokenizer_file), data_of(tones, reading=Reading(tokenizer_file, 16_000)))
-    data = data_of(tones, reading=Reading(tokenizer_file, RATE))
+        trainer.fit(micro(tokenizer_file), data_of(tones, preprocessing=Preprocessing(tokenizer_file, 16_000)))
+    data = data_of(tones, preprocessing=Preprocessing(tokenizer_file, RATE))
     data.setup("fit")
     trainer = Trainer(max_steps=1, default_root_dir=tmp_path, logger=False, **QUIET)
     with pytest.raises(InputError, match="must be a SpeechDataModule"):
@@ -234,7 +234,7 @@ def test_setting_up_the_data_changes_nothing_in_the_model(tones: Path, tokenizer
     model = micro(tokenizer_file)
     before = model.recognizer.description()
     data = data_of(tones)
-    data.read_as(model.reading())
+    data.set_preprocessing(model.preprocessing())
     data.setup("fit")
     assert model.recognizer.description() == before
     assert data.domains("train") == read_manifest(tones).domains

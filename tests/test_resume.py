@@ -47,7 +47,7 @@ def options(run: Path, kill_at: int = -1, devices: int = 1) -> list[str]:
         f"--run={run}",
         CURRICULUM,
         "--trainer.max_steps=9",
-        "--last.every_n_train_steps=2",
+        "--last_checkpoint.every_n_train_steps=2",
         "--model.augment.init_args.strength=0.5",
         "--model.encoder.init_args.dropout=0.2",
         "--trainer.callbacks+=tests.recorder.Recorder",
@@ -76,7 +76,7 @@ def assert_same_end(one: Path, other: Path) -> None:
         return
     for name, values in states[0]["ledger"].items():
         assert torch.equal(values.nan_to_num(-1), states[1]["ledger"][name].nan_to_num(-1)), name
-    assert torch.equal(states[0]["suspects"], states[1]["suspects"])
+    assert torch.equal(states[0]["label_errors"], states[1]["label_errors"])
     assert states[0]["controllers"] == states[1]["controllers"]
 
 
@@ -100,7 +100,7 @@ def test_how_often_one_validates_changes_no_weight(sampler: str, fit_args: list[
     for every, workers in ((40, 0), (100, 2), (200, 0)):
         runs.append(tmp_path / f"{every}")
         steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=200"]
-        steps.append("--last.every_n_train_steps=null")
+        steps.append("--last_checkpoint.every_n_train_steps=null")
         main([*fit_args, *options(runs[-1]), *steps, f"--data.sampler=stt.sampling.{sampler}"])
     for run in runs[1:]:
         assert recorded(run) == recorded(runs[0])
@@ -121,7 +121,7 @@ def test_accumulated_gradients_are_of_the_same_batches_however_often_one_validat
 def test_a_run_killed_anywhere_goes_on_from_whichever_checkpoint_there_is(fit_args: list[str], tmp_path: Path) -> None:
     # Checkpoints are written every six steps: in the middle of epochs, and at their ends. The curriculum learns for
     # the first time after some twenty steps.
-    steps = ["--trainer.max_steps=72", "--data.batches_per_epoch=9", "--last.every_n_train_steps=6"]
+    steps = ["--trainer.max_steps=72", "--data.batches_per_epoch=9", "--last_checkpoint.every_n_train_steps=6"]
     whole = tmp_path / "whole"
     main([*fit_args, *options(whole), *steps])
     for kill_at in (9, 19, 44):
@@ -136,7 +136,7 @@ def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_l
     fit_args: list[str], tones: Path, tmp_path: Path
 ) -> None:
     whole, parts, alone = tmp_path / "whole", tmp_path / "parts", tmp_path / "alone"
-    steps = ["--trainer.max_steps=60", "--last.every_n_train_steps=4"]
+    steps = ["--trainer.max_steps=60", "--last_checkpoint.every_n_train_steps=4"]
     finished(started([*fit_args, *options(whole, devices=2), *steps, "--data.batches_per_epoch=30"]))
     killed = started([*fit_args, *options(parts, kill_at=45, devices=2), *steps, "--data.batches_per_epoch=20"])
     finished(killed, -signal.SIGKILL)

@@ -57,6 +57,6 @@ def feed(
     utterances: Annotated[int, typer.Option(help="of each domain, at most", min=1)] = 300,
 ) -> None:
     """Measure how many audio seconds a second one core reads and augments, and print JSON by domain."""
-    from stt.data.feeding import feeding_speed  # takes seconds to import, which --help should not
+    from stt.data.loading_speed import loading_speed  # takes seconds to import, which --help should not
 
-    print(json.dumps(feeding_speed(read_manifests(manifests), sample_rate, strength, utterances), indent=1))
+    print(json.dumps(loading_speed(read_manifests(manifests), sample_rate, strength, utterances), indent=1))

@@ -44,6 +44,6 @@ def train(
     speech = (read_manifests(manifests), read_manifests(validate))
     trained = train_corrector(model, *speech, normalized, out, steps, most=utterances, seed=seed)
     print(f"{trained.pairs} pairs and {len(normalized)} more texts, written to {out}")
-    if trained.left_out:
-        print(f"left out: {trained.left_out} utterances that cannot be read or written in the tokenizer")
+    if trained.skipped:
+        print(f"left out: {trained.skipped} utterances that cannot be read or written in the tokenizer")
     print(f"WER on what validates: {100 * trained.before:.2f} % before, {100 * trained.after:.2f} % after")

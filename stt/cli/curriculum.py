@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stt.corpus.manifest import read_manifests
-from stt.files import written_aside
+from stt.files import atomic_write
 
 app = typer.Typer(help="Look at the curriculum of a run.", no_args_is_help=True)
 
@@ -22,12 +22,12 @@ def curriculum() -> None:
 def show(
     run: Annotated[Path, typer.Argument(help="run folder, or a checkpoint in one")],
     out: Annotated[Path | None, typer.Option(help="picture to write (default: curriculum.png in the run)")] = None,
-    suspects: Annotated[Path | None, typer.Option(help="table to write of what looks mislabelled (.csv)")] = None,
+    label_errors: Annotated[Path | None, typer.Option(help="table to write of what looks mislabelled (.csv)")] = None,
     manifest: Annotated[
         list[Path] | None, typer.Option(help="training manifest, where it was moved; may be given several times")
     ] = None,
 ) -> None:
-    """Draw observed CER against target, beta, augmentation strength and the ledger; list the suspects."""
+    """Draw observed CER against target, beta, augmentation strength and the ledger; list suspected label errors."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -36,10 +36,10 @@ def show(
 
     found = find_run(run)
     picture = out or found.folder / "curriculum.png"
-    figure = report.draw(found)
-    with written_aside(picture) as aside:
-        figure.savefig(aside, dpi=110, format=picture.suffix.lstrip(".") or "png")
+    figure = report.plot(found)
+    with atomic_write(picture) as temporary:
+        figure.savefig(temporary, dpi=110, format=picture.suffix.lstrip(".") or "png")
     print(f"picture: {picture}")
-    if suspects:
-        count = report.write_suspects(found, read_manifests(manifest or found.train_manifests()), suspects)
-        print(f"{count} suspects: {suspects}")
+    if label_errors:
+        count = report.write_label_errors(found, read_manifests(manifest or found.train_manifests()), label_errors)
+        print(f"{count} suspected label errors: {label_errors}")

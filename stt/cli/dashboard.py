@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 
 app = typer.Typer(help="Dashboards at Weights & Biases.", no_args_is_help=True)
 
@@ -60,8 +60,8 @@ def push(
             "workspace": board.plain(board.workspace(owner, project, sections)),
             "report": board.plain(board.report(owner, project, sections, known_project=False)),
         }
-        with written_aside(dry_run) as aside:
-            aside.write_text(json.dumps(sent, indent=1) + "\n", encoding="utf-8")
+        with atomic_write(dry_run) as temporary:
+            temporary.write_text(json.dumps(sent, indent=1) + "\n", encoding="utf-8")
         print(f"{len(sections)} sections with {count} panels, written to {dry_run}")
         return
     for address in board.push(entity, project, sections):

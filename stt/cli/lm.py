@@ -12,7 +12,7 @@ import yaml
 
 from stt.corpus.manifest import read_manifest, read_manifests
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import get_normalizer
 
@@ -42,7 +42,7 @@ def train(
     normalize = get_normalizer(normalizer)
     report = train_language_model(lines_of(texts), out, normalize, order, prune or (), memory)
     print(f"{report.lines} lines, {report.words} words, {report.vocabulary} different ones, written to {out}")
-    for reason, count in report.left_out.most_common():
+    for reason, count in report.skipped.most_common():
         print(f"left out: {count} lines for {reason}")
 
 
@@ -63,18 +63,18 @@ def tune(
     from stt.decoding.options import BeamOptions  # all of these take seconds to import, which --help should not
     from stt.recognition.recognizer import load
     from stt.recognition.tuning import tune as search
-    from stt.reports.tuning import draw_tuning
+    from stt.reports.tuning import plot_tuning
 
     model = load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
     found = search(model, read_manifests(manifests), options, most=utterances)
     chosen = {name: value for name, value in asdict(found.options).items() if name != "hot_words"}
-    with written_aside(out) as aside:
-        aside.write_text(yaml.safe_dump({"decoder": {"beam": chosen}}, sort_keys=False), encoding="utf-8")
+    with atomic_write(out) as temporary:
+        temporary.write_text(yaml.safe_dump({"decoder": {"beam": chosen}}, sort_keys=False), encoding="utf-8")
     picture = out.with_suffix(".png")
-    with written_aside(picture) as aside:
-        drawn = draw_tuning(found.alphas, found.betas, found.wers, found.widths, found.greedy)
-        drawn.savefig(aside, dpi=110, format="png")
+    with atomic_write(picture) as temporary:
+        drawn = plot_tuning(found.alphas, found.betas, found.wers, found.widths, found.greedy)
+        drawn.savefig(temporary, dpi=110, format="png")
     best = found.options
     print(f"alpha {best.alpha:g}, beta {best.beta:g}, beam width {best.beam_width}: WER {100 * found.wer:.2f} %")
     print(f"greedy: WER {100 * found.greedy:.2f} %; written to {out}, picture: {picture}")

@@ -29,7 +29,7 @@ def score(
 
     scored = compare(read_manifests(manifests), read_hypotheses(hypotheses, utterance_column, text_column), normalizer)
     results = summarize(scored.rates, None, scored.normalizer)
-    print_table({**results, "left_out": []})
+    print_table({**results, "skipped": []})
     notes = {
         "without a hypothesis, counted as if nothing was recognized": scored.missing,
         f"not in {', '.join(map(str, manifests))}, not counted": scored.surplus,

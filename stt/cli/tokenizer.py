@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stt.corpus.manifest import read_manifests
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer, train_letters, train_tokenizer
 
@@ -54,6 +54,6 @@ def _texts(manifests: list[Path], normalizer: str) -> list[str]:
 
 
 def _write(tokenizer: Tokenizer, out: Path) -> None:
-    with written_aside(out) as aside:
-        aside.write_bytes(tokenizer.model)
+    with atomic_write(out) as temporary:
+        temporary.write_bytes(tokenizer.model)
     print(f"{tokenizer.vocab_size} pieces written to {out}")

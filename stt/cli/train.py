@@ -26,7 +26,7 @@ from stt.training.callbacks import (
     LastCheckpoint,
     SaveConfig,
     Transcripts,
-    WandbRecord,
+    WandbMetadata,
 )
 from stt.training.datamodule import SpeechDataModule
 from stt.training.task import SpeechTask
@@ -46,9 +46,9 @@ SECTIONS = {  # of a configuration, each with the arguments of a callback that e
     "transcripts": Transcripts,
     "forgetting": ForgettingGate,
     "decoder": ConfiguredDecoder,
-    "record": WandbRecord,
-    "checkpoint": BestCheckpoint,
-    "last": LastCheckpoint,
+    "wandb": WandbMetadata,
+    "best_checkpoint": BestCheckpoint,
+    "last_checkpoint": LastCheckpoint,
 }
 RESUMABLE = ("callbacks", "loops", "lr_schedulers", "optimizer_states", "pytorch-lightning_version")
 RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts

@@ -33,13 +33,18 @@ def transcribe(
     """Print the text of audio files: any format that libsndfile reads, any rate, mono or stereo."""
     from stt.decoding.options import read_options  # these take seconds to import, which --help should not
     from stt.recognition.decoders import build_decoder
-    from stt.recognition.recognizer import load, preferred_device
+    from stt.recognition.recognizer import default_device, load
 
     given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
     given["hot_words"] = tuple(hot_word) if hot_word else None
     beam = {name: value for name, value in given.items() if value is not None}
-    options = read_options(decoder, corrector, **beam)
-    recognizer = load(checkpoint, device or preferred_device())
+    postprocessor = None
+    if corrector:
+        from stt.correction import Correction
+
+        postprocessor = Correction(str(corrector))
+    options = read_options(decoder, postprocessor, **beam)
+    recognizer = load(checkpoint, device or default_device())
     decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
     failed = 0
     for path in track(files, "transcribing"):

@@ -21,7 +21,7 @@ from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.row import Row
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
@@ -86,7 +86,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
             tables.append(_table(good, out))
             report.kept += len(good)
     if report.bad:
-        with written_aside(bad_list) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(bad_list) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["where", "kind", "reason"])
             writer.writerows([where, kind, why] for kind, found in report.bad.items() for where, why in found)

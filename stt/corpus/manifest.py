@@ -23,7 +23,7 @@ from stt.corpus.ids import first_repeated, hashes, with_ids
 from stt.corpus.mapped import typed_table
 from stt.corpus.pages import rows_of
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 
 __all__ = ["COLUMNS", "Manifest", "read_manifest", "read_manifests", "write_manifest"]
 
@@ -200,8 +200,8 @@ def write_manifest(table: pa.Table, path: Path, normalizer: str) -> None:
     manifest's own are written as they are.
     """
     table = with_ids(typed(table, path)).replace_schema_metadata({NORMALIZER_KEY: normalizer.encode()})
-    with written_aside(path) as aside:
-        pyarrow.parquet.write_table(table, aside, compression="zstd")
+    with atomic_write(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary, compression="zstd")
 
 
 def _read(path: Path) -> pa.Table:

@@ -1,1 +1,5 @@
-"""A small network that reads what was recognized and writes what was probably said."""
+"""Correction: a sequence-to-sequence network that rewrites recognized texts, and the post-processor that runs it."""
+
+from stt.correction.postprocessor import Correction
+
+__all__ = ["Correction"]

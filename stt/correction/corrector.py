@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from stt.correction.network import PADDING, CorrectorNetwork
 from stt.errors import InputError, reason
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
 from stt.registry import read_checkpoint
 from stt.text.tokenizer import Tokenizer
@@ -92,8 +92,8 @@ class Corrector(nn.Module):
 
     def save(self, path: Path | str) -> None:
         """Write a file that `load` reads."""
-        with written_aside(path) as aside:
-            torch.save({KEY: self.description, "state_dict": self.state_dict()}, aside)
+        with atomic_write(path) as temporary:
+            torch.save({KEY: self.description, "state_dict": self.state_dict()}, temporary)
 
     def check(self, tokenizer: Tokenizer, normalizer: str) -> None:
         """See that a recognizer writes what this corrector reads.

@@ -27,7 +27,7 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Skipped:
     """An utterance that could not be used, and why."""
 
     row: int
@@ -56,7 +56,7 @@ class Batch:
     domains: list[str]
     references: list[str]
     seconds: list[float]
-    left_out: list[LeftOut]
+    skipped: list[Skipped]
     number: int = -1  # in the stream of training batches
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class Batch:
         return replace(self, **{name: function(getattr(self, name)) for name in tensors})
 
 
-def collate(items: Sequence[Utterance | LeftOut]) -> Batch:
+def collate(items: Sequence[Utterance | Skipped]) -> Batch:
     """Pad utterances into a batch and pass on what was left out.
 
     A batch of which nothing is left holds half a second of silence that belongs to no row, so that
@@ -100,5 +100,5 @@ def collate(items: Sequence[Utterance | LeftOut]) -> Batch:
         domains=[item.domain for item in good],
         references=[item.reference for item in good],
         seconds=[item.seconds for item in good],
-        left_out=[item for item in items if isinstance(item, LeftOut)],
+        skipped=[item for item in items if isinstance(item, Skipped)],
     )

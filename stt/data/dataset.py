@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from stt.audio.augmentation.host import distort
+from stt.audio.augmentation.host import augment_waveform
 from stt.audio.io import AudioError, durations_agree
 from stt.corpus.manifest import Manifest
-from stt.data.batch import LeftOut, Utterance
+from stt.data.batch import Skipped, Utterance
 from stt.errors import InputError
 from stt.models.ctc import frames_needed
 from stt.sampling.base import SampledRow
@@ -47,8 +47,8 @@ class Reader(Protocol):
         ...
 
 
-class UtteranceDataset(Dataset[Utterance | LeftOut]):
-    """Rows of a manifest; what cannot be used comes back as `LeftOut`, never as an exception."""
+class UtteranceDataset(Dataset[Utterance | Skipped]):
+    """Rows of a manifest; what cannot be used comes back as `Skipped`, never as an exception."""
 
     def __init__(self, manifest: Manifest, model: Reader, training: bool) -> None:
         """Set up reading.
@@ -73,7 +73,7 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
         """Count the rows."""
         return len(self.manifest)
 
-    def __getitem__(self, item: int | SampledRow) -> Utterance | LeftOut:
+    def __getitem__(self, item: int | SampledRow) -> Utterance | Skipped:
         """Read one row; one that was sampled for training is distorted by its strength."""
         row = item if isinstance(item, int) else item.row
         name = self.manifest.name(row)
@@ -81,13 +81,13 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
             reference, tokens = self.target(row)
             waveform = self.manifest.waveform(row, self.sample_rate)
         except AudioError as error:
-            return LeftOut(row, name, "unreadable audio", str(error))
+            return Skipped(row, name, "unreadable audio", str(error))
         except InputError as error:
-            return LeftOut(row, name, "unusable text", str(error))
+            return Skipped(row, name, "unusable text", str(error))
         seconds = len(waveform) / self.sample_rate
         promised = float(self.manifest.durations[row])
         if self.training and not durations_agree(promised, seconds):
-            return LeftOut(
+            return Skipped(
                 row, name, "wrong duration", f"{promised:.2f} s in the manifest, {seconds:.2f} s in the file"
             )
         strength = 0.0
@@ -95,7 +95,7 @@ class UtteranceDataset(Dataset[Utterance | LeftOut]):
             strength = item.strength
             highest_speed = seconds / ((frames_needed(tokens) + 1) * self.frame_seconds)
             rng = np.random.default_rng(item.seed)
-            waveform = distort(waveform, self.sample_rate, strength, rng, highest_speed)
+            waveform = augment_waveform(waveform, self.sample_rate, strength, rng, highest_speed)
             seconds = len(waveform) / self.sample_rate
         domain = str(self.manifest.value(row, "domain"))
         return Utterance(row, name, domain, seconds, waveform, reference, tokens, strength)

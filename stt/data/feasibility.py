@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stt.data.batch import LeftOut
+from stt.data.batch import Skipped
 from stt.data.dataset import Reader, UtteranceDataset
 from stt.data.text_frames import UNUSABLE, text_frames
 from stt.errors import InputError
@@ -16,7 +16,7 @@ ROWS = 1_000_000  # whose output lengths are computed at once; bounds the memory
 
 def feasible_rows(
     dataset: UtteranceDataset, reader: Reader, min_seconds: float, max_seconds: float
-) -> tuple[npt.NDArray[np.bool_], list[LeftOut]]:
+) -> tuple[npt.NDArray[np.bool_], list[Skipped]]:
     """Tell for every row whether it can be trained on; name and explain those that cannot.
 
     A row is left out if it is shorter or longer than the limits (seconds), if its text is empty or
@@ -41,7 +41,7 @@ def feasible_rows(
             return "unusable text", str(error)
         raise AssertionError(f"{manifest.where(row)}: the text was refused, and now it is not")
 
-    return keep, [LeftOut(row, others.manifest.name(i), *explained(i, row)) for i, row in enumerate(rows.tolist())]
+    return keep, [Skipped(row, others.manifest.name(i), *explained(i, row)) for i, row in enumerate(rows.tolist())]
 
 
 def _output_frames(durations: npt.NDArray[np.float32], reader: Reader) -> npt.NDArray[np.int32]:

@@ -58,9 +58,9 @@ def _build() -> None:
         _run(["make", "-C", str(build), f"-j{os.cpu_count() or 1}", *TOOLS])
         (HOME / "bin").mkdir(parents=True, exist_ok=True)
         for name in TOOLS:
-            aside = HOME / "bin" / f".{name}.{os.getpid()}"
-            shutil.copy2(build / "bin" / name, aside)
-            aside.replace(HOME / "bin" / name)
+            temporary = HOME / "bin" / f".{name}.{os.getpid()}"
+            shutil.copy2(build / "bin" / name, temporary)
+            temporary.replace(HOME / "bin" / name)
 
 
 def _pip_cmake(pip: list[str], place: Path) -> Path:

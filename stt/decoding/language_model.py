@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Description:
 
 def describe(binary: Path, description: Description) -> None:
     """Write the description of a binary."""
-    with written_aside(_beside(binary)) as aside:
-        aside.write_text(json.dumps(asdict(description), ensure_ascii=False) + "\n", encoding="utf-8")
+    with atomic_write(_beside(binary)) as temporary:
+        temporary.write_text(json.dumps(asdict(description), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def description_of(binary: Path, normalizer: str) -> Description:

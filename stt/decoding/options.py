@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stt.decoding.decoder import Decoder
 from stt.errors import InputError, reason
@@ -46,37 +46,57 @@ class BeamOptions:
                 raise InputError(f"a hot word is one word without spaces, not {word!r}")
 
 
-class OwnDecoder(ABC):
+class CustomDecoder(ABC):
     """Options of a decoder of your own: subclass it, with plain arguments, and name it in a configuration.
 
-    They go to processes that make the decoder there, so a decoder need not be one that can be copied.
+    They are sent to worker processes that build the decoder there, so a decoder need not be picklable.
     """
 
     @abstractmethod
     def build(self, tokenizer: Tokenizer, normalizer: str) -> Decoder:
-        """Make the decoder for a recognizer's tokenizer and the name of its normalizer.
+        """Build the decoder for a recognizer's tokenizer and the name of its normalizer.
 
         Raises:
             InputError: it does not fit them.
         """
 
 
+class Rewriter(Protocol):
+    """A function from recognized texts to rewritten ones, as many and in the same order."""
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        """Rewrite."""
+        ...
+
+
+class PostProcessor(ABC):
+    """Options of a text post-processor, which rewrites the text of any decoder; used like `CustomDecoder`."""
+
+    @abstractmethod
+    def build(self, tokenizer: Tokenizer, normalizer: str) -> Rewriter:
+        """Build the function that rewrites texts.
+
+        Raises:
+            InputError: it does not fit a recognizer with this tokenizer and normalizer.
+        """
+
+
 @dataclass(frozen=True)
 class DecoderOptions:
-    """Which decoder: greedy unless there is a beam or one of the user's own, and a corrector behind any of them."""
+    """Which decoder: greedy unless there is a beam search or a custom one; a post-processor may follow any of them."""
 
     beam: BeamOptions | None = None
-    own: OwnDecoder | None = None
-    corrector: str | None = None  # of `corrector train`
+    custom: CustomDecoder | None = None
+    postprocessor: PostProcessor | None = None
 
 
-def read_options(path: Path | None = None, corrector: Path | str | None = None, **beam: Any) -> DecoderOptions:
-    """Read the section `decoder` of a configuration, some of it replaced.
+def read_options(path: Path | None = None, postprocessor: PostProcessor | None = None, **beam: Any) -> DecoderOptions:
+    """Read the section `decoder` of a configuration.
 
     Args:
         path: configuration, such as `lm tune` writes; None: there is none.
-        corrector: takes the place of that of the file; None leaves it.
-        **beam: fields of `BeamOptions` that take the place of those of the file.
+        postprocessor: replaces that of the file; None keeps it.
+        **beam: fields of `BeamOptions` that replace those of the file.
 
     Raises:
         InputError: the file is missing, or is not such a configuration.
@@ -93,16 +113,15 @@ def read_options(path: Path | None = None, corrector: Path | str | None = None, 
             BeamOptions(**beam)
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: not a configuration of a decoder (decoder.beam): {error}") from error
-    corrector = corrector or given.get("corrector")
-    return DecoderOptions(
-        beam=BeamOptions(**beam) if beam else None,
-        own=_own(given["own"], f"{path}: decoder.own") if given.get("own") else None,
-        corrector=str(corrector) if corrector else None,
-    )
+    custom = _made(given.get("custom"), f"{path}: decoder.custom", CustomDecoder)
+    postprocessor = postprocessor or _made(given.get("postprocessor"), f"{path}: decoder.postprocessor", PostProcessor)
+    return DecoderOptions(BeamOptions(**beam) if beam else None, custom, postprocessor)
 
 
-def _own(given: Any, where: str) -> OwnDecoder:
+def _made(given: Any, where: str, base: type[Any]) -> Any:
     """Make what a class path and arguments name, as `train.py` does; configurations are code, and trusted."""
+    if given is None:
+        return None
     if isinstance(given, str):
         given = {"class_path": given}
     if not isinstance(given, Mapping) or not isinstance(given.get("class_path"), str):
@@ -112,6 +131,6 @@ def _own(given: Any, where: str) -> OwnDecoder:
         made = getattr(importlib.import_module(module), name)(**(given.get("init_args") or {}))
     except Exception as error:  # the user's own code
         raise InputError(f"{where}: {given['class_path']} cannot be made ({reason(error)})") from error
-    if not isinstance(made, OwnDecoder):
-        raise InputError(f"{where}: {given['class_path']} is not a subclass of stt.decoding.options.OwnDecoder")
+    if not isinstance(made, base):
+        raise InputError(f"{where}: {given['class_path']} is not a subclass of {base.__module__}.{base.__qualname__}")
     return made

@@ -15,7 +15,7 @@ from pathlib import Path
 from stt.decoding.kenlm_tools import kenlm_tool
 from stt.decoding.language_model import Description, describe
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.text.normalize import Normalizer
 
 NO_WORDS = frozenset({"<unk>", "<s>", "</s>"})
@@ -28,7 +28,7 @@ class TextReport:
     lines: int = 0
     words: int = 0
     vocabulary: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)  # lines, by why the normalizer refuses them
+    skipped: Counter[str] = field(default_factory=Counter)  # lines, by why the normalizer refuses them
 
 
 def train_language_model(
@@ -68,8 +68,8 @@ def train_language_model(
         _call("lmplz", *options, "--text", str(plain), "--arpa", str(arpa))
         words = [word for word in unigrams(arpa) if word not in NO_WORDS]
         report.vocabulary = len(words)
-        with written_aside(out) as aside:
-            _call("build_binary", "probing", str(arpa), str(aside))
+        with atomic_write(out) as temporary:
+            _call("build_binary", "probing", str(arpa), str(temporary))
         describe(out, Description(normalizer.name, order, words))
     return report
 
@@ -92,7 +92,7 @@ def _write_normalized(texts: Iterable[str], path: Path, normalizer: Normalizer) 
         for text in texts:
             normalized = normalizer(text)
             if normalized.refused:
-                report.left_out[next(iter(normalized.refused))] += 1
+                report.skipped[next(iter(normalized.refused))] += 1
             elif normalized.text:
                 file.write(normalized.text + "\n")
                 report.lines += 1

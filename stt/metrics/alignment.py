@@ -35,7 +35,7 @@ def align_words(reference: str, hypothesis: str) -> list[Segment]:
     ]
 
 
-def coloured(reference: str, hypothesis: str) -> str:
+def alignment_html(reference: str, hypothesis: str) -> str:
     """Give HTML of the alignment: missing characters struck through in red, wrong or added ones in green."""
     parts = []
     for kind, missing, added in align(reference, hypothesis):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from stt.audio.source import AudioSource
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
 
 
 @dataclass(frozen=True)
-class Recognized:
+class RecognizedUtterance:
     """One utterance: where it is, what is said in it, and what was understood."""
 
     row: int  # of the manifest, from 1
@@ -42,12 +42,12 @@ class Recognized:
         return character_error_rate(self.reference, self.hypothesis)
 
 
-def worst(items: Iterable[Recognized], per_domain: int) -> list[Recognized]:
+def worst(items: Iterable[RecognizedUtterance], per_domain: int) -> list[RecognizedUtterance]:
     """Give the worst of each domain, domains by name, each with the highest CER first."""
     return first_of_each_domain(sorted(items, key=lambda item: (item.domain, -item.cer, item.row)), per_domain)
 
 
-def first_of_each_domain(items: Iterable[Recognized], most: int) -> list[Recognized]:
+def first_of_each_domain(items: Iterable[RecognizedUtterance], most: int) -> list[RecognizedUtterance]:
     """Give the first ones of each domain, in their order."""
     counts: Counter[str] = Counter()
     kept = []
@@ -58,14 +58,14 @@ def first_of_each_domain(items: Iterable[Recognized], most: int) -> list[Recogni
     return kept
 
 
-def write_recognized(items: Sequence[Recognized], path: Path) -> None:
+def write_recognized(items: Sequence[RecognizedUtterance], path: Path) -> None:
     """Write utterances, one JSON line each, in the order of their rows."""
-    with written_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for item in sorted(items, key=lambda item: item.row):
             file.write(json.dumps(asdict(item) | {"cer": item.cer}, ensure_ascii=False) + "\n")
 
 
-def read_recognized(path: Path) -> list[Recognized]:
+def read_recognized(path: Path) -> list[RecognizedUtterance]:
     """Read what `write_recognized` wrote.
 
     Raises:
@@ -73,12 +73,14 @@ def read_recognized(path: Path) -> list[Recognized]:
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; a validation or a test of the run writes it")
-    names = {field.name for field in fields(Recognized)}
+    names = {field.name for field in fields(RecognizedUtterance)}
     items = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
-                items.append(Recognized(**{name: value for name, value in json.loads(line).items() if name in names}))
+                items.append(
+                    RecognizedUtterance(**{name: value for name, value in json.loads(line).items() if name in names})
+                )
             except (ValueError, TypeError, AttributeError) as error:
                 raise InputError(f"{path}:{number}: not a recognized utterance ({error})") from error
     return items

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.metrics.by_domain import Figures, mean_over_domains
 from stt.metrics.domain_metric import METRICS, DomainMetric, shown
 from stt.runs.metric_names import IN_DOMAIN, MEAN, OUT_OF_DOMAIN, Split, by_domain
@@ -68,8 +68,8 @@ def metrics_of(results: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def write_results(results: dict[str, Any], path: Path) -> None:
     """Write results by domain as JSON."""
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def print_table(results: dict[str, Any]) -> None:
@@ -89,6 +89,6 @@ def print_table(results: dict[str, Any]) -> None:
     for name in (MEAN, IN_DOMAIN, OUT_OF_DOMAIN):
         if name in results:
             table.add_row(name.replace("_", " "), "", "", "", *cells(results[name]))
-    if results["left_out"]:
-        table.caption = f"{len(results['left_out'])} utterances could not be read and are left out"
+    if results["skipped"]:
+        table.caption = f"{len(results['skipped'])} utterances could not be read and are left out"
     Console().print(table)

@@ -15,8 +15,8 @@ def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str
         InputError: a file that the options name is missing, or was made for another model, or two decoders are named,
             or the extra that a decoder needs is not installed.
     """
-    if options.beam and options.own:
-        raise InputError("decoder.beam and decoder.own both say how to decode: give one of them")
+    if options.beam and options.custom:
+        raise InputError("decoder.beam and decoder.custom exclude each other: give one of them")
     try:
         return _build(options, tokenizer, normalizer)
     except ModuleNotFoundError as error:
@@ -29,13 +29,10 @@ def _build(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str) -> De
         from stt.decoding.beam import BeamSearch  # KenLM, which is built from source; greedy decoding needs none
 
         decoder = BeamSearch(tokenizer, normalizer, options.beam)
-    if options.own:
-        decoder = options.own.build(tokenizer, normalizer)
-    if options.corrector:
-        from stt.correction.corrector import Corrector
-        from stt.correction.decoder import Corrected
+    if options.custom:
+        decoder = options.custom.build(tokenizer, normalizer)
+    if options.postprocessor:
+        from stt.decoding.postprocessing import PostProcessed  # alignments, which come with the extra `train`
 
-        corrector = Corrector.load(options.corrector)
-        corrector.check(tokenizer, normalizer)
-        decoder = Corrected(decoder, corrector.correct)
+        decoder = PostProcessed(decoder, options.postprocessor.build(tokenizer, normalizer))
     return decoder

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from stt.audio.snr import level_range
 from stt.corpus.manifest import Manifest, read_manifests
-from stt.data.batch import Batch, LeftOut, Utterance, collate
+from stt.data.batch import Batch, Skipped, Utterance, collate
 from stt.data.dataset import UtteranceDataset
 from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
@@ -19,7 +19,7 @@ from stt.decoding.greedy import Hypothesis, greedy_decode
 from stt.errors import InputError
 from stt.metrics.by_domain import Figures, mean_over_domains, measure
 from stt.metrics.domain_metric import METRICS, Compared, DomainMetric
-from stt.metrics.recognized import Recognized
+from stt.metrics.recognized import RecognizedUtterance
 from stt.progress import track
 from stt.recognition.recognizer import Recognizer, inference
 from stt.recognition.transcript import Transcript
@@ -38,12 +38,12 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationResult:
     """Figures by domain, every hypothesis, and what could not be read."""
 
     rates: dict[str, Figures]
-    recognized: list[Recognized]  # in the order of the manifest
-    left_out: list[LeftOut]
+    recognized: list[RecognizedUtterance]  # in the order of the manifest
+    skipped: list[Skipped]
 
     @property
     def cer(self) -> float:
@@ -61,7 +61,7 @@ def evaluate(
     manifest: Manifest | Path | str | Sequence[Path | str],
     decoder: Decoder | None = None,
     metrics: Sequence[DomainMetric] = METRICS,
-) -> Evaluated:
+) -> EvaluationResult:
     """Recognize every utterance of a manifest and compare it with its reference.
 
     References are normalized by the recognizer's normalizer, where the manifest was not made with it.
@@ -73,7 +73,7 @@ def evaluate(
         metrics: what to measure in every domain.
 
     Raises:
-        InputError: the manifest cannot be read. Audio that cannot be read is in `left_out`, by name.
+        InputError: the manifest cannot be read. Audio that cannot be read is in `skipped`, by name.
 
     Example:
         >>> import stt
@@ -85,10 +85,10 @@ def evaluate(
     """
     if not isinstance(manifest, Manifest):
         manifest = read_manifests([manifest] if isinstance(manifest, Path | str) else manifest)
-    recognized: list[Recognized] = []
-    left_out: list[LeftOut] = []
+    recognized: list[RecognizedUtterance] = []
+    skipped: list[Skipped] = []
     for batch, outputs in compute_batches(recognizer, manifest):
-        left_out += batch.left_out
+        skipped += batch.skipped
         found = [(output.greedy.text, output.greedy.confidence) for output in outputs]
         if decoder:
             found = [_decoded(decoder, output, recognizer.frame_seconds) for output in outputs]
@@ -96,13 +96,13 @@ def evaluate(
     compared = ((one.domain, Compared(one.reference, one.hypothesis, one.seconds)) for one in recognized)
     rates = measure(compared, metrics)
     recognized.sort(key=lambda one: one.row)
-    left_out.sort(key=lambda one: one.row)
-    return Evaluated(rates, recognized, left_out)
+    skipped.sort(key=lambda one: one.row)
+    return EvaluationResult(rates, recognized, skipped)
 
 
 def compute_outputs(
     recognizer: Recognizer, manifest: Manifest, most: int | None = None, strength: float = 0.0, seed: int = 0
-) -> Iterator[Output | LeftOut]:
+) -> Iterator[Output | Skipped]:
     """Run the network over a manifest and give each utterance; what cannot be read is given as it is.
 
     Args:
@@ -113,7 +113,7 @@ def compute_outputs(
         seed: decides how each utterance is distorted.
     """
     for batch, outputs in compute_batches(recognizer, manifest, most, strength, seed):
-        yield from batch.left_out
+        yield from batch.skipped
         yield from outputs
 
 
@@ -125,7 +125,7 @@ def readable_outputs(recognizer: Recognizer, manifest: Manifest, most: int | Non
     """
     outputs = []
     for output in compute_outputs(recognizer, manifest, most):
-        if isinstance(output, LeftOut):
+        if isinstance(output, Skipped):
             raise InputError(output.reason)
         outputs.append(output)
     return outputs
@@ -158,11 +158,11 @@ def compute_batches(
 
 def recognized_of(
     manifest: Manifest, batch: Batch, sample_rate: int, found: Sequence[tuple[str, float]]
-) -> list[Recognized]:
+) -> list[RecognizedUtterance]:
     """Lay the text and the confidence that were found for each utterance of a batch beside what is known of it."""
     ranges = level_range(batch.waveforms, batch.lengths, sample_rate).tolist()
     return [
-        Recognized(
+        RecognizedUtterance(
             row + 1,
             batch.names[i],
             batch.domains[i],

@@ -18,7 +18,7 @@ from stt.audio.source import AudioSource
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.greedy import Hypothesis, Word, greedy_decode
 from stt.errors import InputError, reason
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.models.base import Encoder
 from stt.recognition.description import KEY, VERSION, description_of
 from stt.recognition.transcript import Transcript, split_at_pauses
@@ -128,8 +128,8 @@ class Recognizer(nn.Module):
 
     def save(self, path: Path | str) -> None:
         """Write a file that `load` reads: description and weights, no state of a training."""
-        with written_aside(path) as aside:
-            torch.save({KEY: self.description(), "state_dict": self.state_dict()}, aside)
+        with atomic_write(path) as temporary:
+            torch.save({KEY: self.description(), "state_dict": self.state_dict()}, temporary)
 
     @property
     def device(self) -> torch.device:
@@ -218,7 +218,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
     return Recognizer.load(path, device)
 
 
-def preferred_device() -> str:
+def default_device() -> str:
     """Name a GPU where there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 

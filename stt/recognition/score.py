@@ -18,7 +18,7 @@ DEFAULT_NORMALIZER = "plain-1"
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoreResult:
     """Error rates by domain, and what of the two files did not meet."""
 
     rates: dict[str, Figures]
@@ -28,7 +28,7 @@ class Scored:
     dropped: Counter[str]  # what the normalizer could not turn into words, in hypotheses, by kind
 
 
-def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str | None = None) -> Scored:
+def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str | None = None) -> ScoreResult:
     """Compare hypotheses with the references of a manifest.
 
     An utterance is found by the path of its audio, by its file's name, or by that name without its ending, or else by
@@ -70,7 +70,7 @@ def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str
             yield str(manifest.value(row, "domain")), utterance
 
     missing = [manifest.name(row) for row in range(len(manifest)) if row not in found]
-    return Scored(measure(compared()), normalize.name, missing, surplus, dropped)
+    return ScoreResult(measure(compared()), normalize.name, missing, surplus, dropped)
 
 
 def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:

@@ -23,7 +23,7 @@ def top(pairs: Pairs, counts: Counter[str], most: int = 20) -> list[tuple[str, s
     ]
 
 
-def draw_characters(found: Confusions, most: int = 18) -> Figure | None:
+def plot_characters(found: Confusions, most: int = 18) -> Figure | None:
     """Draw which characters are taken for which others, of those with most errors; None if there is no error."""
     errors: Counter[str] = Counter()
     for (ours, theirs), count in found.characters.items():

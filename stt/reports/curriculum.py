@@ -16,15 +16,15 @@ from matplotlib.figure import Figure
 from stt.corpus.manifest import Manifest
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
 from stt.reports.run import Curve, Run
-from stt.runs.metric_names import of_curriculum
+from stt.runs.metric_names import curriculum_metric
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.simulation import Simulation
 
 BAND = 0.3  # relative distance from the target that the picture shades
-COLUMNS = ("row", "audio", "domain", "cer", "doubt", "looks", "reference", "hypothesis")
+COLUMNS = ("row", "audio", "domain", "cer", "label_error_score", "observations", "reference", "hypothesis")
 
 
 def sampler_state(run: Run) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def sampler_state(run: Run) -> dict[str, Any]:
     return dict(state)
 
 
-def draw(run: Run) -> Figure:
+def plot(run: Run) -> Figure:
     """Draw observed CER against target, beta and strength over the steps, and the ledger: a column for each domain.
 
     Raises:
@@ -47,23 +47,24 @@ def draw(run: Run) -> Figure:
     """
     state, curves = sampler_state(run), run.metrics()
     ledger = Ledger.from_state_dict(state["ledger"])
-    suspects = state["suspects"].numpy()
+    label_errors = state["label_errors"].numpy()
     domains: list[str] = state["domains"]
     figure, axes = plt.subplots(
         4, len(domains), figsize=(1 + 3.2 * len(domains), 10), squeeze=False, sharey="row", layout="constrained"
     )
     for i, domain in enumerate(domains):
         target, observed, beta, strength = (
-            curves.get(of_curriculum(name, domain), []) for name in ("target_cer", "observed_cer", "beta", "strength")
+            curves.get(curriculum_metric(name, domain), [])
+            for name in ("target_cer", "observed_cer", "beta", "strength")
         )
-        _draw_observed(axes[0, i], observed, target)
+        _plot_observed(axes[0, i], observed, target)
         axes[0, i].set_title(domain)
         axes[1, i].step(*_points(beta), where="mid", color="C1")
         axes[1, i].axhline(0, color="0.7", linewidth=0.8)
         axes[2, i].step(*_points(strength), where="mid", color="C2")
         axes[2, i].set_ylim(0, 1)
         axes[2, i].set_xlabel("step")
-        _draw_ledger(axes[3, i], ledger, suspects, i)
+        _plot_ledger(axes[3, i], ledger, label_errors, i)
         for axis in axes[1:3, i]:
             axis.sharex(axes[0, i])
     labels = (
@@ -80,7 +81,7 @@ def draw(run: Run) -> Figure:
     return figure
 
 
-def draw_simulation(simulation: Simulation, names: Sequence[str], target: float) -> Figure:
+def plot_simulation(simulation: Simulation, names: Sequence[str], target: float) -> Figure:
     """Draw how a simulated learner was steered: observed CER, second lever, wrong labels, a line for each domain."""
     panels = {
         "observed CER, %": 100 * simulation.observed,
@@ -97,11 +98,11 @@ def draw_simulation(simulation: Simulation, names: Sequence[str], target: float)
     return figure
 
 
-def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
-    """Write the suspects as a CSV table, worst first; gives their number.
+def write_label_errors(run: Run, manifest: Manifest, out: Path) -> int:
+    """Write the label errors as a CSV table, worst first; gives their number.
 
-    The columns: row of the manifest (from 1), audio, domain, CER of the last hypothesis, doubt (0 the
-    label fits, 1 it fits like somebody else's), looks that went into it, reference, last hypothesis.
+    The columns: row of the manifest (from 1), audio, domain, CER of the last hypothesis, label-error score
+    (0: the label fits, 1: no better than a random one), observations that went into it, reference, last hypothesis.
 
     Raises:
         InputError: the run was not sampled by a curriculum, or trained on another manifest.
@@ -112,21 +113,21 @@ def write_suspects(run: Run, manifest: Manifest, out: Path) -> int:
     ledger = Ledger.from_state_dict(state["ledger"])
     hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))
     # A text that was mended since has not been judged.
-    rows = np.flatnonzero(state["suspects"].numpy() & (state["texts"].numpy() == utterances_of(manifest).texts))
-    rows = rows[np.argsort(-ledger.doubt[rows], kind="stable")]
-    with written_aside(out) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+    rows = np.flatnonzero(state["label_errors"].numpy() & (state["texts"].numpy() == utterances_of(manifest).texts))
+    rows = rows[np.argsort(-ledger.label_score[rows], kind="stable")]
+    with atomic_write(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in rows.tolist():
             reference, hypothesis = manifest.text(row), hypotheses.get(row, "")
             cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in hypotheses else ""
             domain = manifest.domains[int(ledger.domain[row])]
-            known = [cer, f"{ledger.doubt[row]:.2f}", int(ledger.looks[row])]
+            known = [cer, f"{ledger.label_score[row]:.2f}", int(ledger.label_observations[row])]
             writer.writerow([row + 1, manifest.name(row), domain, *known, reference, hypothesis])
     return len(rows)
 
 
-def _draw_observed(axis: Axes, observed: Curve, target: Curve) -> None:
+def _plot_observed(axis: Axes, observed: Curve, target: Curve) -> None:
     steps, values = _points(observed)
     axis.plot(steps, 100 * values, marker=".", label="observed")
     if target:
@@ -135,11 +136,11 @@ def _draw_observed(axis: Axes, observed: Curve, target: Curve) -> None:
         axis.axhspan((1 - BAND) * wanted, (1 + BAND) * wanted, color="0.9", zorder=0)
 
 
-def _draw_ledger(axis: Axes, ledger: Ledger, suspects: npt.NDArray[np.bool_], domain: int) -> None:
+def _plot_ledger(axis: Axes, ledger: Ledger, label_errors: npt.NDArray[np.bool_], domain: int) -> None:
     seen = (ledger.domain == domain) & (ledger.count > 0)
-    cers = [100 * ledger.estimate(np.flatnonzero(seen & which), domain) for which in (~suspects, suspects)]
+    cers = [100 * ledger.estimate(np.flatnonzero(seen & which), domain) for which in (~label_errors, label_errors)]
     bins = np.linspace(0, 100, 21).tolist()
-    axis.hist(cers, bins=bins, stacked=True, color=["C0", "C3"], label=["trusted", "suspects"])
+    axis.hist(cers, bins=bins, stacked=True, color=["C0", "C3"], label=["trusted", "label_errors"])
     unseen = int(((ledger.domain == domain) & (ledger.count == 0)).sum())
     axis.set_title(f"{int(seen.sum()):,} seen, {unseen:,} never", fontsize="small")
     axis.set_xlabel("CER expected today, %")

@@ -30,7 +30,7 @@ def measured(runs: Mapping[str, Curves]) -> list[str]:
     return metric_names.metrics_by_domain((name for curves in runs.values() for name in curves), "validate")
 
 
-def draw_by_domain(
+def plot_by_domain(
     runs: Mapping[str, Curves], axis: str, metric: str = "cer", label: str = "CER", unit: str = "%"
 ) -> Figure | None:
     """Draw a metric of the validations over an axis of `AXES`: a panel for each domain and their mean, a line a run."""
@@ -47,7 +47,7 @@ def draw_by_domain(
     )
 
 
-def draw_training(runs: Mapping[str, Curves]) -> Figure | None:
+def plot_training(runs: Mapping[str, Curves]) -> Figure | None:
     """Draw loss, learning rate and the gradients over the steps."""
     panels = [
         ("CTC loss per token", [metric_names.TRAIN_LOSS]),
@@ -60,7 +60,7 @@ def draw_training(runs: Mapping[str, Curves]) -> Figure | None:
     return _panels(runs, panels, "steps", "")
 
 
-def draw_speed(runs: Mapping[str, Curves]) -> Figure | None:
+def plot_speed(runs: Mapping[str, Curves]) -> Figure | None:
     """Draw audio trained on by the second, and the share of time that went into waiting and clipping."""
     panels = [
         ("audio seconds trained on, per second", [metric_names.SPEED]),

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stt.metrics.error_rate import character_edits
-from stt.metrics.recognized import Recognized
+from stt.metrics.recognized import RecognizedUtterance
 
 PARTS = 3  # of a domain's utterances, from the noisiest to the clearest
 
@@ -41,7 +41,7 @@ class Gaps:
         ]
 
 
-def gaps(items: Sequence[Recognized], train_domains: Sequence[str]) -> Gaps:
+def gaps(items: Sequence[RecognizedUtterance], train_domains: Sequence[str]) -> Gaps:
     """Compare the utterances of a test, or of a validation."""
     domains = _by_domain(items)
     cers = {domain: cer(group) for domain, group in domains.items()}
@@ -55,13 +55,13 @@ def gaps(items: Sequence[Recognized], train_domains: Sequence[str]) -> Gaps:
     )
 
 
-def cer(items: Sequence[Recognized]) -> float:
+def cer(items: Sequence[RecognizedUtterance]) -> float:
     """Edits of all over characters of all."""
     edits = sum(character_edits(item.reference, item.hypothesis) for item in items)
     return edits / max(1, sum(len(item.reference) for item in items))
 
 
-def draw_gaps(runs: Mapping[str, Gaps]) -> Figure:
+def plot_gaps(runs: Mapping[str, Gaps]) -> Figure:
     """Draw the pairs side by side, for each run."""
     kinds = [name for name, *_ in next(iter(runs.values())).rows]
     figure, axes = plt.subplots(1, len(kinds), figsize=(11, 3.2), sharey=True, layout="constrained")
@@ -80,7 +80,7 @@ def draw_gaps(runs: Mapping[str, Gaps]) -> Figure:
     return figure
 
 
-def draw_by_level(runs: Mapping[str, Sequence[Recognized]], bins: int = 6) -> Figure:
+def plot_by_level(runs: Mapping[str, Sequence[RecognizedUtterance]], bins: int = 6) -> Figure:
     """Draw CER over the level range of the audio, in bins with the same number of utterances."""
     figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
     for i, (run, items) in enumerate(runs.items()):
@@ -98,14 +98,14 @@ def draw_by_level(runs: Mapping[str, Sequence[Recognized]], bins: int = 6) -> Fi
     return figure
 
 
-def _by_domain(items: Sequence[Recognized]) -> dict[str, list[Recognized]]:
-    domains: dict[str, list[Recognized]] = {}
+def _by_domain(items: Sequence[RecognizedUtterance]) -> dict[str, list[RecognizedUtterance]]:
+    domains: dict[str, list[RecognizedUtterance]] = {}
     for item in sorted(items, key=lambda item: item.domain):
         domains.setdefault(item.domain, []).append(item)
     return domains
 
 
-def _third(items: list[Recognized]) -> tuple[list[Recognized], list[Recognized]]:
+def _third(items: list[RecognizedUtterance]) -> tuple[list[RecognizedUtterance], list[RecognizedUtterance]]:
     """The noisiest and the clearest third."""
     ordered = sorted(items, key=lambda item: item.level_range)
     size = len(ordered) // PARTS

@@ -17,17 +17,17 @@ from matplotlib.figure import Figure
 
 from stt.audio.io import AudioError, encode_flac, read_audio
 from stt.errors import InputError
-from stt.metrics.alignment import coloured
+from stt.metrics.alignment import alignment_html
 from stt.metrics.confusions import confusions
 from stt.metrics.domain_metric import shown
-from stt.metrics.recognized import Recognized, read_recognized, worst
+from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst
 from stt.metrics.summary import metrics_of
 from stt.progress import track
 from stt.recognition.description import description_of
-from stt.reports.confusions import draw_characters, top
-from stt.reports.curriculum import draw
-from stt.reports.curves import Curves, axes_of, draw_by_domain, draw_speed, draw_training, measured
-from stt.reports.generalization import draw_by_level, draw_gaps, gaps
+from stt.reports.confusions import plot_characters, top
+from stt.reports.curriculum import plot
+from stt.reports.curves import Curves, axes_of, measured, plot_by_domain, plot_speed, plot_training
+from stt.reports.generalization import gaps, plot_by_level, plot_gaps
 from stt.reports.run import Run
 from stt.runs import metric_names
 from stt.runs.folder import RunFolder
@@ -37,7 +37,7 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 
 @dataclass(frozen=True)
-class Told:
+class RunSummary:
     """A run as the page tells it."""
 
     name: str
@@ -45,7 +45,7 @@ class Told:
     curves: Curves
     config: dict[str, Any]
     split: str  # `test`, or `validate` where nothing was tested
-    recognized: list[Recognized]
+    recognized: list[RecognizedUtterance]
     results: dict[str, Any]  # of the test, greedy; empty where nothing was tested
     results_lm: dict[str, Any]  # with a language model
     parameters: int
@@ -53,7 +53,7 @@ class Told:
     train_domains: list[str]
 
 
-def told(run: Run, name: str) -> Told:
+def load_run_summary(run: Run, name: str) -> RunSummary:
     """Read what a run has left in its folder.
 
     Raises:
@@ -67,7 +67,7 @@ def told(run: Run, name: str) -> Told:
     if not items:
         raise InputError(f"{folder.recognized(splits[0])}: holds no utterance")
     state = run.state()
-    return Told(
+    return RunSummary(
         name,
         run,
         run.metrics(),
@@ -82,7 +82,7 @@ def told(run: Run, name: str) -> Told:
     )
 
 
-def page(runs: Sequence[Told], per_domain: int = 5) -> str:
+def page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
     """Make the page, with the worst utterances of each domain."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.2f}"
@@ -96,23 +96,23 @@ def page(runs: Sequence[Told], per_domain: int = 5) -> str:
         axes=axes,
         metrics=metrics,
         by_domain=[
-            (axis, name, title, _picture(draw_by_domain(curves, axis, name, title, unit)))
+            (axis, name, title, _picture(plot_by_domain(curves, axis, name, title, unit)))
             for axis in axes
             for name, (title, unit) in metrics.items()
         ],
-        training=_picture(draw_training(curves)),
-        curricula=[(one.name, _picture(draw(one.run))) for one in runs if _has_curriculum(one)],
-        speed=_picture(draw_speed(curves)),
+        training=_picture(plot_training(curves)),
+        curricula=[(one.name, _picture(plot(one.run))) for one in runs if _has_curriculum(one)],
+        speed=_picture(plot_speed(curves)),
         domains=_domain_rows(runs),
         gaps=found,
         gap_rows=[name for name, *_ in next(iter(found.values())).rows],
-        gap_picture=_picture(draw_gaps(found)),
-        level_picture=_picture(draw_by_level(sets)),
+        gap_picture=_picture(plot_gaps(found)),
+        level_picture=_picture(plot_by_level(sets)),
         details=[_details(one, per_domain) for one in runs],
     )
 
 
-def _metrics(runs: Sequence[Told]) -> dict[str, tuple[str, str]]:
+def _metrics(runs: Sequence[RunSummary]) -> dict[str, tuple[str, str]]:
     """Title and unit of every metric by domain that the validations have logged; the tests say what they are."""
     known = {name: one for run in runs for name, one in metrics_of(run.results).items()}
     found = {}
@@ -123,7 +123,7 @@ def _metrics(runs: Sequence[Told]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _facts(one: Told) -> dict[str, Any]:
+def _facts(one: RunSummary) -> dict[str, Any]:
     """What stands in the first table."""
     last = {name: curve[-1][1] for name, curve in one.curves.items()}
     best = min(one.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
@@ -144,7 +144,7 @@ def _facts(one: Told) -> dict[str, Any]:
     }
 
 
-def _domain_rows(runs: Sequence[Told]) -> list[dict[str, Any]]:
+def _domain_rows(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
     """A row for each domain: utterances and hours, and for each run what was measured, also with a language model."""
     sources = [
         (one.name, label, results)
@@ -171,7 +171,7 @@ def _domain_rows(runs: Sequence[Told]) -> list[dict[str, Any]]:
     return rows
 
 
-def _details(one: Told, per_domain: int) -> dict[str, Any]:
+def _details(one: RunSummary, per_domain: int) -> dict[str, Any]:
     """Confusions and the worst utterances of a run."""
     counted = confusions((item.reference, item.hypothesis) for item in one.recognized)
     shown = worst(one.recognized, per_domain)
@@ -179,14 +179,14 @@ def _details(one: Told, per_domain: int) -> dict[str, Any]:
         "name": one.name,
         "split": one.split,
         "utterances": len(one.recognized),
-        "picture": _picture(draw_characters(counted)),
+        "picture": _picture(plot_characters(counted)),
         "characters": top(counted.characters, counted.character_counts),
         "words": top(counted.words, counted.word_counts),
         "domains": sorted({item.domain for item in shown}),
         "worst": [
             {
                 "item": item,
-                "alignment": Markup(coloured(item.reference, item.hypothesis)),  # escaped there
+                "alignment": Markup(alignment_html(item.reference, item.hypothesis)),  # escaped there
                 "audio": _audio(item),
             }
             for item in track(shown, f"audio of {one.name}")
@@ -194,7 +194,7 @@ def _details(one: Told, per_domain: int) -> dict[str, Any]:
     }
 
 
-def _audio(item: Recognized) -> str | None:
+def _audio(item: RecognizedUtterance) -> str | None:
     """Audio as a data address; None where the file is gone."""
     try:
         waveform = read_audio(item.source, PLAYED_RATE, item.offset, item.seconds)
@@ -213,8 +213,8 @@ def _picture(figure: Figure | None) -> str | None:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _has_curriculum(one: Told) -> bool:
-    return any(name.startswith(metric_names.of_curriculum("beta", "")) for name in one.curves)
+def _has_curriculum(one: RunSummary) -> bool:
+    return any(name.startswith(metric_names.curriculum_metric("beta", "")) for name in one.curves)
 
 
 def _json(path: Path) -> dict[str, Any]:

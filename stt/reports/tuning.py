@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 
-def draw_tuning(
+def plot_tuning(
     alphas: Sequence[float],
     betas: Sequence[float],
     wers: npt.NDArray[np.float64],

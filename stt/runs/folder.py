@@ -86,9 +86,9 @@ class RunFolder:
         """Every utterance of a split, as recognized: `validate` (the last validation) or `test`."""
         return self.path / "recognized" / f"{split}.jsonl"
 
-    def left_out(self, rank: int, num_ranks: int) -> Path:
+    def skipped(self, rank: int, num_ranks: int) -> Path:
         """What a rank could not train on."""
-        return self.path / f"left_out{_of_rank(rank, num_ranks)}.csv"
+        return self.path / f"skipped{_of_rank(rank, num_ranks)}.csv"
 
     def predictions(self, rank: int, num_ranks: int) -> Path:
         """What a rank has transcribed."""

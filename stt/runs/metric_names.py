@@ -26,7 +26,7 @@ CURRICULUM = "curriculum"
 
 TRAIN_LOSS, VALIDATION_LOSS = "train/loss", "val/loss"
 LEARNING_RATE = "lr/pg1"
-LEFT_OUT, RANK_COST_SPREAD = "data/left_out", "data/rank_cost_spread"
+SKIPPED, RANK_COST_SPREAD = "data/skipped", "data/rank_cost_spread"
 AUDIO_HOURS, PASSES, DEVICE_HOURS = "progress/audio_hours", "progress/passes", "progress/device_hours"
 STEP = "trainer/global_step"  # W&B's
 SPEED, WAITING = "throughput/audio_seconds_per_second", "throughput/waiting_for_data"
@@ -51,7 +51,7 @@ def utterances(split: Split) -> str:
     return f"{PREFIX[split]}/utterances"
 
 
-def of_curriculum(value: str, domain: str) -> str:
+def curriculum_metric(value: str, domain: str) -> str:
     """Name of what the curriculum has to say of a domain."""
     return f"{CURRICULUM}/{value}/{domain}"
 

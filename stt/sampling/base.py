@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stt.runs.metric_names import of_curriculum
-from stt.sampling.observations import Floats, Observed, Rows
+from stt.runs.metric_names import curriculum_metric
+from stt.sampling.observations import Floats, Observations, Rows
 
 MOST_SHARE = 1 / 3  # of a domain in one window, wherever the data allow it: more would leave nothing to choose
 
@@ -116,7 +116,7 @@ class Sampler(ABC):
         """Take back utterances of a plan that found no room; they come first in the next window."""
 
     @abstractmethod
-    def update(self, observed: Observed) -> dict[str, float]:
+    def update(self, observed: Observations) -> dict[str, float]:
         """Learn from what was observed since the last update; gives what is worth logging."""
 
     def strengths(self, base: float) -> Floats:
@@ -135,13 +135,13 @@ class Sampler(ABC):
         """Resume where `state_dict` was taken; of another manifest, with what is known of the rows that they share."""
 
 
-def observed_cers(utterances: Utterances, observed: Observed) -> dict[str, float]:
+def observed_cers(utterances: Utterances, observed: Observations) -> dict[str, float]:
     """Mean CER of what was observed, by domain, as metrics."""
     index = utterances.domain[observed.rows]
     counts = np.bincount(index, minlength=len(utterances.domains))
     sums = np.bincount(index, weights=np.clip(observed.cers, 0, 1), minlength=len(utterances.domains))
     return {
-        of_curriculum("observed_cer", domain): float(sums[i] / counts[i])
+        curriculum_metric("observed_cer", domain): float(sums[i] / counts[i])
         for i, domain in enumerate(utterances.domains)
         if counts[i]
     }

@@ -17,7 +17,7 @@ JUDGES_LABEL = np.array([False, True, True, False])  # which of them do
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observations:
     """Observations of utterances.
 
     Attributes:
@@ -31,7 +31,7 @@ class Observed:
     hypotheses: dict[int, str] = field(default_factory=dict)
 
     @classmethod
-    def nothing(cls) -> Observed:
+    def empty(cls) -> Observations:
         """Observations of no utterance."""
         return cls(np.zeros(0, np.int64), np.zeros((0, KINDS), np.float32))
 
@@ -55,18 +55,18 @@ class Observed:
         """How much of its domain each stands for (row,): the more, the rarer it is taken."""
         return self.values[:, 3]
 
-    def weighted(self, weights: Floats) -> Observed:
+    def weighted(self, weights: Floats) -> Observations:
         """Give the same observations with other weights (row,)."""
         return replace(self, values=np.column_stack([self.values[:, :3], weights]).astype(np.float32))
 
-    def chosen(self, mask: npt.NDArray[np.bool_]) -> Observed:
+    def chosen(self, mask: npt.NDArray[np.bool_]) -> Observations:
         """Give the observations of some rows, without texts."""
-        return Observed(self.rows[mask], self.values[mask])
+        return Observations(self.rows[mask], self.values[mask])
 
 
-def merge(parts: Sequence[Observed]) -> Observed:
+def merge(parts: Sequence[Observations]) -> Observations:
     """Sort observations by row; a row that comes several times gets the means of what is known, and the last text."""
-    parts = [Observed.nothing(), *parts]  # so that no part at all is no special case
+    parts = [Observations.empty(), *parts]  # so that no part at all is no special case
     rows, place = np.unique(np.concatenate([part.rows for part in parts]), return_inverse=True)
     values = np.concatenate([part.values for part in parts])
     known = np.isfinite(values)
@@ -75,10 +75,12 @@ def merge(parts: Sequence[Observed]) -> Observed:
     np.add.at(counts, place, known)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     hypotheses = {row: text for part in parts for row, text in part.hypotheses.items()}
-    return Observed(rows, means.astype(np.float32), hypotheses)
+    return Observations(rows, means.astype(np.float32), hypotheses)
 
 
-def pack(parts: Mapping[Key, Observed], keys: npt.NDArray[np.int64], texts: npt.NDArray[np.int32]) -> dict[str, Any]:
+def pack(
+    parts: Mapping[Key, Observations], keys: npt.NDArray[np.int64], texts: npt.NDArray[np.int32]
+) -> dict[str, Any]:
     """Lay observations of batches out for a checkpoint; `keys` and `texts` (row,) tell what the rows are."""
     order = sorted(parts)
     rows = np.concatenate([np.zeros(0, np.int64), *(parts[key].rows for key in order)])
@@ -89,14 +91,14 @@ def pack(parts: Mapping[Key, Observed], keys: npt.NDArray[np.int64], texts: npt.
         "rows": rows,
         "keys": keys[rows],
         "texts": texts[rows],
-        "values": np.concatenate([Observed.nothing().values, *(parts[key].values for key in order)]),
+        "values": np.concatenate([Observations.empty().values, *(parts[key].values for key in order)]),
         "hypotheses": [parts[key].hypotheses for key in order],
     }
 
 
 def unpack(
     state: dict[str, Any], find: Callable[[npt.NDArray[np.int64]], Rows] | None, texts: npt.NDArray[np.int32]
-) -> dict[Key, Observed]:
+) -> dict[Key, Observations]:
     """Take over what `pack` gave, without what it says of labels that were mended since.
 
     Args:
@@ -111,12 +113,12 @@ def unpack(
     columns = (np.split(column, edges)[:-1] for column in (state["rows"], now, values))
     parts = zip(state["batches"].tolist(), state["ranks"].tolist(), *columns, state["hypotheses"], strict=True)
     return {
-        (batch, rank): _renumbered(Observed(rows, values, hypotheses), here)
+        (batch, rank): _renumbered(Observations(rows, values, hypotheses), here)
         for batch, rank, rows, here, values, hypotheses in parts
     }
 
 
-def _renumbered(observed: Observed, now: Rows) -> Observed:
+def _renumbered(observed: Observations, now: Rows) -> Observations:
     numbers = dict(zip(observed.rows.tolist(), now.tolist(), strict=True))
     texts = {numbers[row]: text for row, text in observed.hypotheses.items() if numbers[row] >= 0}
-    return Observed(now[now >= 0], observed.values[now >= 0], texts)
+    return Observations(now[now >= 0], observed.values[now >= 0], texts)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stt.errors import InputError
 from stt.sampling.base import SampledRow, Sampler, Utterances
 from stt.sampling.batches import PADDING, cut_batches
-from stt.sampling.observations import Key, Observed, merge, pack, unpack
+from stt.sampling.observations import Key, Observations, merge, pack, unpack
 from stt.sampling.shares import crowded, window_counts
 from stt.sampling.window import Window
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LAG = 20  # batches between the last observation that a plan uses and its window's start: room to read ahead
 LONGEST = 1000  # batches of a window
 
-Read = Callable[[], Observed]
+Read = Callable[[], Observations]
 
 
 class BatchStream:
@@ -76,7 +76,7 @@ class BatchStream:
                 ", ".join(names),
                 LAG,
             )
-        self.exchange: Callable[[dict[Key, Observed]], Sequence[dict[Key, Observed]]] | None = None
+        self.exchange: Callable[[dict[Key, Observations]], Sequence[dict[Key, Observations]]] | None = None
         self.consumed = 0  # batches that training has taken
         self.windows: list[Window] = []  # planned, and not wholly consumed and observed
         self.planned = 0  # windows
@@ -85,7 +85,7 @@ class BatchStream:
         self._observed = 0  # batches whose observations have been read
         self._shared = 0  # batches of which all ranks' observations are here
         self._entered = 0  # batches whose observations the sampler knows
-        self._pending: dict[Key, Observed] = {}  # read, not entered
+        self._pending: dict[Key, Observations] = {}  # read, not entered
         self._unread: Read | None = None
 
     def batches(self) -> Iterator[list[SampledRow]]:

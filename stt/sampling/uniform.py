@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stt.sampling.base import Sample, Sampler, Utterances, observed_cers
-from stt.sampling.observations import Observed, Rows
+from stt.sampling.observations import Observations, Rows
 
 
 class UniformSampler(Sampler):
@@ -31,7 +31,7 @@ class UniformSampler(Sampler):
         for domain, back in enumerate(self._back):
             self._back[domain] = np.concatenate([back, rows[self.utterances.domain[rows] == domain]])
 
-    def update(self, observed: Observed) -> dict[str, float]:
+    def update(self, observed: Observations) -> dict[str, float]:
         """Give the CER of what was trained on; nothing is learned from it."""
         return observed_cers(self.utterances, observed)
 

@@ -90,7 +90,7 @@ class Trained:
     before: float
     after: float
     pairs: int
-    left_out: int
+    skipped: int
 
 
 def recognized_pairs(
@@ -163,11 +163,11 @@ def train_corrector(
         InputError: there is nothing to train or to validate on.
     """
     pairs: list[Pair] = []
-    left_out = 0
+    skipped = 0
     for number, strength in enumerate(strengths):
         found, lost = recognized_pairs(model, train, strength, most, seed + number)
         pairs += found
-        left_out += lost
+        skipped += lost
     held_out, lost = recognized_pairs(model, validate, 0.0, most)
     if not pairs or not held_out:
         raise InputError("there is nothing to train a corrector on: no utterance can be read and written")
@@ -202,4 +202,4 @@ def train_corrector(
         assert best.best_model_score is not None
         task.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
     corrector.save(out)
-    return Trained(before, float(best.best_model_score), len(pairs), left_out + lost)
+    return Trained(before, float(best.best_model_score), len(pairs), skipped + lost)

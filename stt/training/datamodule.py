@@ -14,11 +14,11 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifests
-from stt.data.batch import Batch, LeftOut
+from stt.data.batch import Batch, Skipped
 from stt.data.dataset import UtteranceDataset
 from stt.data.feasibility import feasible_rows
 from stt.data.loader import StreamLoader, evaluation_loader, loader_options, reading_ahead
-from stt.data.reading import Reading
+from stt.data.preprocessing import Preprocessing
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.sampling import BatchStream, Sampler, UniformSampler
@@ -31,12 +31,13 @@ class SpeechDataModule(LightningDataModule):
     """Feeds every domain with equal probability, in batches cut to a budget of audio seconds.
 
     Training takes one endless stream of batches; an epoch only says how often one validates and saves. The model that
-    is trained says how audio and texts are read; with a `reading` of their own the data can be used without any.
+    is trained says how audio and texts are read; with a `preprocessing` of their own the data can be used without any.
 
     Example:
         >>> import stt
-        >>> reading = stt.Reading("letters.model", sample_rate=16_000)
-        >>> data = stt.SpeechDataModule(train="corpus.csv", validate="corpus.csv", num_workers=0, reading=reading)
+        >>> preprocessing = stt.Preprocessing("letters.model", sample_rate=16_000)
+        >>> paths = {"train": "corpus.csv", "validate": "corpus.csv"}
+        >>> data = stt.SpeechDataModule(**paths, num_workers=0, preprocessing=preprocessing)
         >>> data.setup("fit")
         >>> data.domains("train")
         ['narration']
@@ -58,7 +59,7 @@ class SpeechDataModule(LightningDataModule):
         sampler: Sampler | None = None,
         num_workers: int = 1,
         seed: int = 0,
-        reading: Reading | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         """Name the manifests and the budgets.
 
@@ -78,7 +79,7 @@ class SpeechDataModule(LightningDataModule):
             sampler: `UniformSampler` (also None) or `CurriculumSampler`.
             num_workers: processes that read audio, for each device.
             seed: decides which utterances come when.
-            reading: how audio and texts are read; None: as the model asks that is trained, validated or tested.
+            preprocessing: how audio and texts are read; None: as the model asks that is trained, validated or tested.
         """
         super().__init__()
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
@@ -92,19 +93,19 @@ class SpeechDataModule(LightningDataModule):
         self.sampler = sampler or UniformSampler()
         self.num_workers = num_workers
         self.seed = seed
-        self.reading = reading
-        self._own_reading = reading
+        self.preprocessing = preprocessing
+        self._own_preprocessing = preprocessing
         self.datasets: dict[str, UtteranceDataset] = {}
-        self.left_out: list[LeftOut] = []
+        self.skipped: list[Skipped] = []
         self.stream: BatchStream | None = None  # from `setup("fit")` on
 
-    def read_as(self, asked: Reading) -> None:
+    def set_preprocessing(self, asked: Preprocessing) -> None:
         """Read as a model asks, before `setup`; what was set up for another one is set up anew.
 
         Raises:
             InputError: the data were given a tokenizer, a normalizer or a sample rate of their own, and it is another.
         """
-        own = self._own_reading
+        own = self._own_preprocessing
         if own is not None:
             if own.identity[:3] != asked.identity[:3]:
                 raise InputError(
@@ -112,9 +113,9 @@ class SpeechDataModule(LightningDataModule):
                     "model's, or none"
                 )
             asked.strength = own.strength
-        if self.reading is None or self.reading.identity != asked.identity:
-            self.datasets, self.stream, self.left_out = {}, None, []
-        self.reading = asked
+        if self.preprocessing is None or self.preprocessing.identity != asked.identity:
+            self.datasets, self.stream, self.skipped = {}, None, []
+        self.preprocessing = asked
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -128,8 +129,10 @@ class SpeechDataModule(LightningDataModule):
             InputError: a manifest is not named or not right, or a domain has nothing to train on, or nobody has said
                 how to read.
         """
-        if self.reading is None:
-            raise InputError("nobody has said how to read the data: give SpeechDataModule(reading=Reading(...))")
+        if self.preprocessing is None:
+            raise InputError(
+                "the data module has neither a model nor a preprocessing: give SpeechDataModule(preprocessing=...)"
+            )
         splits = ["train", "validate"] if stage == "fit" else [str(TrainerFn(stage).value)]
         if stage == "fit" and self.manifests["test"]:
             splits.append("test")  # it follows the training: better to know now what is wrong with it
@@ -138,9 +141,9 @@ class SpeechDataModule(LightningDataModule):
                 raise InputError(f"no manifest to {split} on: give --data.{split} FILE")
             if split not in self.datasets:
                 paths = self.manifests[split] + (self.manifests["replay"] if split == "train" else [])
-                self.datasets[split] = UtteranceDataset(read_manifests(paths), self.reading, split == "train")
+                self.datasets[split] = UtteranceDataset(read_manifests(paths), self.preprocessing, split == "train")
                 if split == "train":
-                    self._set_up_training(self.datasets[split], self.reading)
+                    self._set_up_training(self.datasets[split], self.preprocessing)
 
     def domains(self, split: str) -> list[str]:
         """Names of the domains of a split."""
@@ -183,16 +186,16 @@ class SpeechDataModule(LightningDataModule):
             )
         self.stream.load_state_dict(to_arrays(state_dict["stream"]))
 
-    def _set_up_training(self, dataset: UtteranceDataset, reading: Reading) -> None:
+    def _set_up_training(self, dataset: UtteranceDataset, preprocessing: Preprocessing) -> None:
         manifest = dataset.manifest
         longest = min(self.max_seconds, self.max_batch_seconds)
-        keep, self.left_out = feasible_rows(dataset, reading, self.min_seconds, longest)
-        if self.left_out:
-            kinds = Counter(item.kind for item in self.left_out)
+        keep, self.skipped = feasible_rows(dataset, preprocessing, self.min_seconds, longest)
+        if self.skipped:
+            kinds = Counter(item.kind for item in self.skipped)
             log.warning(
                 "%s: %d of %d utterances are left out of training: %s",
                 manifest.path,
-                len(self.left_out),
+                len(self.skipped),
                 len(manifest),
                 ", ".join(f"{count} for {kind}" for kind, count in kinds.most_common()),
             )
@@ -201,7 +204,7 @@ class SpeechDataModule(LightningDataModule):
             if not len(rows):
                 raise InputError(
                     f"{manifest.path}: nothing in the domain {domain} can be trained on; first reason: "
-                    + next(item.reason for item in self.left_out if manifest.value(item.row, "domain") == domain)
+                    + next(item.reason for item in self.skipped if manifest.value(item.row, "domain") == domain)
                 )
         try:
             shares = domain_shares(manifest.domains, self._weights(manifest))
@@ -215,7 +218,7 @@ class SpeechDataModule(LightningDataModule):
             utterances,
             shares,
             self.max_batch_seconds,
-            strength=reading.strength,
+            strength=preprocessing.strength,
             seed=self.seed,
             rank=rank,
             num_ranks=num_ranks,

@@ -10,7 +10,7 @@ from lightning import Trainer
 T = TypeVar("T")
 
 
-def gathered(trainer: Trainer, mine: T) -> list[T]:
+def all_gather(trainer: Trainer, mine: T) -> list[T]:
     """Everybody's value, in the order of the ranks; every rank must call it."""
     if trainer.world_size == 1:
         return [mine]

@@ -44,7 +44,7 @@ def measure_training(arguments: Sequence[str], folder: Path, warmup: int, steps:
     times = folder / "step_times.json"
     short = [f"--trainer.max_steps={warmup + steps}", f"--data.batches_per_epoch={warmup + steps}"]
     short += ["--trainer.limit_val_batches=0", "--data.test=null", "--trainer.logger=false", f"--run={folder}"]
-    short += [f"--last.every_n_epochs={NEVER}", "--trainer.enable_progress_bar=false"]
+    short += [f"--last_checkpoint.every_n_epochs={NEVER}", "--trainer.enable_progress_bar=false"]
     short += ["--trainer.callbacks+=stt.training.callbacks.StepTimes", f"--trainer.callbacks.out={times}"]
     short += [f"--trainer.callbacks.warmup={warmup}"]
     run_training(["fit", *arguments, *short], folder / "output.txt")

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import FrontEnd, LogMel
 from stt.data.batch import Batch
-from stt.data.reading import Reading
+from stt.data.preprocessing import Preprocessing
 from stt.decoding.greedy import greedy_decode
 from stt.errors import InputError
 from stt.metrics.domain_metric import DomainMetric, standard_and
@@ -30,7 +30,7 @@ from stt.runs.metric_names import TRAIN_LOSS, Split
 from stt.tensors import to_device
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
-from stt.training.callbacks.every_run import complete
+from stt.training.callbacks.defaults import complete
 from stt.training.datamodule import SpeechDataModule
 from stt.training.schedule import WarmupCosine, follows_training
 
@@ -120,14 +120,14 @@ class SpeechTask(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, SpeechDataModule):
             raise InputError("the data must be a SpeechDataModule: trainer.fit(model, data)")
-        data.read_as(self.reading())
+        data.set_preprocessing(self.preprocessing())
         complete(self.trainer)
         return []  # they are in the Trainer already, in their order
 
-    def reading(self) -> Reading:
+    def preprocessing(self) -> Preprocessing:
         """How audio and texts are read for this model."""
         recognizer = self.recognizer
-        return Reading(
+        return Preprocessing(
             recognizer.tokenizer,
             recognizer.sample_rate,
             self.augment.strength,

@@ -69,7 +69,7 @@ def test_a_run_leaves_everything_in_its_folder(trained: Path) -> None:
     last = [row for row in logged if row["val/cer/mean"]][-1]
     assert float(last["val/cer/mean"]) < 0.02
     assert float(last["val/cer/mean"]) == pytest.approx((float(last["val/cer/high"]) + float(last["val/cer/low"])) / 2)
-    names = ("train/loss", "clip/norm", "clip/time_share", "clip/share_clipped", "data/left_out", "lr/pg1")
+    names = ("train/loss", "clip/norm", "clip/time_share", "clip/share_clipped", "data/skipped", "lr/pg1")
     for name in (*names, "progress/audio_hours", "throughput/waiting_for_data"):
         assert any(row.get(name) for row in logged), name
 
@@ -132,7 +132,7 @@ def test_a_file_that_breaks_after_import_is_left_out_by_name_and_the_run_goes_on
     lines[7]["text"] = "abcde" * 20
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
     main([*fit_args, f"--data.train={manifest}", "--data.validate", str(manifest)])
-    with (tmp_path / "run" / "left_out.csv").open() as file:
+    with (tmp_path / "run" / "skipped.csv").open() as file:
         found = {row["utterance"]: (row["row"], row["kind"]) for row in csv.DictReader(file)}
     assert found == {
         "3.wav": ("4", "unreadable audio"),
@@ -141,7 +141,7 @@ def test_a_file_that_breaks_after_import_is_left_out_by_name_and_the_run_goes_on
         "6.wav": ("7", "unusable text"),
         "7.wav": ("8", "not alignable"),
     }
-    assert [row["val/left_out"] for row in metrics(tmp_path / "run") if row["val/left_out"]][-1] == "2.0"
+    assert [row["val/skipped"] for row in metrics(tmp_path / "run") if row["val/skipped"]][-1] == "2.0"
 
 
 @pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
@@ -149,7 +149,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
     def weights(run: str) -> dict[str, torch.Tensor]:
         return torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
-    mid = ["--last.every_n_train_steps=1", f"--data.sampler=stt.sampling.{sampler}", "--trainer.max_steps=9"]
+    mid = ["--last_checkpoint.every_n_train_steps=1", f"--data.sampler=stt.sampling.{sampler}", "--trainer.max_steps=9"]
     mid += [
         "--model.augment.init_args.strength=0.5",
         "--model.encoder.init_args.dropout=0.2",

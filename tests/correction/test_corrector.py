@@ -120,7 +120,12 @@ def test_a_corrector_is_trained_and_used_from_the_command_line(
     assert stopped.value.code == 0
     assert capsys.readouterr().out.strip()
     run = tmp_path / "run"
-    options = [f"--data.predict={tones}", f"--run={run}", f"--decoder.corrector={out}"]
+    options = [
+        f"--data.predict={tones}",
+        f"--run={run}",
+        "--decoder.postprocessor=stt.correction.Correction",
+        f"--decoder.postprocessor.path={out}",
+    ]
     main(["predict", f"--ckpt_path={model}", *options])
     lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
     assert len(lines) == 120

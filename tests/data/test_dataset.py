@@ -7,7 +7,7 @@ import soundfile
 import torch
 
 from stt.corpus.manifest import read_manifest
-from stt.data.batch import LeftOut, Utterance, collate
+from stt.data.batch import Skipped, Utterance, collate
 from stt.data.dataset import UtteranceDataset
 from stt.sampling.base import SampledRow
 from tests.conftest import StandIn
@@ -37,7 +37,7 @@ def test_in_training_what_cannot_be_used_comes_back_as_left_out(
     tmp_path: Path, tokenizer_file: Path, row: dict[str, object], kind: str
 ) -> None:
     item = dataset(tmp_path, tokenizer_file, training=True, **row)[0]
-    assert isinstance(item, LeftOut)
+    assert isinstance(item, Skipped)
     assert item.kind == kind
     assert item.name.startswith(str(row.get("audio", "1.wav")))
     assert kind != "unreadable audio" or item.reason.startswith(f"{tmp_path / 'm.jsonl'}: row 1: ")
@@ -74,18 +74,18 @@ def test_texts_are_normalized_unless_the_manifest_says_they_are(tmp_path: Path, 
 def test_a_batch_is_padded_with_zeros_and_carries_what_was_left_out() -> None:
     items = [
         Utterance(3, "a", "x", 0.1, np.ones(5, np.float32), "r", [1, 1]),
-        LeftOut(4, "b", "unreadable audio", "why"),
+        Skipped(4, "b", "unreadable audio", "why"),
         Utterance(5, "c", "y", 0.2, np.ones(9, np.float32), "s", [2, 1, 2]),
     ]
     batch = collate(items)
     assert batch.waveforms.sum(dim=1).tolist() == batch.lengths.tolist() == [5, 9]
     assert batch.frames_needed.tolist() == [3, 3]
     assert (batch.rows, batch.names, batch.domains) == ([3, 5], ["a", "c"], ["x", "y"])
-    assert [item.row for item in batch.left_out] == [4]
+    assert [item.row for item in batch.skipped] == [4]
 
 
 def test_a_batch_with_nothing_left_is_silence_that_belongs_to_no_row() -> None:
-    batch = collate([LeftOut(1, "b", "k", "r")])
+    batch = collate([Skipped(1, "b", "k", "r")])
     assert len(batch) == 0
     assert batch.waveforms.shape[0] == 1
     assert batch.token_lengths.tolist() == [0]

@@ -27,10 +27,10 @@ def test_every_row_that_cannot_be_trained_on_is_named_with_the_reason(tmp_path: 
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     model = StandIn(tokenizer_file)
     data = UtteranceDataset(read_manifest(tmp_path / "m.jsonl"), model, training=True)
-    keep, left_out = feasible_rows(data, model, 0.1, 10.0)
+    keep, skipped = feasible_rows(data, model, 0.1, 10.0)
     expected = [i for i, (_, _, kind, _) in enumerate(rows) if kind]
-    assert np.flatnonzero(~keep).tolist() == expected == [item.row for item in left_out]
-    for item in left_out:
+    assert np.flatnonzero(~keep).tolist() == expected == [item.row for item in skipped]
+    for item in skipped:
         assert item.name == f"{item.row}.wav"
         assert item.kind == rows[item.row][2]
         assert rows[item.row][3] in item.reason

@@ -3,7 +3,7 @@ import random
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from stt.metrics.alignment import align, align_words, coloured
+from stt.metrics.alignment import align, align_words, alignment_html
 from stt.metrics.confusions import confusions
 
 
@@ -23,13 +23,13 @@ def test_an_alignment_holds_both_texts_and_as_many_edits_as_their_distance(seed:
 
 
 def test_markup_shows_what_is_missing_and_what_is_wrong_and_nothing_of_the_text_becomes_markup() -> None:
-    shown = coloured("a <b> c", "a <d>c")
+    shown = alignment_html("a <b> c", "a <d>c")
     assert "&lt;" in shown
     assert "<b>" not in shown
     assert ">b</del>" in shown
     assert ">d</ins>" in shown
     assert ">␣</del>" in shown
-    assert coloured("same", "same") == "same"
+    assert alignment_html("same", "same") == "same"
 
 
 def test_confusions_count_every_edit_once() -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from stt.errors import InputError
-from stt.metrics.recognized import Recognized, read_recognized, worst, write_recognized
+from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst, write_recognized
 
-ONE = Recognized(1, "a.wav", "radio", "/x/a.wav", 0.0, 1.5, 30.0, "abcd", "abcd", 0.9)
+ONE = RecognizedUtterance(1, "a.wav", "radio", "/x/a.wav", 0.0, 1.5, 30.0, "abcd", "abcd", 0.9)
 
 
 def test_what_is_written_is_read_in_the_order_of_rows(tmp_path: Path) -> None:

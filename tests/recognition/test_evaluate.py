@@ -33,7 +33,7 @@ def test_every_utterance_is_compared_in_the_order_of_the_manifest_and_what_canno
     (tmp_path / "4.wav").write_bytes(b"broken")
     found = stt.evaluate(recognizer, manifest)
     assert [one.row for one in found.recognized] == [row for row in range(1, 13) if row != 5]
-    assert [item.name for item in found.left_out] == ["4.wav"]
+    assert [item.name for item in found.skipped] == ["4.wav"]
     assert sum(rate.utterances for rate in found.rates.values()) == 11
     for one in found.recognized:
         assert one.hypothesis == recognizer.transcribe(one.audio).text, "alone as in a batch"

@@ -35,18 +35,18 @@ def test_a_run_is_drawn_with_a_column_for_each_domain(run: Path) -> None:
     assert picture[..., :3].std() > 0.1
 
 
-def test_suspects_are_listed_worst_first_with_what_was_read_and_heard(
+def test_label_errors_are_listed_worst_first_with_what_was_read_and_heard(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = run / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)
     sampling = state["SpeechDataModule"]["stream"]["sampler"]
-    sampling["suspects"][[3, 10]] = True
-    sampling["ledger"]["doubt"][[3, 10]] = torch.tensor([0.8, 1.1], dtype=torch.float16)
-    sampling["ledger"]["looks"][[3, 10]] = 4
+    sampling["label_errors"][[3, 10]] = True
+    sampling["ledger"]["label_score"][[3, 10]] = torch.tensor([0.8, 1.1], dtype=torch.float16)
+    sampling["ledger"]["label_observations"][[3, 10]] = 4
     sampling["hypotheses"] = {"rows": torch.tensor([10]), "texts": ["abc"]}
     torch.save(state, checkpoint)
-    command(checkpoint, "--out", tmp_path / "c.pdf", "--suspects", tmp_path / "s.csv")
+    command(checkpoint, "--out", tmp_path / "c.pdf", "--label-errors", tmp_path / "s.csv")
     assert (tmp_path / "c.pdf").read_bytes().startswith(b"%PDF")
     with (tmp_path / "s.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -54,9 +54,9 @@ def test_suspects_are_listed_worst_first_with_what_was_read_and_heard(
     assert rows[0]["audio"] == "10.wav"
     assert rows[0]["hypothesis"] == "abc"
     assert 0 < float(rows[0]["cer"]) <= 3
-    assert (rows[0]["doubt"], rows[0]["looks"], rows[0]["domain"]) == ("1.10", "4", "high")
+    assert (rows[0]["label_error_score"], rows[0]["observations"], rows[0]["domain"]) == ("1.10", "4", "high")
     assert (rows[1]["hypothesis"], rows[1]["cer"]) == ("", "")
-    assert "2 suspects" in capsys.readouterr().out
+    assert "2 suspected label errors" in capsys.readouterr().out
 
 
 def test_what_is_no_run_or_has_no_curriculum_is_refused(
@@ -72,28 +72,28 @@ def test_what_is_no_run_or_has_no_curriculum_is_refused(
     )
 
 
-def test_suspects_of_another_manifest_are_not_listed(run: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_label_errors_of_another_manifest_are_not_listed(run: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
     other = tmp_path / "other.csv"
     other.write_text("audio,text,duration,domain\n1.wav,a,1.0,high\n")
-    args = ["curriculum", "show", str(run), "--suspects", str(tmp_path / "s.csv"), "--manifest", str(other)]
+    args = ["curriculum", "show", str(run), "--label-errors", str(tmp_path / "s.csv"), "--manifest", str(other)]
     assert "was not trained on this manifest" in fails(stt, args)
 
 
-def test_a_mended_text_is_no_suspect_any_more_and_training_goes_on_with_what_else_is_known(
+def test_a_mended_text_is_no_label_error_any_more_and_training_goes_on_with_what_else_is_known(
     run: Path, fit_args: list[str], tones: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoint = run / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)
     before = state["SpeechDataModule"]["stream"]["sampler"]
-    before["suspects"][[3, 10]] = True
-    before["ledger"]["doubt"][[3, 10]], before["ledger"]["looks"][[3, 10]] = 1.0, 4
+    before["label_errors"][[3, 10]] = True
+    before["ledger"]["label_score"][[3, 10]], before["ledger"]["label_observations"][[3, 10]] = 1.0, 4
     torch.save(state, checkpoint)
     lines = tones.read_text().splitlines()
     lines[3] = json.dumps({**json.loads(lines[3]), "text": "abc"})
     mended = tones.parent / "mended.jsonl"  # beside the audio
     mended.write_text("\n".join(lines))
 
-    command(checkpoint, "--out", tmp_path / "c.png", "--suspects", tmp_path / "s.csv", "--manifest", mended)
+    command(checkpoint, "--out", tmp_path / "c.png", "--label-errors", tmp_path / "s.csv", "--manifest", mended)
     with (tmp_path / "s.csv").open() as file:
         assert [row["row"] for row in csv.DictReader(file)] == ["11"]
 
@@ -104,7 +104,7 @@ def test_a_mended_text_is_no_suspect_any_more_and_training_goes_on_with_what_els
     assert "utterances are known" not in caplog.text  # they all are
     after = torch.load(tmp_path / "on" / "checkpoints" / "last.ckpt", weights_only=True)
     after = after["SpeechDataModule"]["stream"]["sampler"]
-    assert after["ledger"]["looks"][[3, 10]].tolist()[0] < 4
-    assert after["ledger"]["looks"][10] >= 4
+    assert after["ledger"]["label_observations"][[3, 10]].tolist()[0] < 4
+    assert after["ledger"]["label_observations"][10] >= 4
     assert (after["ledger"]["count"].numpy() >= before["ledger"]["count"].numpy()).all()
     assert torch.equal(after["keys"], before["keys"])

@@ -3,14 +3,14 @@ from dataclasses import replace
 import matplotlib as mpl
 import pytest
 
-from stt.metrics.recognized import Recognized
-from stt.reports.generalization import cer, draw_by_level, draw_gaps, gaps
+from stt.metrics.recognized import RecognizedUtterance
+from stt.reports.generalization import cer, gaps, plot_by_level, plot_gaps
 
 mpl.use("agg")
-ONE = Recognized(1, "a.wav", "radio", "/x/a.wav", 0.0, 1.5, 30.0, "abcd", "abcd", 0.9)
+ONE = RecognizedUtterance(1, "a.wav", "radio", "/x/a.wav", 0.0, 1.5, 30.0, "abcd", "abcd", 0.9)
 
 
-def domain(name: str, levels: list[float]) -> list[Recognized]:
+def domain(name: str, levels: list[float]) -> list[RecognizedUtterance]:
     """Utterances of which those below 20 dB have one character of four wrong."""
     return [
         replace(ONE, domain=name, level_range=level, hypothesis="abcd" if level > 20 else "abcx") for level in levels
@@ -37,9 +37,9 @@ def test_a_rate_of_many_is_edits_over_characters() -> None:
 
 def test_pictures_say_what_they_show() -> None:
     items = domain("radio", [10, 20, 30, 40])
-    figure = draw_gaps({"a": gaps(items, []), "b": gaps(items, ["radio"])})
+    figure = plot_gaps({"a": gaps(items, []), "b": gaps(items, ["radio"])})
     assert "%" in figure.axes[0].get_ylabel()
-    axis = draw_by_level({"a": items}, bins=4).axes[0]
+    axis = plot_by_level({"a": items}, bins=4).axes[0]
     assert "dB" in axis.get_xlabel()
     assert list(axis.lines[0].get_xdata()) == [10, 20, 30, 40]
     assert list(axis.lines[0].get_ydata()) == pytest.approx([25, 25, 0, 0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stt.sampling import Utterances
-from stt.sampling.observations import Observed
+from stt.sampling.observations import Observations
 
 
 def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:
@@ -25,8 +25,8 @@ def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:
     )
 
 
-def observed(rows: np.ndarray, cers: np.ndarray, doubt: float = 0.0) -> Observed:
+def observed(rows: np.ndarray, cers: np.ndarray, label_error_score: float = 0.0) -> Observations:
     """What a batch shows: CERs, and losses that say how doubtful the labels are."""
     count = len(rows)
-    values = np.stack([cers, np.full(count, 5 * doubt), np.full(count, 5.0), np.ones(count)], axis=1)
-    return Observed(rows, values.astype(np.float32), {int(row): f"text {row}" for row in rows})
+    values = np.stack([cers, np.full(count, 5 * label_error_score), np.full(count, 5.0), np.ones(count)], axis=1)
+    return Observations(rows, values.astype(np.float32), {int(row): f"text {row}" for row in rows})

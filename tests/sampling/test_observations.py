@@ -1,14 +1,14 @@
 import numpy as np
 
-from stt.sampling.observations import Observed, merge, pack, unpack
+from stt.sampling.observations import Observations, merge, pack, unpack
 
 SAME = np.zeros(10, np.int32)  # hashes of texts
 
 
-def observed(rows: list[int], cers: list[float], texts: dict[int, str] | None = None) -> Observed:
+def observed(rows: list[int], cers: list[float], texts: dict[int, str] | None = None) -> Observations:
     values = np.full((len(rows), 4), np.nan, np.float32)
     values[:, 0] = cers
-    return Observed(np.array(rows, np.int64), values, texts or {})
+    return Observations(np.array(rows, np.int64), values, texts or {})
 
 
 def test_a_row_seen_twice_gets_the_mean_and_the_last_text() -> None:
@@ -42,7 +42,7 @@ def test_in_another_manifest_rows_are_found_by_their_keys_and_those_that_are_gon
 
 def test_what_was_observed_of_a_label_is_dropped_where_the_text_was_mended() -> None:
     values = np.array([[0.2, 1.0, 5.0, 1.0], [0.5, 2.0, 5.0, 1.0]], np.float32)
-    state = pack({(0, 0): Observed(np.array([7, 3]), values)}, np.arange(10), SAME)
+    state = pack({(0, 0): Observations(np.array([7, 3]), values)}, np.arange(10), SAME)
     mended = SAME.copy()
     mended[3] = 1
     part = unpack(state, None, mended)[0, 0]

@@ -10,7 +10,7 @@ from stt.errors import InputError
 from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler
 from stt.sampling.base import SampledRow
 from stt.sampling.batches import PADDING, padding_share
-from stt.sampling.observations import Observed
+from stt.sampling.observations import Observations
 from stt.sampling.stream import LAG
 from stt.training.datamodule import to_arrays, to_tensors
 from tests.sampling.corpora import corpus, observed
@@ -28,11 +28,11 @@ def stream_over(
     return BatchStream(sampler, utterances, shares, seconds, strength=0.3, seed=0, rank=rank, num_ranks=num_ranks)
 
 
-def seen(batch: list[SampledRow], number: int, rank: int = 0) -> Observed:
+def seen(batch: list[SampledRow], number: int, rank: int = 0) -> Observations:
     """What a batch shows: a CER that falls as training goes, never twice the same."""
     rows = np.array([row.row for row in batch])
     rng = np.random.default_rng((number, rank))
-    return observed(rows, rng.random(len(rows)) * 30 / (30 + number), doubt=float(rng.random()))
+    return observed(rows, rng.random(len(rows)) * 30 / (30 + number), label_error_score=float(rng.random()))
 
 
 class Training:
@@ -157,7 +157,7 @@ def test_two_observers_are_refused() -> None:
     stream = stream_over(CurriculumSampler())
     Training(stream).train(3)
     with pytest.raises(RuntimeError, match="exactly one callback"):
-        stream.observe(2, Observed.nothing)
+        stream.observe(2, Observations.empty)
 
 
 def test_uniform_sampling_needs_no_feedback_and_keeps_no_plans() -> None:
@@ -174,9 +174,9 @@ def test_an_observation_is_read_when_the_next_one_comes() -> None:
     stream, read = stream_over(UniformSampler()), []
     next(stream.batches())
 
-    def later(number: int) -> Observed:
+    def later(number: int) -> Observations:
         read.append(number)
-        return Observed.nothing()
+        return Observations.empty()
 
     stream.observe(0, lambda: later(0))
     assert not read

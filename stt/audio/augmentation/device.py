@@ -21,9 +21,9 @@ from stt.audio.augmentation.policy import (
     NOISE,
     PATCHES,
     STRETCHES,
-    Member,
+    Transform,
 )
-from stt.audio.augmentation.recordings import read_noise, read_rooms
+from stt.audio.augmentation.recordings import read_noise, read_rirs
 from stt.errors import InputError
 from stt.tensors import length_mask, to_device
 
@@ -41,13 +41,13 @@ class Augmentation(nn.Module):
     stt.audio.augmentation.host.
     """
 
-    def __init__(self, strength: float = 0.3, noise: str | None = None, rooms: str | None = None) -> None:
+    def __init__(self, strength: float = 0.3, noise: str | None = None, rirs: str | None = None) -> None:
         """Set the strength and name what is to be mixed in.
 
         Args:
             strength: 0 to 1, of utterances that are not given one of their own.
             noise: folder of recordings of noise; half of the utterances get these, half made-up noise.
-            rooms: folder of recorded impulse responses, which take the place of made-up ones.
+            rirs: folder of recorded impulse responses, which take the place of made-up ones.
 
         Raises:
             InputError: the strength is outside 0..1.
@@ -57,11 +57,11 @@ class Augmentation(nn.Module):
             raise InputError(f"augmentation strength must lie in 0..1, not {strength}")
         self.strength = strength
         self.noise_folder = noise
-        self.rooms_folder = rooms
+        self.rir_folder = rirs
         self.sample_rate = 0
         # Not buffers: they are neither in checkpoints nor sent from rank to rank at each step.
         self._noises: list[Tensor] = []  # made up and recorded, (sample,) each
-        self._rooms: Tensor | None = None  # (room, sample)
+        self._rirs: Tensor | None = None  # (room, sample)
 
     def prepare(self, sample_rate: int) -> None:
         """Read the recordings, before training, at a rate in Hz.
@@ -70,11 +70,11 @@ class Augmentation(nn.Module):
             InputError: a folder is missing or holds no audio that can be read.
         """
         self.sample_rate = sample_rate
-        self._noises = [made_up_noise(sample_rate)]
+        self._noises = [synthetic_noise(sample_rate)]
         if self.noise_folder:
             self._noises.append(read_noise(self.noise_folder, sample_rate))
-        if self.rooms_folder:
-            self._rooms = read_rooms(self.rooms_folder, sample_rate, LONGEST_REFLECTION)
+        if self.rir_folder:
+            self._rirs = read_rirs(self.rir_folder, sample_rate, LONGEST_REFLECTION)
 
     def waveforms(self, waveforms: Tensor, lengths: Tensor, strengths: Tensor) -> Tensor:
         """Augment waveforms (batch, sample) of `lengths` (batch,) while training, by strengths (batch,) on the host."""
@@ -103,11 +103,11 @@ class Augmentation(nn.Module):
 
     def _reflect(self, waveforms: Tensor, strengths: Tensor) -> Tensor:
         decay, ratio = (to_device(m.drawn(strengths), waveforms.device) for m in (DECAY, DIRECT))
-        if self._rooms is None:
-            tails = room_tails(decay, self.sample_rate)
+        if self._rirs is None:
+            tails = synthetic_rirs(decay, self.sample_rate)
         else:
-            self._rooms = self._rooms.to(waveforms.device)
-            tails = self._rooms[to_device(torch.randint(len(self._rooms), (len(strengths),)), waveforms.device)]
+            self._rirs = self._rirs.to(waveforms.device)
+            tails = self._rirs[to_device(torch.randint(len(self._rirs), (len(strengths),)), waveforms.device)]
         return reverberate(waveforms, tails, ratio)
 
     def _limit(self, waveforms: Tensor, strengths: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class Augmentation(nn.Module):
         return limit_band(waveforms, low, high * self.sample_rate / 2, self.sample_rate)
 
 
-def room_tails(decay: Tensor, sample_rate: int) -> Tensor:
+def synthetic_rirs(decay: Tensor, sample_rate: int) -> Tensor:
     """Make up reflections (batch, sample) that fall by 60 dB in `decay` (batch,) seconds: noise that dies away.
 
     The direct sound at time 0 is not among them.
@@ -151,7 +151,7 @@ def limit_band(waveforms: Tensor, low: Tensor, high: Tensor, sample_rate: int) -
     return kept
 
 
-def made_up_noise(sample_rate: int) -> Tensor:
+def synthetic_noise(sample_rate: int) -> Tensor:
     """Noise (sample,) of colours from white to brown, one after the other and equally loud, always the same."""
     generator = torch.Generator().manual_seed(0)
     size = int(COLOUR_SECONDS * sample_rate)
@@ -196,7 +196,7 @@ def spec_augment(features: Tensor, lengths: Tensor, strengths: Tensor) -> Tensor
     return features.masked_fill(bands | stretches | patches, 0.0)
 
 
-def _stripes(lengths: Tensor, size: int, count: int, member: Member, strengths: Tensor) -> Tensor:
+def _stripes(lengths: Tensor, size: int, count: int, member: Transform, strengths: Tensor) -> Tensor:
     """Draw `count` random stripes a row, true inside of them: (batch, count, size)."""
     widest = to_device(member.range(strengths)[1], lengths.device).view(-1, 1, 1)
     draw = torch.rand(2, len(lengths), count, 1, device=lengths.device)

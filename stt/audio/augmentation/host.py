@@ -9,7 +9,7 @@ import numpy as np
 import python_stretch
 import soundfile
 
-from stt.audio.augmentation.policy import CODEC, PITCH, SPEED, Member
+from stt.audio.augmentation.policy import CODEC, PITCH, SPEED, Transform
 from stt.audio.io import Waveform, resample
 
 TELEPHONE_RATE = 8_000  # Hz
@@ -26,7 +26,7 @@ HIGHEST_LEVEL = 0.99  # libsndfile refuses 1 for MP3
 SPEEDS = 20  # parts that speeds are rounded to: resampling is fast between small whole numbers
 
 
-def distort(
+def augment_waveform(
     waveform: Waveform, sample_rate: int, strength: float, rng: np.random.Generator, highest_speed: float = math.inf
 ) -> Waveform:
     """Change speed and pitch of a waveform (sample,) and send it through a codec, each by chance.
@@ -82,5 +82,5 @@ def through_codec(waveform: Waveform, sample_rate: int, kind: str, subtype: str,
     return np.pad(back, (0, len(waveform) - len(back)))
 
 
-def _drawn(member: Member, strength: float, rng: np.random.Generator) -> float:
+def _drawn(member: Transform, strength: float, rng: np.random.Generator) -> float:
     return float(rng.uniform(*member.range(strength)))

@@ -16,7 +16,7 @@ Strength = TypeVar("Strength", float, Tensor)
 
 
 @dataclass(frozen=True)
-class Member:
+class Transform:
     """A kind of augmentation; ends of its range and its chance go in a line from strength 0 to strength 1."""
 
     what: str
@@ -49,21 +49,21 @@ SOMETIMES = (0.0, 1.0)
 SELDOM = (0.0, 0.5)
 
 # On the host, where files are read: they change lengths, or need a codec.
-SPEED = Member("speed (tempo and pitch)", "times", (1.0, 1.0), (0.8, 1.25), SOMETIMES)
-PITCH = Member("pitch alone", "semitones", (0.0, 0.0), (-5.0, 5.0), SELDOM)
-CODEC = Member("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), SELDOM)
+SPEED = Transform("speed (tempo and pitch)", "times", (1.0, 1.0), (0.8, 1.25), SOMETIMES)
+PITCH = Transform("pitch alone", "semitones", (0.0, 0.0), (-5.0, 5.0), SELDOM)
+CODEC = Transform("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), SELDOM)
 # On the device, in this order.
-DECAY = Member("room: time to fall by 60 dB", "s", (0.05, 0.1), (0.2, 1.0), SELDOM)
-DIRECT = Member("room: direct over reflected sound", "dB", (20.0, 30.0), (0.0, 10.0), SELDOM)
-LOW_CUT = Member("band: lower end", "Hz", (0.0, 0.0), (0.0, 500.0), SELDOM)
-HIGH_CUT = Member("band: upper end", "share of the highest", (1.0, 1.0), (0.3, 1.0), SELDOM)
-NOISE = Member("noise: signal over noise", "dB", (60.0, 80.0), (0.0, 20.0))
-GAIN = Member("gain (clips above full scale)", "dB", (0.0, 0.0), (-20.0, 20.0))
-BANDS = Member("hidden mels: 2 bands, each", "share of the mels", (0.0, 0.0), (0.0, 0.4))
-STRETCHES = Member("hidden time: 10 stretches, each", "share of the frames", (0.0, 0.0), (0.0, 0.05))
-PATCHES = Member("cut-outs: 5 patches, each side", "share of mels, frames", (0.0, 0.0), (0.0, 0.2))
+DECAY = Transform("room: time to fall by 60 dB", "s", (0.05, 0.1), (0.2, 1.0), SELDOM)
+DIRECT = Transform("room: direct over reflected sound", "dB", (20.0, 30.0), (0.0, 10.0), SELDOM)
+LOW_CUT = Transform("band: lower end", "Hz", (0.0, 0.0), (0.0, 500.0), SELDOM)
+HIGH_CUT = Transform("band: upper end", "share of the highest", (1.0, 1.0), (0.3, 1.0), SELDOM)
+NOISE = Transform("noise: signal over noise", "dB", (60.0, 80.0), (0.0, 20.0))
+GAIN = Transform("gain (clips above full scale)", "dB", (0.0, 0.0), (-20.0, 20.0))
+BANDS = Transform("hidden mels: 2 bands, each", "share of the mels", (0.0, 0.0), (0.0, 0.4))
+STRETCHES = Transform("hidden time: 10 stretches, each", "share of the frames", (0.0, 0.0), (0.0, 0.05))
+PATCHES = Transform("cut-outs: 5 patches, each side", "share of mels, frames", (0.0, 0.0), (0.0, 0.2))
 
-MEMBERS = (
+TRANSFORMS = (
     *(SPEED, PITCH, CODEC, DECAY, DIRECT, LOW_CUT, HIGH_CUT),
     *(NOISE, GAIN, BANDS, STRETCHES, PATCHES),
 )

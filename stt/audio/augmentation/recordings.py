@@ -34,7 +34,7 @@ def read_noise(folder: str, sample_rate: int) -> Tensor:
     return torch.cat(parts)
 
 
-def read_rooms(folder: str, sample_rate: int, longest: float) -> Tensor:
+def read_rirs(folder: str, sample_rate: int, longest: float) -> Tensor:
     """Read what follows the direct sound in impulse responses: (room, sample), up to `longest` seconds of each.
 
     Raises:

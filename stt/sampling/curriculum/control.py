@@ -1,6 +1,6 @@
 """The law of the curriculum: each window takes from every domain what keeps its CER at the target.
 
-Source: the article's Idea 6. A window's utterances of a domain are those whose turn it is: turns come
+Source: the article's Idea 6. A window's utterances of a domain are those whose deficit it is: deficits come
 the more often, the more the tilt favours an utterance. Suspects come in for audit only.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stt.sampling.curriculum.label_errors import could_be_cleared, doubts, find_suspects
+from stt.sampling.curriculum.label_errors import could_be_cleared, find_label_errors, label_error_scores
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.tilt import (
     draw,
@@ -22,12 +22,12 @@ from stt.sampling.curriculum.tilt import (
     solve_beta,
     tilted_mean,
 )
-from stt.sampling.observations import Floats, Observed, Rows
+from stt.sampling.observations import Floats, Observations, Rows
 from stt.sampling.shares import is_crowded
 
-AUDIT_SHARE = 0.005  # of a window: any suspects
-APPEAL_SHARE = 0.02  # of a window, at most: suspects whom one look that goes well would clear
-SURE = 3  # looks at a label after which a suspicion can only wait for the audit
+RECHECK_SHARE = 0.005  # of a window: any label_errors
+PRIORITY_RECHECK_SHARE = 0.02  # of a window, at most: label_errors whom one look that goes well would clear
+SETTLED = 3  # observations at a label after which a suspicion can only wait for the audit
 TOLERANCE = 1e-6  # of a mean CER
 
 
@@ -64,7 +64,7 @@ class Curriculum:
         self.controllers = controllers
         self.rows_by_domain = rows_by_domain
         self.seed = seed
-        self.suspects = np.zeros(len(ledger.domain), dtype=np.bool_)
+        self.label_errors = np.zeros(len(ledger.domain), dtype=np.bool_)
         self.bounds = [Bounds() for _ in controllers]
 
     def draw(self, domain: int, count: int, window: int) -> tuple[Rows, Floats]:
@@ -77,10 +77,10 @@ class Curriculum:
         every = self.rows_by_domain[domain]
         if not count or not len(every):
             return every[:0], np.zeros(0, np.float32)
-        suspected = self.suspects[every]
-        trusted = every[~suspected]
-        audits = self._audits(every[suspected], count, rng)
-        count -= len(audits)
+        quarantined = self.label_errors[every]
+        trusted = every[~quarantined]
+        rechecks = self._rechecks(every[quarantined], count, rng)
+        count -= len(rechecks)
 
         crowded = is_crowded(count, len(every))
         cers = self.ledger.estimate(trusted, domain)
@@ -90,37 +90,40 @@ class Curriculum:
         mean = tilted_mean(binned, beta)
         often = frequencies(cers, binned, beta)
         passes, rest = divmod(count, len(trusted))
-        turns = self.ledger.turn[trusted] + often * np.float32(count / len(trusted)) - np.float32(passes)
-        chosen = draw(turns, rest, rng)
-        turns[chosen] -= 1
-        self.ledger.turn[trusted] = turns
+        deficits = self.ledger.deficit[trusted] + often * np.float32(count / len(trusted)) - np.float32(passes)
+        chosen = draw(deficits, rest, rng)
+        deficits[chosen] -= 1
+        self.ledger.deficit[trusted] = deficits
         self.bounds[domain] = Bounds(
             beta,
             effective_share(binned, beta) * len(trusted),
             easiest=crowded or (beta > 0 and mean > wanted + TOLERANCE),
             hardest=crowded or (beta < 0 and mean < wanted - TOLERANCE),
         )
-        rows = np.concatenate([*[trusted] * passes, trusted[chosen], audits])
-        weights = np.concatenate([*[1 / often] * passes, 1 / often[chosen], np.zeros(len(audits))])
+        rows = np.concatenate([*[trusted] * passes, trusted[chosen], rechecks])
+        weights = np.concatenate([*[1 / often] * passes, 1 / often[chosen], np.zeros(len(rechecks))])
         return rows, weights.astype(np.float32)
 
     def put_back(self, rows: Rows) -> None:
         """Owe utterances the draw that found no room."""
-        np.add.at(self.ledger.turn, rows, 1)
+        np.add.at(self.ledger.deficit, rows, 1)
 
-    def update(self, observed: Observed) -> None:
+    def update(self, observed: Observations) -> None:
         """Enter what was observed, each utterance once, and move the controllers."""
         index = self.ledger.domain[observed.rows]
         for domain, controller in enumerate(self.controllers):
             found = observed.chosen((index == domain) & np.isfinite(observed.cers))
             if not len(found.rows):
                 continue
-            doubt = doubts(found.losses, found.random_losses)
-            self.ledger.observe(found.rows, found.cers, doubt, found.weights * ~self.suspects[found.rows], domain)
+            score = label_error_scores(found.losses, found.random_losses)
+            self.ledger.observe(found.rows, found.cers, score, found.weights * ~self.label_errors[found.rows], domain)
             bounds = self.bounds[domain]
             controller.update(float(np.clip(found.cers, 0, 1).mean()), bounds.easiest, bounds.hardest)
             of_domain = self.rows_by_domain[domain]
-            self.suspects[of_domain] = find_suspects(self.ledger.doubt[of_domain], self.ledger.looks[of_domain])
+            found_errors = find_label_errors(
+                self.ledger.label_score[of_domain], self.ledger.label_observations[of_domain]
+            )
+            self.label_errors[of_domain] = found_errors
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a later window depends on."""
@@ -128,7 +131,7 @@ class Curriculum:
             "ledger": self.ledger.state_dict(),
             "controllers": [asdict(controller) for controller in self.controllers],
             "bounds": [asdict(bounds) for bounds in self.bounds],
-            "suspects": self.suspects,
+            "label_errors": self.label_errors,
             "seed": self.seed,
         }
 
@@ -143,10 +146,10 @@ class Curriculum:
             domains: place of each domain in the state, -1 for a new one; None where they are the same.
         """
         old = Ledger.from_state_dict(state["ledger"])
-        places = np.arange(len(self.suspects)) if places is None else places
+        places = np.arange(len(self.label_errors)) if places is None else places
         domains = list(range(len(self.controllers))) if domains is None else domains
         self.ledger.carry_over(old, places, domains)
-        self.suspects = np.where(places >= 0, np.asarray(state["suspects"])[places], False)
+        self.label_errors = np.where(places >= 0, np.asarray(state["label_errors"])[places], False)
         for domain, place in enumerate(domains):
             if place >= 0:
                 self.controllers[domain].carry_over(Controller(**state["controllers"][place]))
@@ -156,19 +159,19 @@ class Curriculum:
     def forget_labels(self, rows: Rows) -> None:
         """Take the suspicion from utterances whose texts were mended."""
         self.ledger.forget_labels(rows)
-        self.suspects[rows] = False
+        self.label_errors[rows] = False
 
-    def _audits(self, suspects: Rows, count: int, rng: np.random.Generator) -> Rows:
+    def _rechecks(self, label_errors: Rows, count: int, rng: np.random.Generator) -> Rows:
         """Suspects to look at again in a window of `count`, so that a wrong suspicion is taken back.
 
         Most wrong suspicions rest on a single look at a short utterance, so those come first.
         """
-        audits = _some(suspects, round(AUDIT_SHARE * count), rng)
-        others = np.setdiff1d(suspects, audits)
-        doubt, looks = self.ledger.doubt[others], self.ledger.looks[others]
-        open_cases = np.flatnonzero((looks < SURE) & could_be_cleared(doubt, looks))
-        order = np.lexsort((doubt[open_cases], looks[open_cases]))[: round(APPEAL_SHARE * count)]
-        return np.concatenate([audits, others[open_cases[order]]])
+        rechecks = _some(label_errors, round(RECHECK_SHARE * count), rng)
+        others = np.setdiff1d(label_errors, rechecks)
+        score, observations = self.ledger.label_score[others], self.ledger.label_observations[others]
+        reversible = np.flatnonzero((observations < SETTLED) & could_be_cleared(score, observations))
+        order = np.lexsort((score[reversible], observations[reversible]))[: round(PRIORITY_RECHECK_SHARE * count)]
+        return np.concatenate([rechecks, others[reversible[order]]])
 
 
 def _some(rows: Rows, most: int, rng: np.random.Generator) -> Rows:

@@ -16,14 +16,14 @@ import numpy.typing as npt
 from stt.sampling.observations import Floats
 
 SEPARATED = 0.5  # median loss over that of random labels, under which a label can be judged
-HIGHEST = 1.5  # doubts are cut here, so that one look cannot outweigh all others
-THRESHOLD = 0.65  # mean doubt of a suspect that was looked at often
-SINGLE_LOOK = 0.1  # what a single look needs more, two looks half of it, and so on
-RIGHT = 0.2  # doubt of a right label, at most times
-MOST = 0.5  # share of a domain that can be suspected: if more seems wrong, it is not the labels
+HIGHEST = 1.5  # scores are cut here, so that one look cannot outweigh all others
+THRESHOLD = 0.65  # mean score of a suspect that was looked at often
+SINGLE_OBSERVATION = 0.1  # what a single look needs more, two observations half of it, and so on
+CLEAN = 0.2  # score of a right label, at most times
+MOST = 0.5  # share of a domain that can be quarantined: if more seems wrong, it is not the labels
 
 
-def doubts(losses: Floats, random_losses: Floats) -> Floats:
+def label_error_scores(losses: Floats, random_losses: Floats) -> Floats:
     """Judge labels: about 0 for what was learned, 1 for a label like that of another utterance.
 
     Args:
@@ -39,24 +39,24 @@ def doubts(losses: Floats, random_losses: Floats) -> Floats:
     return np.asarray(np.clip(losses / np.median(wrong), 0, HIGHEST), dtype=np.float32)
 
 
-def find_suspects(doubt: npt.NDArray[np.float16], looks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell which utterances of a domain are suspects, by their mean doubt and the looks that went into it."""
-    looked = np.flatnonzero(looks)
-    found = looked[doubt[looked] > _threshold(looks[looked])]
-    most = int(MOST * len(doubt))
+def find_label_errors(score: npt.NDArray[np.float16], observations: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Flag the utterances of a domain whose mean label-error score is too high for that many observations."""
+    looked = np.flatnonzero(observations)
+    found = looked[score[looked] > _threshold(observations[looked])]
+    most = int(MOST * len(score))
     if len(found) > most:
-        found = found[np.argsort(-doubt[found], kind="stable")[:most]]
-    suspects = np.zeros(len(doubt), dtype=np.bool_)
-    suspects[found] = True
-    return suspects
+        found = found[np.argsort(-score[found], kind="stable")[:most]]
+    label_errors = np.zeros(len(score), dtype=np.bool_)
+    label_errors[found] = True
+    return label_errors
 
 
-def could_be_cleared(doubt: npt.NDArray[np.float16], looks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell of which suspects one more look, with the doubt of a right label, would take the suspicion."""
-    more = looks.astype(np.float32) + 1
-    return np.asarray((doubt * (more - 1) + RIGHT) / more <= _threshold(more))
+def could_be_cleared(score: npt.NDArray[np.float16], observations: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Tell of which label errors one more look, with the score of a right label, would take the suspicion."""
+    more = observations.astype(np.float32) + 1
+    return np.asarray((score * (more - 1) + CLEAN) / more <= _threshold(more))
 
 
-def _threshold(looks: npt.NDArray[Any]) -> Floats:
-    """Mean doubt over which an utterance is a suspect, after so many looks."""
-    return np.asarray(THRESHOLD + SINGLE_LOOK / looks, dtype=np.float32)
+def _threshold(observations: npt.NDArray[Any]) -> Floats:
+    """Mean score over which an utterance is a suspect, after so many observations."""
+    return np.asarray(THRESHOLD + SINGLE_OBSERVATION / observations, dtype=np.float32)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stt.sampling.observations import Floats, Rows
 
 NEWEST = 0.5  # share of the newest observation in the running mean of an utterance, once there are two
-NEWEST_DOUBT = 0.25  # the same for doubts, which matter only as a mean of several looks
+NEWEST_LABEL_SCORE = 0.25  # the same for scores, which matter only as a mean of several observations
 TRUST = 0.5  # a single observation of a few words is coarse: it weighs like two thirds, the domain's mean like one
 DAMPING = 0.5  # exponent of an update's drift, whose observations are noisy
 MEAN_RATE = 0.3  # share of the newest update in a domain's mean
@@ -32,9 +32,9 @@ class Ledger:
         prior: relative difficulty before the first look, mean 1 in every domain.
         quotient: running mean of observed CER over drift; NaN where nothing was observed.
         count: number of observations.
-        doubt: running mean of the doubts of its label (0 it fits, 1 it fits like somebody else's), once there are any.
-        looks: number of those.
-        turn: draws that each utterance is owed.
+        label_score: running mean of the label-error scores (0: the label fits, 1: no better than a random one).
+        label_observations: number of those.
+        deficit: how many more times each utterance should have been sampled by now (deficit round-robin).
         drift: cumulative drift of each domain.
         mean: CER of each domain's average utterance today; 1 at first.
     """
@@ -43,9 +43,9 @@ class Ledger:
     prior: npt.NDArray[np.float16]
     quotient: Floats
     count: npt.NDArray[np.uint16]
-    doubt: npt.NDArray[np.float16]
-    looks: npt.NDArray[np.uint8]
-    turn: Floats
+    label_score: npt.NDArray[np.float16]
+    label_observations: npt.NDArray[np.uint8]
+    deficit: Floats
     drift: npt.NDArray[np.float64] = field(repr=False)
     mean: npt.NDArray[np.float64] = field(repr=False)
 
@@ -57,7 +57,7 @@ class Ledger:
             domain: place of each utterance's domain, 0 to `num_domains` - 1.
             num_domains: number of domains, 255 at most.
             prior: quality known beforehand, such as the manifest's `cer`, on any scale from 0 up; NaN where unknown.
-            seed: decides whose turn comes first.
+            seed: of the initial deficits, which decide the order of the first pass.
 
         Raises:
             ValueError: there are more than 255 domains.
@@ -94,13 +94,13 @@ class Ledger:
         seen = np.nan_to_num(self.quotient[rows]) * np.float32(self.drift[domain])
         return np.asarray(np.clip(trust * seen + (1 - trust) * unseen, 0, 1), dtype=np.float32)
 
-    def observe(self, rows: Rows, cers: Floats, doubts: Floats, weights: Floats, domain: int) -> None:
+    def observe(self, rows: Rows, cers: Floats, scores: Floats, weights: Floats, domain: int) -> None:
         """Enter observations of one domain.
 
         Args:
             rows: utterances, each once.
             cers: observed CER; above 1 counts as 1.
-            doubts: of their labels; NaN where nothing can be said.
+            scores: of their labels; NaN where nothing can be said.
             weights: how much of the domain each stands for: the rarer it is drawn, the more.
             domain: the domain.
         """
@@ -117,11 +117,11 @@ class Ledger:
         share = np.where(again, np.float32(NEWEST), np.float32(1))
         quotient = cers / np.float32(self.drift[domain])
         self.quotient[rows] = share * quotient + (1 - share) * np.nan_to_num(self.quotient[rows])
-        judged = np.isfinite(doubts)
-        asked, looks = rows[judged], self.looks[rows[judged]].astype(np.int64) + 1
-        share = np.maximum(1 / looks, NEWEST_DOUBT).astype(np.float32)
-        self.doubt[asked] = share * doubts[judged] + (1 - share) * self.doubt[asked]
-        self.looks[asked] = np.minimum(looks, np.iinfo(np.uint8).max)
+        judged = np.isfinite(scores)
+        asked, observations = rows[judged], self.label_observations[rows[judged]].astype(np.int64) + 1
+        share = np.maximum(1 / observations, NEWEST_LABEL_SCORE).astype(np.float32)
+        self.label_score[asked] = share * scores[judged] + (1 - share) * self.label_score[asked]
+        self.label_observations[asked] = np.minimum(observations, np.iinfo(np.uint8).max)
         self.count[rows] = np.minimum(self.count[rows].astype(np.int64) + 1, np.iinfo(np.uint16).max)
 
     def carry_over(self, old: Ledger, places: Rows, domains: list[int]) -> None:
@@ -133,15 +133,15 @@ class Ledger:
             domains: place there of each domain, -1 for one that it does not have.
         """
         known = places >= 0
-        for name in ("quotient", "count", "doubt", "looks", "turn"):
+        for name in ("quotient", "count", "label_score", "label_observations", "deficit"):
             getattr(self, name)[known] = getattr(old, name)[places[known]]
         for domain, place in enumerate(domains):
             if place >= 0:
                 self.drift[domain], self.mean[domain] = old.drift[place], old.mean[place]
 
     def forget_labels(self, rows: Rows) -> None:
-        """Start the doubts of some labels anew, because the texts were mended; how hard the audio is stays known."""
-        self.doubt[rows], self.looks[rows] = 0, 0
+        """Start the scores of some labels anew, because the texts were mended; how hard the audio is stays known."""
+        self.label_score[rows], self.label_observations[rows] = 0, 0
 
     def state_dict(self) -> dict[str, npt.NDArray[np.generic]]:
         """All arrays by name."""

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.errors import InputError
-from stt.runs.metric_names import of_curriculum
+from stt.runs.metric_names import curriculum_metric
 from stt.sampling.base import Sample, Sampler, Utterances, observed_cers, places
 from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
-from stt.sampling.observations import Floats, Observed, Rows
+from stt.sampling.observations import Floats, Observations, Rows
 
 log = logging.getLogger(__name__)
 HISTOGRAM_BINS = 10
@@ -65,16 +65,16 @@ class CurriculumSampler(Sampler):
         """Owe utterances the draw that found no room."""
         self.curriculum.put_back(rows)
 
-    def update(self, observed: Observed) -> dict[str, float]:
+    def update(self, observed: Observations) -> dict[str, float]:
         """Enter what was observed, and move the controllers."""
         self.curriculum.update(observed)
-        suspects = self.curriculum.suspects
+        label_errors = self.curriculum.label_errors
         texts = {**self.hypotheses, **observed.hypotheses}
-        self.hypotheses = {row: text for row, text in texts.items() if suspects[row]}
+        self.hypotheses = {row: text for row, text in texts.items() if label_errors[row]}
         metrics = observed_cers(self.utterances, observed)
         for i, domain in enumerate(self.utterances.domains):
             values = self._state_of(i) | self._ledger_of(i)
-            metrics |= {of_curriculum(name, domain): value for name, value in values.items()}
+            metrics |= {curriculum_metric(name, domain): value for name, value in values.items()}
         return metrics
 
     def strengths(self, base: float) -> Floats:
@@ -88,7 +88,7 @@ class CurriculumSampler(Sampler):
             self.load_state_dict(state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Ledger, controllers and suspects, with the keys of the utterances and the domains they are about."""
+        """Ledger, controllers and label_errors, with the keys of the utterances and the domains they are about."""
         rows = np.array(list(self.hypotheses), np.int64)
         hypotheses = {"rows": rows, "texts": list(self.hypotheses.values())}
         about = {"keys": self.utterances.keys, "texts": self.utterances.texts, "domains": list(self.utterances.domains)}
@@ -142,7 +142,7 @@ class CurriculumSampler(Sampler):
             "effective_utterances": bounds.effective,
             "seen_share": float(np.count_nonzero(ledger.count[rows]) / len(rows)),
             "passes": float(ledger.count[rows].mean()),
-            "suspects": float(np.count_nonzero(self.curriculum.suspects[rows])),
+            "label_errors": float(np.count_nonzero(self.curriculum.label_errors[rows])),
         }
 
     def _ledger_of(self, domain: int) -> dict[str, float]:

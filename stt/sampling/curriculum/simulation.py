@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
-from stt.sampling.observations import Observed, Rows, merge
+from stt.sampling.observations import Observations, Rows, merge
 
 CHARACTERS = 30  # of an utterance; observed CERs are as coarse as that makes them
 RANDOM_LOSS = 5.0  # per token, of a label that was never spoken
@@ -41,7 +41,7 @@ class SimulatedLearner:
         self.wrong = self.rng.random(len(self.domain)) < wrong
         self.skill = np.full(len(difficulties), 0.3)
 
-    def observe(self, rows: Rows, strength: float = 0.0) -> Observed:
+    def observe(self, rows: Rows, strength: float = 0.0) -> Observations:
         """Observe utterances under an augmentation of this strength, without learning."""
         error = 1 - np.exp(-self.difficulty[rows] * (1 + EASE * strength) / self.skill[self.domain[rows]])
         expected = np.where(self.wrong[rows], 0.85, error)
@@ -49,7 +49,7 @@ class SimulatedLearner:
         noise = np.exp(0.25 * self.rng.standard_normal((2, len(rows))))
         # Losses are further apart than CERs, as they are in training: an error costs more the less sense it makes.
         losses = np.where(self.wrong[rows], 0.9, 0.7 * error) * RANDOM_LOSS * noise[0]
-        return Observed(
+        return Observations(
             rows, np.stack([cers, losses, RANDOM_LOSS * noise[1], np.ones(len(rows))], axis=1).astype(np.float32)
         )
 

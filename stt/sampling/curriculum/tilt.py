@@ -18,9 +18,9 @@ BINS = 256
 STEEPEST = 30.0  # bound of beta; the effective number of utterances usually binds before it
 UNIFORM_SHARE = 0.2  # of all draws, whatever the CER, so that every utterance comes again
 # Effective number of utterances, 1 / sum p^2, as a share of the domain. The further a draw is from uniform, the
-# slower clean digits in noise were learned (docs/curriculum.md); wrong labels are the suspects' task, not the tilt's.
+# slower clean digits in noise were learned (docs/curriculum.md); label errors are left to the quarantine.
 LEAST_EFFECTIVE = 0.8
-JITTER = 0.5  # of the turns, so that the same utterances do not always come together
+JITTER = 0.5  # of the deficits, so that the same utterances do not always come together
 
 Histogram = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
@@ -67,20 +67,20 @@ def frequencies(cers: Floats, binned: Histogram, beta: float) -> Floats:
     return np.asarray(found, dtype=np.float32)
 
 
-def draw(turns: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Draw the places of the `count` utterances whose turn it is most, no place twice.
+def draw(deficits: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Sample the indices of the `count` utterances with the largest deficits, none twice.
 
     Args:
-        turns: draws that each utterance is owed; they grow by its frequency and fall by one when it is drawn. So what
-            was drawn comes again later than what was not: in passes, not by chance, as uniform sampling does.
+        deficits: they grow by an utterance's frequency and fall by one when it is sampled, so that utterances come in
+            passes over the data, as in uniform sampling, and not by chance.
         count: how many.
-        rng: decides where turns are alike.
+        rng: decides where deficits are alike.
     """
-    if count >= len(turns):
-        return np.arange(len(turns))
-    keys = rng.random(len(turns), dtype=np.float32)
+    if count >= len(deficits):
+        return np.arange(len(deficits))
+    keys = rng.random(len(deficits), dtype=np.float32)
     keys *= -JITTER
-    keys -= turns
+    keys -= deficits
     return np.argpartition(keys, count)[:count]
 
 

@@ -9,7 +9,7 @@ import yaml
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.training.callbacks.training import data_of, folder_of, model_of
 from stt.training.tracking.wandb_logger import wandb_of
 
@@ -22,8 +22,8 @@ class SaveConfig(SaveConfigCallback):
         if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
             return
         text = self.parser.dump(self.config, skip_none=False)
-        with written_aside(folder_of(trainer).config) as aside:
-            aside.write_text(text, encoding="utf-8")
+        with atomic_write(folder_of(trainer).config) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         plain = self.parser.dump(self.config, skip_none=False, format="json")
         logger = wandb_of(trainer.loggers)
         if logger:
@@ -57,5 +57,5 @@ class PythonConfig(Callback):
                 **{name: value for name, value in plain.items() if not name.startswith("_")},
             },
         }
-        with written_aside(folder_of(trainer).config) as aside:
-            aside.write_text(yaml.safe_dump(known, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        with atomic_write(folder_of(trainer).config) as temporary:
+            temporary.write_text(yaml.safe_dump(known, sort_keys=False, allow_unicode=True), encoding="utf-8")

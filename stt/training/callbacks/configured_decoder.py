@@ -9,7 +9,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 
 from stt.data.batch import Batch
-from stt.decoding.options import BeamOptions, DecoderOptions, OwnDecoder
+from stt.decoding.options import BeamOptions, CustomDecoder, DecoderOptions, PostProcessor
 from stt.decoding.workers import DecodingPool
 from stt.metrics.counters import DomainCounters
 from stt.metrics.summary import logged, print_table, summarize, write_results
@@ -22,26 +22,26 @@ from stt.training.callbacks.training import data_of, folder_of, model_of
 class ConfiguredDecoder(Evaluation):
     """Logs `val/<metric>_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
 
-    Off unless there is a beam search or a corrector. It runs in processes of its own; only the end of a validation
-    waits for it.
+    Off unless there is a beam search, a custom decoder or a post-processor. It runs in worker processes; only the end
+    of a validation waits for it.
     """
 
     def __init__(
         self,
         beam: BeamOptions | None = None,
-        own: OwnDecoder | None = None,
-        corrector: str | None = None,
+        custom: CustomDecoder | None = None,
+        postprocessor: PostProcessor | None = None,
         num_workers: int | None = None,
     ) -> None:
         """Say how to decode, as `transcribe` does.
 
         Args:
             beam: search with these options; None takes the best token of every frame.
-            own: or decode with this one.
-            corrector: of `corrector train`, to rewrite what was found.
+            custom: decode with this one instead.
+            postprocessor: rewrites the texts, such as `stt.correction.Correction`.
             num_workers: processes; None takes all cores.
         """
-        self.options = DecoderOptions(beam, own, corrector)
+        self.options = DecoderOptions(beam, custom, postprocessor)
         self.num_workers = num_workers
         self._pool: DecodingPool | None = None
         self._waiting: list[tuple[Batch, list[Future[str]]]] = []
@@ -91,4 +91,4 @@ class ConfiguredDecoder(Evaluation):
             results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
             write_results(results, folder_of(trainer).decoder_results)
             print("with the decoder of the configuration:")
-            print_table({**results, "left_out": []})
+            print_table({**results, "skipped": []})

@@ -14,7 +14,7 @@ from stt.data.batch import Batch
 from stt.decoding.greedy import emitted_tokens
 from stt.metrics.error_rate import character_error_rate
 from stt.models.ctc import ctc_losses
-from stt.sampling.observations import Observed
+from stt.sampling.observations import Observations
 from stt.tensors import HostCopy
 from stt.text.tokenizer import Tokenizer
 from stt.training.callbacks.training import model_of, stream_of
@@ -43,7 +43,7 @@ class Step:
         losses = HostCopy(torch.stack([own, other], dim=1))
         return cls(batch, tokenizer, HostCopy(tokens), losses, torch.stack([counted, usable], dim=1), judge_labels)
 
-    def observed(self) -> Observed:
+    def observed(self) -> Observations:
         """Wait for the copies and compare with the references."""
         batch, tokens = self.batch, self.tokens.read().numpy()
         losses = torch.where(self.counted, self.losses.read(), torch.nan).numpy()
@@ -52,7 +52,7 @@ class Step:
         cers = [character_error_rate(reference, hypothesis) for reference, hypothesis in pairs]
         values = np.column_stack([np.array(cers, np.float32), losses[: len(batch)], np.ones(len(batch), np.float32)])
         texts = dict(zip(batch.rows, hypotheses, strict=True)) if self.judge_labels else {}
-        return Observed(np.array(batch.rows, np.int64), np.where(np.isfinite(values), values, np.nan), texts)
+        return Observations(np.array(batch.rows, np.int64), np.where(np.isfinite(values), values, np.nan), texts)
 
 
 @torch.no_grad()

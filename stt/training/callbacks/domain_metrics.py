@@ -8,7 +8,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from rich.console import Console
 
-from stt.data.batch import Batch, LeftOut
+from stt.data.batch import Batch, Skipped
 from stt.metrics.by_domain import Figures, mean_over_domains
 from stt.metrics.counters import DomainCounters
 from stt.metrics.domain_metric import shown
@@ -16,7 +16,7 @@ from stt.metrics.summary import logged, print_table, summarize, write_results
 from stt.runs.metric_names import PREFIX
 from stt.training.callbacks.evaluation import Evaluation, Split
 from stt.training.callbacks.training import data_of, folder_of, is_rehearsal, model_of
-from stt.training.distributed import gathered
+from stt.training.distributed import all_gather
 
 
 class DomainMetrics(Evaluation):
@@ -29,7 +29,7 @@ class DomainMetrics(Evaluation):
     def __init__(self) -> None:
         """Start without a split."""
         self._counters: DomainCounters | None = None
-        self._left_out: list[LeftOut] = []
+        self._left_out: list[Skipped] = []
 
     def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Start counting."""
@@ -40,7 +40,7 @@ class DomainMetrics(Evaluation):
     def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
         """Count a batch."""
         assert self._counters is not None
-        self._left_out += batch.left_out
+        self._left_out += batch.skipped
         texts = [hypothesis.text for hypothesis in outputs["hypotheses"]]
         self._counters.update(batch.domains, batch.references, texts, batch.seconds)
 
@@ -49,14 +49,14 @@ class DomainMetrics(Evaluation):
         assert self._counters is not None
         figures: dict[str, Figures] = self._counters.compute()
         recognizer = model_of(pl_module).recognizer
-        unread = {f"{PREFIX[split]}/left_out": float(len(self._left_out))}
+        unread = {f"{PREFIX[split]}/skipped": float(len(self._left_out))}
         pl_module.log_dict({**unread, **logged(figures, split, recognizer.train_domains)})
         if split == "test":
-            left_out = [item for part in gathered(trainer, self._left_out) for item in part]
+            skipped = [item for part in all_gather(trainer, self._left_out) for item in part]
             if trainer.is_global_zero:
                 metrics = model_of(pl_module).metrics
                 results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
-                results["left_out"] = [asdict(item) for item in left_out]
+                results["skipped"] = [asdict(item) for item in skipped]
                 write_results(results, folder_of(trainer).results)
                 print_table(results)
                 Console().print(f"written to {folder_of(trainer).results}", highlight=False)

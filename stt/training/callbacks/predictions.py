@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from stt.data.batch import Batch
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.training.callbacks.configured_decoder import ConfiguredDecoder
 from stt.training.callbacks.training import folder_of
 
@@ -52,7 +52,7 @@ class Predictions(BasePredictionWriter):
         if decoder and decoder.is_on:
             self._decoded += zip(lines, decoder.submit(prediction, len(batch)), strict=True)
         self._lines += lines
-        for item in batch.left_out:
+        for item in batch.skipped:
             self._lines.append({"row": item.row + 1, "utterance": item.name, "error": item.reason})
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,6 +61,8 @@ class Predictions(BasePredictionWriter):
             line["greedy"], line["text"] = line["text"], found.result()
         path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
         lines = sorted(self._lines, key=lambda line: int(line["row"]))
-        with written_aside(path) as aside:
-            aside.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        with atomic_write(path) as temporary:
+            temporary.write_text(
+                "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
+            )
         print(f"{len(lines)} transcripts written to {path}")

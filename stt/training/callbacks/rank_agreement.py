@@ -14,7 +14,7 @@ from stt.errors import InputError
 from stt.runs.metric_names import RANK_COST_SPREAD
 from stt.training.callbacks.curriculum_feedback import log_now
 from stt.training.callbacks.training import stream_of
-from stt.training.distributed import gathered
+from stt.training.distributed import all_gather
 
 
 class RankAgreement(Callback):
@@ -32,7 +32,7 @@ class RankAgreement(Callback):
         """Connect the ranks and compare their first windows."""
         stream = stream_of(trainer)
         if trainer.world_size > 1:
-            stream.exchange = partial(gathered, trainer)
+            stream.exchange = partial(all_gather, trainer)
             stream.begin()
             self._compare(trainer)
 
@@ -64,7 +64,7 @@ class RankAgreement(Callback):
     def _compare(self, trainer: Trainer) -> None:
         stream = stream_of(trainer)
         self._compared = stream.fed
-        if len(set(gathered(trainer, stream.digest()))) > 1:
+        if len(set(all_gather(trainer, stream.digest()))) > 1:
             raise InputError(
                 "the ranks have planned different batches: they must read the same manifest and checkpoint"
             )

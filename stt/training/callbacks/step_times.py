@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
 from stt.data.batch import Batch
-from stt.files import written_aside
+from stt.files import atomic_write
 from stt.recognition.recognizer import Recognizer
 from stt.training.callbacks.training import model_of
 
@@ -115,8 +115,8 @@ class StepTimes(Callback):
             "memory_mb": round(self._memory(), 1),
             "synchronizations_per_step": self._synchronizations(),
         }
-        with written_aside(self.out) as aside:
-            aside.write_text(json.dumps(report, indent=1) + "\n")
+        with atomic_write(self.out) as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
         self._marks, self._steps = [], 0
 
     def _begin(self) -> None:

@@ -11,7 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from stt.data.batch import Batch
 from stt.runs.metric_names import AUDIO_HOURS, DEVICE_HOURS, PASSES, SPEED, WAITING
 from stt.training.callbacks.training import data_of
-from stt.training.distributed import gathered
+from stt.training.distributed import all_gather
 
 
 class Throughput(Callback):
@@ -102,7 +102,7 @@ class Throughput(Callback):
 
     def _epoch(self, trainer: Trainer) -> tuple[float, float, float]:
         """Audio seconds, device seconds and waited seconds of the epoch so far, over all ranks."""
-        ranks = gathered(trainer, (self._seconds, self._elapsed, self._waited))
+        ranks = all_gather(trainer, (self._seconds, self._elapsed, self._waited))
         seconds, elapsed, waited = (sum(values) for values in zip(*ranks, strict=True))
         return seconds, elapsed, waited
 

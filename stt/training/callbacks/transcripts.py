@@ -10,13 +10,13 @@ import jiwer
 from lightning import LightningModule, Trainer
 
 from stt.data.batch import Batch
-from stt.files import written_aside
-from stt.metrics.recognized import Recognized, first_of_each_domain, worst, write_recognized
+from stt.files import atomic_write
+from stt.metrics.recognized import RecognizedUtterance, first_of_each_domain, worst, write_recognized
 from stt.recognition.evaluate import recognized_of
 from stt.runs.metric_names import STEP, utterances
 from stt.training.callbacks.evaluation import Evaluation, Split
 from stt.training.callbacks.training import data_of, folder_of, is_rehearsal, model_of
-from stt.training.distributed import gathered
+from stt.training.distributed import all_gather
 from stt.training.tracking.tables import utterance_table
 from stt.training.tracking.wandb_logger import wandb_of
 
@@ -32,7 +32,7 @@ class Transcripts(Evaluation):
         """Show so many utterances of each domain in the text, and so many of the worst in the table."""
         self.per_domain = per_domain
         self.worst = worst
-        self._seen: list[Recognized] = []
+        self._seen: list[RecognizedUtterance] = []
 
     def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Start anew."""
@@ -47,15 +47,15 @@ class Transcripts(Evaluation):
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Write everything, the samples of a validation, and the table."""
-        items = [item for part in gathered(trainer, self._seen) for item in part]
+        items = [item for part in all_gather(trainer, self._seen) for item in part]
         self._seen = []
         if is_rehearsal(trainer) or not trainer.is_global_zero:
             return
         run = folder_of(trainer)
         write_recognized(items, run.recognized(split))
         if split == "validate":
-            with written_aside(run.samples(trainer.global_step)) as aside:
-                aside.write_text(self._samples(items), encoding="utf-8")
+            with atomic_write(run.samples(trainer.global_step)) as temporary:
+                temporary.write_text(self._samples(items), encoding="utf-8")
         logger = wandb_of(trainer.loggers)
         if logger:
             with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ class Transcripts(Evaluation):
                 name, shown = utterances(split), worst(items, self.worst)
                 logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
 
-    def _samples(self, items: list[Recognized]) -> str:
+    def _samples(self, items: list[RecognizedUtterance]) -> str:
         ordered = sorted(items, key=lambda item: (item.domain, item.row))
         return "".join(
             f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n{_aligned(item.reference, item.hypothesis)}\n"

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 AXES = (AUDIO_HOURS, DEVICE_HOURS, PASSES)
 
 
-class WandbRecord(Callback):
+class WandbMetadata(Callback):
     """Sends what a W&B run should know of itself; without W&B it does nothing.
 
     Axes for curves (`define_metric`), the commit, the code with its lockfile, the data (hashes, hours by domain),

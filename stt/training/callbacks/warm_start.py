@@ -6,7 +6,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
 from stt.training.callbacks.training import data_of, is_rehearsal, model_of, validate_first
-from stt.training.transfer import sampling_of, warm_start
+from stt.training.warm_start import sampling_of, warm_start
 
 
 class WarmStart(Callback):

@@ -66,11 +66,11 @@ def run_id(run: Path) -> str:
     path = RunFolder(run).wandb_id
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".run_id.{secrets.token_hex(4)}")
-        aside.write_text(secrets.token_hex(4) + "\n")
+        temporary = path.with_name(f".run_id.{secrets.token_hex(4)}")
+        temporary.write_text(secrets.token_hex(4) + "\n")
         with contextlib.suppress(FileExistsError):  # processes that start at once agree on the first one's
-            os.link(aside, path)
-        aside.unlink()
+            os.link(temporary, path)
+        temporary.unlink()
     return path.read_text().strip()
 
 

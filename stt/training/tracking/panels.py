@@ -45,23 +45,25 @@ SECTIONS = (
         (
             Panel(
                 "observed CER",
-                (names.of_curriculum("observed_cer", names.EVERY_DOMAIN),),
+                (names.curriculum_metric("observed_cer", names.EVERY_DOMAIN),),
                 label="CER of what is trained on",
             ),
-            Panel("target CER", (names.of_curriculum("target_cer", names.EVERY_DOMAIN),), label="CER"),
-            Panel("beta", (names.of_curriculum("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
+            Panel("target CER", (names.curriculum_metric("target_cer", names.EVERY_DOMAIN),), label="CER"),
+            Panel("beta", (names.curriculum_metric("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
             Panel(
                 "augmentation strength",
-                (names.of_curriculum("strength", names.EVERY_DOMAIN),),
+                (names.curriculum_metric("strength", names.EVERY_DOMAIN),),
                 label="0..1, on top of what all have",
             ),
-            Panel("suspects", (names.of_curriculum("suspects", names.EVERY_DOMAIN),), label="utterances"),
+            Panel("label_errors", (names.curriculum_metric("label_errors", names.EVERY_DOMAIN),), label="utterances"),
             Panel(
                 "effective number",
-                (names.of_curriculum("effective_utterances", names.EVERY_DOMAIN),),
+                (names.curriculum_metric("effective_utterances", names.EVERY_DOMAIN),),
                 label="utterances",
             ),
-            Panel("share seen", (names.of_curriculum("seen_share", names.EVERY_DOMAIN),), label="share of the domain"),
+            Panel(
+                "share seen", (names.curriculum_metric("seen_share", names.EVERY_DOMAIN),), label="share of the domain"
+            ),
         ),
     ),
     Section(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stt.audio.io import AudioError, encode_flac, read_audio
-from stt.metrics.alignment import coloured
-from stt.metrics.recognized import Recognized
+from stt.metrics.alignment import alignment_html
+from stt.metrics.recognized import RecognizedUtterance
 
 if TYPE_CHECKING:
     import wandb
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 COLUMNS = ("domain", "utterance", "CER", "alignment", "reference", "hypothesis", "audio")
 
 
-def utterance_table(items: Sequence[Recognized], sample_rate: int, folder: Path) -> wandb.Table:
+def utterance_table(items: Sequence[RecognizedUtterance], sample_rate: int, folder: Path) -> wandb.Table:
     """Make a table of utterances in their order.
 
     Args:
@@ -30,13 +30,13 @@ def utterance_table(items: Sequence[Recognized], sample_rate: int, folder: Path)
 
     table = wandb.Table(columns=list(COLUMNS))
     for number, item in enumerate(items):
-        alignment = wandb.Html(coloured(item.reference, item.hypothesis), inject=False)
+        alignment = wandb.Html(alignment_html(item.reference, item.hypothesis), inject=False)
         audio = _audio(item, sample_rate, folder / f"{number}.flac")
         table.add_data(item.domain, item.utterance, item.cer, alignment, item.reference, item.hypothesis, audio)
     return table
 
 
-def _audio(item: Recognized, sample_rate: int, path: Path) -> wandb.Audio | None:
+def _audio(item: RecognizedUtterance, sample_rate: int, path: Path) -> wandb.Audio | None:
     try:
         waveform = read_audio(item.source, sample_rate, item.offset, item.seconds)
     except AudioError as error:

@@ -9,12 +9,12 @@ from stt.audio.augmentation.device import (
     Augmentation,
     add_noise,
     limit_band,
-    made_up_noise,
     reverberate,
-    room_tails,
+    synthetic_noise,
+    synthetic_rirs,
     window,
 )
-from stt.audio.augmentation.policy import MEMBERS
+from stt.audio.augmentation.policy import TRANSFORMS
 from stt.errors import InputError
 
 RATE = 16_000
@@ -36,11 +36,11 @@ def tones(count: int, samples: int = RATE) -> torch.Tensor:
     return 0.2 * torch.sin(2 * torch.pi * 440 * torch.arange(samples) / RATE).repeat(count, 1)
 
 
-@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.what)
+@pytest.mark.parametrize("member", TRANSFORMS, ids=lambda member: member.what)
 def test_each_member_grows_from_nothing_with_the_strength(member: object) -> None:
-    from stt.audio.augmentation.policy import Member
+    from stt.audio.augmentation.policy import Transform
 
-    assert isinstance(member, Member)
+    assert isinstance(member, Transform)
     assert member.probability(0.0) == 0
     assert not member.chosen(torch.zeros(100)).any()
     chances = [member.probability(s) for s in (0.2, 0.5, 0.9)]
@@ -96,7 +96,7 @@ def test_noise_comes_at_the_ratio_that_is_asked_for() -> None:
 
 
 def test_noise_has_colours_from_white_to_brown() -> None:
-    power = torch.fft.rfft(made_up_noise(RATE).view(16, -1)).abs().square()
+    power = torch.fft.rfft(synthetic_noise(RATE).view(16, -1)).abs().square()
     fall = torch.log10(power[:, 100:200].mean(1) / power[:, 1000:2000].mean(1))  # over a decade
     torch.testing.assert_close(fall, torch.linspace(0, 2, 16), atol=0.3, rtol=0)
 
@@ -113,7 +113,7 @@ def test_a_click_in_a_room_dies_away_as_fast_as_the_room_says() -> None:
     click = torch.zeros(50, RATE)
     click[:, 100] = 1
     decay = torch.full((50,), 0.5)
-    heard = reverberate(click, room_tails(decay, RATE), torch.full((50,), 6.0))
+    heard = reverberate(click, synthetic_rirs(decay, RATE), torch.full((50,), 6.0))
     assert (heard[:, :100].abs().max(), heard[0, 100]) == (pytest.approx(0, abs=1e-4), pytest.approx(1, abs=1e-4))
     energy = heard[:, 101:].square().mean(0)
     assert float(10 * torch.log10(1 / energy.sum())) == pytest.approx(6, abs=0.3), "direct over reflected"
@@ -166,7 +166,7 @@ def test_recorded_noise_and_rooms_are_heard(tmp_path: Path) -> None:
     echo[[50, 2050]] = (1.0, 0.9)  # the direct sound comes late: 2,000 samples before the echo
     soundfile.write(rooms / "echo.wav", echo, RATE)
     (rooms / "broken.wav").write_bytes(b"no audio")
-    augment = augmentation(noise=str(noise), rooms=str(rooms))
+    augment = augmentation(noise=str(noise), rirs=str(rooms))
     click = torch.zeros(200, RATE)
     click[:, 1000] = 0.1
     heard = augment.waveforms(click, torch.full((200,), RATE), torch.ones(200))

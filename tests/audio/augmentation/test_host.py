@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stt.audio.augmentation.host import CODECS, distort, shift_pitch, through_codec
-from stt.audio.augmentation.policy import Member
+from stt.audio.augmentation.host import CODECS, augment_waveform, shift_pitch, through_codec
+from stt.audio.augmentation.policy import Transform
 
 RATE = 16_000
 
@@ -18,12 +18,12 @@ def peak_frequency(waveform: np.ndarray, rate: int = RATE) -> float:
 def test_strength_zero_changes_nothing() -> None:
     waveform = tone(440)
     for seed in range(20):
-        assert distort(waveform, RATE, 0.0, np.random.default_rng(seed)) is waveform
+        assert augment_waveform(waveform, RATE, 0.0, np.random.default_rng(seed)) is waveform
 
 
 def test_the_same_seed_distorts_the_same_way() -> None:
     for seed in range(10):
-        first, second = (distort(tone(440), RATE, 1.0, np.random.default_rng(seed)) for _ in range(2))
+        first, second = (augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
 
@@ -39,10 +39,10 @@ def test_pitch_changes_without_moving_anything_in_time(semitones: float) -> None
 
 def test_speed_changes_tempo_and_pitch_together(monkeypatch: pytest.MonkeyPatch) -> None:
     for member in ("PITCH", "CODEC"):
-        monkeypatch.setattr(f"stt.audio.augmentation.host.{member}", Member(member, "", (0, 0), (0, 0), (0, 0)))
+        monkeypatch.setattr(f"stt.audio.augmentation.host.{member}", Transform(member, "", (0, 0), (0, 0), (0, 0)))
     lengths = set()
     for seed in range(30):
-        changed = distort(tone(440), RATE, 1.0, np.random.default_rng(seed))
+        changed = augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed))
         lengths.add(len(changed))
         assert peak_frequency(changed) == pytest.approx(440 * RATE / len(changed), rel=0.01)
     assert 0.79 < min(lengths) / RATE < 0.9
@@ -69,13 +69,13 @@ def test_the_telephone_loses_what_is_above_4_khz() -> None:
 
 
 def test_the_highest_speed_is_kept() -> None:
-    shortest = min(len(distort(tone(440), RATE, 1.0, np.random.default_rng(seed), 1.1)) for seed in range(60))
+    shortest = min(len(augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed), 1.1)) for seed in range(60))
     assert RATE / 1.11 <= shortest < RATE
 
 
 @pytest.mark.parametrize("samples", [1, 80, 800])
 def test_very_short_audio_survives(samples: int) -> None:
     for seed in range(12):
-        changed = distort(tone(440)[:samples], RATE, 1.0, np.random.default_rng(seed))
+        changed = augment_waveform(tone(440)[:samples], RATE, 1.0, np.random.default_rng(seed))
         assert len(changed) > 0
         assert np.isfinite(changed).all()

@@ -4,7 +4,7 @@ import pytest
 from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.simulation import SimulatedLearner, simulate
-from stt.sampling.observations import Observed
+from stt.sampling.observations import Observations
 
 DIFFICULTIES = [0.3, 0.6, 1.2]
 
@@ -20,14 +20,14 @@ def test_a_simulated_learner_is_held_at_the_target_and_wrong_labels_are_found(wr
         rest = observed[reached[0] :]
         assert ((rest >= 0.07) & (rest <= 0.13)).mean() >= 0.8
     assert simulation.effective.min() >= 0.1
-    suspects = simulation.curriculum.suspects
+    label_errors = simulation.curriculum.label_errors
     if wrong:
-        right = (suspects & learner.wrong).sum()
-        assert right / suspects.sum() >= 0.8
+        right = (label_errors & learner.wrong).sum()
+        assert right / label_errors.sum() >= 0.8
         assert right / learner.wrong.sum() >= 0.8
         assert simulation.wrong[-40:].mean() < (0.02 if wrong == 0.05 else 0.05)
     else:
-        assert suspects.mean() <= 0.01
+        assert label_errors.mean() <= 0.01
 
 
 def test_without_a_second_lever_the_cer_falls_below_the_target_and_with_it_it_does_not() -> None:
@@ -58,8 +58,8 @@ def test_a_domain_of_which_a_window_takes_more_than_a_third_is_gone_through_pass
     learner = SimulatedLearner(size, [0.5])
     simulation = simulate(learner, windows=5, share=1.0)
     curriculum = simulation.curriculum
-    trusted = np.flatnonzero(~curriculum.suspects)
-    curriculum.ledger.turn[:] = 0
+    trusted = np.flatnonzero(~curriculum.label_errors)
+    curriculum.ledger.deficit[:] = 0
     rows, _ = curriculum.draw(0, 3 * size + size // 2, 6)
     copies = np.bincount(rows, minlength=size)[trusted]
     assert copies.max() - copies.min() <= 1
@@ -86,7 +86,7 @@ def test_what_is_put_back_comes_again_soon() -> None:
 def test_an_update_without_observations_changes_nothing() -> None:
     curriculum = simulate(SimulatedLearner(100, [0.5]), windows=3, share=0.2).curriculum
     before = curriculum.controllers[0].set_point
-    curriculum.update(Observed.nothing())
+    curriculum.update(Observations.empty())
     assert curriculum.controllers[0].set_point == before
 
 

@@ -60,12 +60,12 @@ def test_what_is_drawn_rarely_stands_for_more_of_the_domain() -> None:
     assert book.mean[0] == pytest.approx(0.4)
 
 
-def test_doubts_are_averaged_over_the_looks_that_gave_one() -> None:
+def test_label_error_scores_are_averaged_over_their_observations() -> None:
     book, rows = ledger(), np.arange(3)
-    for doubts in ([0.9, 0.2, np.nan], [0.7, np.nan, np.nan], [0.8, 0.4, np.nan]):
-        book.observe(rows, np.zeros(3, np.float32), np.array(doubts, np.float32), np.zeros(3, np.float32), 0)
-    assert book.looks[:3].tolist() == [3, 2, 0]
-    np.testing.assert_allclose(book.doubt[:3], [0.8, 0.3, 0.0], atol=1e-3)
+    for scores in ([0.9, 0.2, np.nan], [0.7, np.nan, np.nan], [0.8, 0.4, np.nan]):
+        book.observe(rows, np.zeros(3, np.float32), np.array(scores, np.float32), np.zeros(3, np.float32), 0)
+    assert book.label_observations[:3].tolist() == [3, 2, 0]
+    np.testing.assert_allclose(book.label_score[:3], [0.8, 0.3, 0.0], atol=1e-3)
 
 
 def test_what_is_known_is_carried_to_another_order_of_utterances_and_domains() -> None:
@@ -75,7 +75,7 @@ def test_what_is_known_is_carried_to_another_order_of_utterances_and_domains() -
     new = Ledger.new(np.array([0, 1, 2, 2], np.int32), 3)
     new.carry_over(old, places, [-1, 1, 0])
     assert new.count.tolist() == [0, 0, 1, 1]
-    assert new.looks.tolist() == [0, 0, 1, 1]
+    assert new.label_observations.tolist() == [0, 0, 1, 1]
     np.testing.assert_allclose(new.estimate(np.array([2, 3]), 2), 0.3, atol=1e-3)
     assert new.mean.tolist() == pytest.approx([1.0, 1.0, 0.3])
 

@@ -48,10 +48,10 @@ def test_without_feedback_all_utterances_come_in_turn_all_the_same() -> None:
 
 def test_wrong_labels_are_set_aside_and_their_hypotheses_kept() -> None:
     sampler = learned(corpus({"a": 100, "b": 100}))
-    suspects = np.flatnonzero(sampler.curriculum.suspects)
-    assert len(suspects) >= 15
-    assert (suspects % 10 == 0).all()
-    assert sampler.hypotheses == {int(row): f"text {row}" for row in suspects}
+    label_errors = np.flatnonzero(sampler.curriculum.label_errors)
+    assert len(label_errors) >= 15
+    assert (label_errors % 10 == 0).all()
+    assert sampler.hypotheses == {int(row): f"text {row}" for row in label_errors}
 
 
 def test_of_another_manifest_what_is_shared_is_known(caplog: pytest.LogCaptureFixture) -> None:
@@ -65,8 +65,8 @@ def test_of_another_manifest_what_is_shared_is_known(caplog: pytest.LogCaptureFi
     np.testing.assert_array_equal(new.count[90:], was.count[:100])
     np.testing.assert_array_equal(new.count[:50], was.count[100:150])
     assert not new.count[50:90].any()
-    np.testing.assert_array_equal(sampler.curriculum.suspects[90:], old.curriculum.suspects[:100])
-    assert sampler.hypotheses.keys() == set(np.flatnonzero(sampler.curriculum.suspects).tolist())
+    np.testing.assert_array_equal(sampler.curriculum.label_errors[90:], old.curriculum.label_errors[:100])
+    assert sampler.hypotheses.keys() == set(np.flatnonzero(sampler.curriculum.label_errors).tolist())
     assert [controller.target for controller in sampler.curriculum.controllers] == [0.2] * 3
     rows = sampler.plan([30, 30, 30], 12).rows
     assert np.bincount(sampler.utterances.domain[rows]).tolist() == [30, 30, 30]
@@ -74,9 +74,9 @@ def test_of_another_manifest_what_is_shared_is_known(caplog: pytest.LogCaptureFi
 
 def test_a_mended_text_is_judged_anew_and_how_hard_its_audio_is_stays_known(caplog: pytest.LogCaptureFixture) -> None:
     old = learned(corpus({"a": 100, "b": 100}))
-    suspects = np.flatnonzero(old.curriculum.suspects)
+    label_errors = np.flatnonzero(old.curriculum.label_errors)
     mended = corpus({"a": 100, "b": 100})
-    mended.texts[suspects[:3]] = 1
+    mended.texts[label_errors[:3]] = 1
     shorter = replace(
         mended, **{name: getattr(mended, name)[:150] for name in ("domain", "durations", "difficulty", "keys", "texts")}
     )
@@ -87,13 +87,15 @@ def test_a_mended_text_is_judged_anew_and_how_hard_its_audio_is_stays_known(capl
         assert "3 texts were mended" in caplog.text
         caplog.clear()
         new, was = sampler.curriculum.ledger, old.curriculum.ledger
-        assert not new.looks[suspects[:3]].any()
-        assert not new.doubt[suspects[:3]].any()
-        np.testing.assert_array_equal(new.looks[suspects[3:5]], was.looks[suspects[3:5]])
+        assert not new.label_observations[label_errors[:3]].any()
+        assert not new.label_score[label_errors[:3]].any()
+        np.testing.assert_array_equal(
+            new.label_observations[label_errors[3:5]], was.label_observations[label_errors[3:5]]
+        )
         np.testing.assert_array_equal(new.quotient[:150], was.quotient[:150])
         np.testing.assert_array_equal(new.count[:150], was.count[:150])
-        expected = [row for row in suspects[3:].tolist() if row < len(utterances)]
-        assert np.flatnonzero(sampler.curriculum.suspects).tolist() == expected
+        expected = [row for row in label_errors[3:].tolist() if row < len(utterances)]
+        assert np.flatnonzero(sampler.curriculum.label_errors).tolist() == expected
         assert sorted(sampler.hypotheses) == expected
 
 
@@ -103,7 +105,7 @@ def test_of_a_manifest_that_shares_nothing_nothing_is_known(caplog: pytest.LogCa
     other.load_state_dict(state)
     assert "0 utterances are known, 120 are new" in caplog.text
     assert not other.curriculum.ledger.count.any()
-    assert not other.curriculum.suspects.any()
+    assert not other.curriculum.label_errors.any()
 
 
 def test_what_another_sampler_knew_is_not_inherited() -> None:
@@ -120,7 +122,7 @@ def test_every_metric_of_the_curriculum_is_logged_for_every_domain() -> None:
     assert names == {name.removesuffix("/b") for name in logged if name.endswith("/b")}
     assert {name.removeprefix("curriculum/") for name in names} == {
         *("observed_cer", "target_cer", "set_point", "beta", "strength", "effective_utterances"),
-        *("seen_share", "passes", "suspects"),
+        *("seen_share", "passes", "label_errors"),
         *(f"ledger_0.{i}" for i in range(10)),
     }
     shares = [logged[f"curriculum/ledger_0.{i}/a"] for i in range(10)]

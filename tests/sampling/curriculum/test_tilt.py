@@ -50,12 +50,12 @@ def test_the_mean_falls_as_beta_rises() -> None:
 def drawn_counts(often: np.ndarray, count: int, rounds: int) -> np.ndarray:
     """How often each place is drawn."""
     rng = np.random.default_rng(0)
-    turns, counts = rng.random(len(often)).astype(np.float32), np.zeros(len(often), int)
+    deficits, counts = rng.random(len(often)).astype(np.float32), np.zeros(len(often), int)
     for _ in range(rounds):
-        turns += often * np.float32(count / len(often))
-        places = draw(turns, count, rng)
+        deficits += often * np.float32(count / len(often))
+        places = draw(deficits, count, rng)
         assert len(set(places.tolist())) == count
-        turns[places] -= 1
+        deficits[places] -= 1
         counts[places] += 1
     return counts
 
@@ -76,11 +76,11 @@ def test_what_is_favoured_comes_as_often_as_it_should() -> None:
 
 def test_utterances_are_not_always_drawn_together() -> None:
     rng = np.random.default_rng(0)
-    turns, draws = rng.random(1000).astype(np.float32), []
+    deficits, draws = rng.random(1000).astype(np.float32), []
     for _ in range(20):
-        turns += np.float32(0.25)
-        places = draw(turns, 250, rng)
-        turns[places] -= 1
+        deficits += np.float32(0.25)
+        places = draw(deficits, 250, rng)
+        deficits[places] -= 1
         draws.append(set(places.tolist()))
     assert max(len(draws[0] & other) for other in draws[1:]) < 200
 

@@ -8,7 +8,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from stt.errors import InputError
 from stt.sampling import BatchStream, CurriculumSampler
-from stt.sampling.observations import Observed
+from stt.sampling.observations import Observations
 from stt.training.callbacks import RankAgreement
 from tests.sampling.test_stream import stream_over
 
@@ -41,11 +41,11 @@ def other(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the other rank says: by default the same."""
     said: dict[str, Any] = {"asked": 0}
 
-    def gathered(_: Any, mine: Any) -> list[Any]:
+    def all_gather(_: Any, mine: Any) -> list[Any]:
         said["asked"] += 1
         return [mine, said.get("value", mine)]
 
-    monkeypatch.setattr("stt.training.callbacks.rank_agreement.gathered", gathered)
+    monkeypatch.setattr("stt.training.callbacks.rank_agreement.all_gather", all_gather)
     return said
 
 
@@ -72,7 +72,7 @@ def test_what_was_seen_is_shared_before_a_checkpoint_and_not_at_other_steps(
     complete = []
     for number in range(9):
         stream.consumed += 1
-        stream.observe(number, Observed.nothing)
+        stream.observe(number, Observations.empty)
         trainer.global_step = number + 1
         callback.on_train_batch_end(trainer, MODULE, None, BATCH, number)
         if stream._shared == number + 1:
@@ -80,7 +80,7 @@ def test_what_was_seen_is_shared_before_a_checkpoint_and_not_at_other_steps(
     assert complete == [4, 8]
     callback.on_validation_end(trainer, MODULE)
     assert stream._shared == 9
-    stream.observe(9, Observed.nothing)
+    stream.observe(9, Observations.empty)
     callback.on_train_epoch_end(trainer, MODULE)
     assert stream._shared == 10
 
@@ -91,7 +91,7 @@ def test_a_checkpoint_that_nobody_announced_says_what_it_lacks(
     stream = stream_over(CurriculumSampler(), num_ranks=2)
     RankAgreement().on_train_start(trainer_of(stream, []), MODULE)
     stream.consumed = 1
-    stream.observe(0, Observed.nothing)
+    stream.observe(0, Observations.empty)
     stream.state_dict()
     assert "observations of 1 batches on other ranks are missing" in caplog.text
 

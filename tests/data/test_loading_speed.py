@@ -7,7 +7,7 @@ import pytest
 from stt.cli.main import main
 
 
-def test_feeding_is_measured_by_domain_and_strength(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_loading_speed_is_measured_by_domain_and_strength(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--strength=0.5", "--strength=1.0", "--sample-rate=8000", "--utterances=5"]
     with pytest.raises(SystemExit) as done:
         main(["bench", "feed", str(tones), *options])

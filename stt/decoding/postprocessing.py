@@ -1,8 +1,8 @@
-"""Words that a corrector has rewritten, at the times of those that were heard."""
+"""Text post-processing behind a decoder: rewritten words get the times of those that they replace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,29 +12,29 @@ from stt.decoding.greedy import Word
 from stt.metrics.alignment import align_words
 
 
-class Corrected(Decoder):
-    """Lets a corrector rewrite what another decoder has found."""
+class PostProcessed(Decoder):
+    """Rewrites the texts of another decoder."""
 
-    def __init__(self, decoder: Decoder, correct: Callable[[list[str]], list[str]]) -> None:
-        """Take a decoder, and what corrects a list of texts."""
+    def __init__(self, decoder: Decoder, rewrite: Callable[[Sequence[str]], list[str]]) -> None:
+        """Wrap a decoder with a function from texts to texts."""
         self.decoder = decoder
-        self.correct = correct
+        self.rewrite = rewrite
 
     def words(self, log_probs: npt.NDArray[np.float32], frame_seconds: float, start: float = 0.0) -> list[Word]:
-        """Give the corrected words, at the times of those that they stand for."""
+        """Give the rewritten words, at the times of those that they replace."""
         words = self.decoder.words(log_probs, frame_seconds, start)
-        (text,) = self.correct([" ".join(word.text for word in words)])
+        (text,) = self.rewrite([" ".join(word.text for word in words)])
         return retimed(words, text)
 
     def text(self, log_probs: npt.NDArray[np.float32]) -> str:
-        """Give the corrected text."""
-        return self.correct([self.decoder.text(log_probs)])[0]
+        """Give the rewritten text."""
+        return self.rewrite([self.decoder.text(log_probs)])[0]
 
 
 def retimed(words: list[Word], text: str) -> list[Word]:
-    """Give the words of another text of the same audio times and confidences of those that they replace.
+    """Align another text of the same audio with timed words, and take over their times and confidences.
 
-    A word that stands for none is put, with no length and no confidence, where the one before it ends.
+    An inserted word starts and ends where the word before it ends, with confidence 0.
     """
     if not words:
         return []

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from stt.correction.decoder import Corrected, retimed
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Word
+from stt.decoding.postprocessing import PostProcessed, retimed
 
 WORDS = [Word("the", 1.0, 1.2, 0.9), Word("kat", 1.2, 1.5, 0.4), Word("sat", 1.6, 2.0, 0.8)]
 
@@ -31,4 +31,4 @@ def test_nothing_recognized_stays_nothing() -> None:
         def words(self, *_: object) -> list[Word]:
             return []
 
-    assert Corrected(Silent(), lambda texts: texts).words(np.zeros((1, 2), np.float32), 0.08) == []
+    assert PostProcessed(Silent(), lambda texts: texts).words(np.zeros((1, 2), np.float32), 0.08) == []

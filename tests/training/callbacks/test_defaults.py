@@ -16,7 +16,7 @@ from stt.training.callbacks import (
     TrainingBar,
     WarmStart,
 )
-from stt.training.callbacks.every_run import AFTER_OTHERS, BEFORE_OTHERS, CHECKPOINTS, complete, in_order
+from stt.training.callbacks.defaults import AFTER_OTHERS, BEFORE_OTHERS, CHECKPOINTS, complete, in_order
 
 
 class Own(Callback):

@@ -13,7 +13,7 @@ from stt.models import ConvTransformer
 from stt.reports.run import find_run
 from stt.text.tokenizer import Tokenizer, train_tokenizer
 from stt.training.task import SpeechTask
-from stt.training.transfer import mapped_head, warm_start
+from stt.training.warm_start import mapped_head, warm_start
 from tests.conftest import MICRO, RATE, write_corpus
 from tests.recorder import recorded
 
@@ -113,7 +113,7 @@ def test_fine_tuning_begins_with_what_the_parent_can_do_and_keeps_its_domains(
     ema = "lightning.pytorch.callbacks.EMAWeightAveraging"
     options = [
         "--data.replay_share=0.5",
-        "--checkpoint.monitor=val/cer/under_limit",
+        "--best_checkpoint.monitor=val/cer/under_limit",
         "--data.sampler=CurriculumSampler",
     ]
     main(

@@ -21,15 +21,15 @@ from stt.training.callbacks.configured_decoder import ConfiguredDecoder
 from stt.training.callbacks.curriculum_feedback import CurriculumFeedback
 from stt.training.callbacks.domain_metrics import DomainMetrics
 from stt.training.callbacks.forgetting import ForgettingGate
-from stt.training.callbacks.left_out import LeftOutReport
 from stt.training.callbacks.predictions import Predictions
 from stt.training.callbacks.rank_agreement import RankAgreement
+from stt.training.callbacks.skipped import SkippedReport
 from stt.training.callbacks.summary import Summary
 from stt.training.callbacks.throughput import Throughput
 from stt.training.callbacks.training import folder_of
 from stt.training.callbacks.training_bar import TrainingBar
 from stt.training.callbacks.transcripts import Transcripts
-from stt.training.callbacks.wandb_record import WandbRecord
+from stt.training.callbacks.wandb_record import WandbMetadata
 from stt.training.callbacks.warm_start import WarmStart
 from stt.training.tracking.loggers import with_run_loggers
 
@@ -40,7 +40,7 @@ BEFORE_OTHERS: tuple[type[Callback], ...] = (
     WarmStart,
     DomainMetrics,
     PythonConfig,
-    LeftOutReport,
+    SkippedReport,
     CurriculumFeedback,
     RankAgreement,
     Throughput,
@@ -54,7 +54,7 @@ AFTER_OTHERS: tuple[type[Callback], ...] = (
     Transcripts,
     ForgettingGate,
     ConfiguredDecoder,
-    WandbRecord,
+    WandbMetadata,
     TrainingBar,
 )
 CHECKPOINTS: tuple[type[ModelCheckpoint], ...] = (BestCheckpoint, LastCheckpoint)

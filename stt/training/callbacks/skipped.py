@@ -11,9 +11,9 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from stt.data.batch import Batch, LeftOut
-from stt.files import written_aside
-from stt.runs.metric_names import LEFT_OUT
+from stt.data.batch import Batch, Skipped
+from stt.files import atomic_write
+from stt.runs.metric_names import SKIPPED
 from stt.tensors import HostCopy
 from stt.training.callbacks.training import data_of, folder_of
 
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 STREAK = 3  # non-finite losses in a row, from the same utterance, that make it a suspect worth naming
 
 
-class LeftOutReport(Callback):
-    """Writes `left_out.csv`: what could not be used before and during training, and why.
+class SkippedReport(Callback):
+    """Writes `skipped.csv`: what could not be used before and during training, and why.
 
     Besides unreadable files and unusable texts it names utterances that CTC could not align with
     the frames they really had, and those whose loss was non-finite three times in a row.
@@ -30,14 +30,14 @@ class LeftOutReport(Callback):
 
     def __init__(self) -> None:
         """Start with nothing left out."""
-        self.items: dict[tuple[int, str], LeftOut] = {}
+        self.items: dict[tuple[int, str], Skipped] = {}
         self._streaks: Counter[int] = Counter()
         self._previous: tuple[Batch, Tensor, HostCopy] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over what the data module left out before the first step."""
         if trainer.is_global_zero:
-            for item in data_of(trainer).left_out:
+            for item in data_of(trainer).skipped:
                 self.items[item.row, item.kind] = item
             self._write(trainer)
 
@@ -46,11 +46,11 @@ class LeftOutReport(Callback):
     ) -> None:
         """Look at the previous step's losses, whose copy is ready by now."""
         finite = HostCopy(outputs["losses"].isfinite())
-        self._add(trainer, batch.left_out)
+        self._add(trainer, batch.skipped)
         if self._previous is not None:
             self._examine(trainer, *self._previous)
         self._previous = (batch, outputs["counted"], finite)
-        pl_module.log(LEFT_OUT, float(len(self.items)))
+        pl_module.log(SKIPPED, float(len(self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the last step of an epoch."""
@@ -64,16 +64,16 @@ class LeftOutReport(Callback):
         for i, (row, name) in enumerate(zip(batch.rows, batch.names, strict=True)):
             if not counted[i]:
                 needed = int(batch.frames_needed[i])
-                found.append(LeftOut(row, name, "not alignable", f"{needed} output frames are needed, it has fewer"))
+                found.append(Skipped(row, name, "not alignable", f"{needed} output frames are needed, it has fewer"))
             if finite[i]:
                 del self._streaks[row]
                 continue
             self._streaks[row] += 1
             if self._streaks[row] == STREAK:
-                found.append(LeftOut(row, name, "non-finite loss", f"the loss was not finite {STREAK} times in a row"))
+                found.append(Skipped(row, name, "non-finite loss", f"the loss was not finite {STREAK} times in a row"))
         self._add(trainer, found)
 
-    def _add(self, trainer: Trainer, found: list[LeftOut]) -> None:
+    def _add(self, trainer: Trainer, found: list[Skipped]) -> None:
         new = {(item.row, item.kind): item for item in found if (item.row, item.kind) not in self.items}
         if new:
             for item in new.values():
@@ -83,13 +83,13 @@ class LeftOutReport(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         if self.items:
-            path = folder_of(trainer).left_out(trainer.global_rank, trainer.world_size)
-            write_left_out(path, list(self.items.values()))
+            path = folder_of(trainer).skipped(trainer.global_rank, trainer.world_size)
+            write_skipped(path, list(self.items.values()))
 
 
-def write_left_out(path: Path, items: list[LeftOut]) -> None:
+def write_skipped(path: Path, items: list[Skipped]) -> None:
     """Write a table of what was left out: manifest row (from 1), name, kind, reason."""
-    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["row", "utterance", "kind", "reason"])
         writer.writerows([item.row + 1, item.name, item.kind, item.reason] for item in items)

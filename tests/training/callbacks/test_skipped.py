@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from stt.data.batch import LeftOut, Utterance, collate
-from stt.training.callbacks import LeftOutReport
+from stt.data.batch import Skipped, Utterance, collate
+from stt.training.callbacks import SkippedReport
 
 MODULE: Any = SimpleNamespace(log=lambda *args: None)
 
 
 def trainer(folder: Path) -> Any:
-    before = SimpleNamespace(left_out=[LeftOut(0, "zero.wav", "duration", "too long")])
+    before = SimpleNamespace(skipped=[Skipped(0, "zero.wav", "duration", "too long")])
     return SimpleNamespace(default_root_dir=folder, world_size=1, global_rank=0, is_global_zero=True, datamodule=before)
 
 
@@ -22,17 +22,17 @@ def step(losses: list[float], counted: list[bool]) -> dict[str, torch.Tensor]:
 
 
 def listed(folder: Path) -> dict[str, str]:
-    with (folder / "left_out.csv").open() as file:
+    with (folder / "skipped.csv").open() as file:
         return {row["utterance"]: row["kind"] for row in csv.DictReader(file)}
 
 
 def test_everything_left_out_is_written_with_its_reason(tmp_path: Path) -> None:
-    report, run = LeftOutReport(), trainer(tmp_path)
+    report, run = SkippedReport(), trainer(tmp_path)
     report.on_fit_start(run, MODULE)
     assert listed(tmp_path) == {"zero.wav": "duration"}
     good = Utterance(1, "one.wav", "d", 1.0, np.zeros(9, np.float32), "x", [1])
     short = Utterance(2, "two.wav", "d", 1.0, np.zeros(9, np.float32), "xxx", [1, 1, 1])
-    batch = collate([good, short, LeftOut(3, "three.wav", "unreadable audio", "gone")])
+    batch = collate([good, short, Skipped(3, "three.wav", "unreadable audio", "gone")])
     report.on_train_batch_end(run, MODULE, step([1.0, 0.0], [True, False]), batch, 0)
     report.on_train_epoch_end(run, MODULE)
     assert listed(tmp_path) == {
@@ -43,7 +43,7 @@ def test_everything_left_out_is_written_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_an_utterance_is_named_after_three_non_finite_losses_in_a_row(tmp_path: Path) -> None:
-    report, run = LeftOutReport(), trainer(tmp_path)
+    report, run = SkippedReport(), trainer(tmp_path)
     items = [Utterance(i, f"{i}.wav", "d", 1.0, np.zeros(9, np.float32), "x", [1]) for i in (1, 2)]
     nan = float("nan")
     for losses in ([nan, nan], [nan, 1.0], [1.0, nan], [nan, nan], [nan, nan]):

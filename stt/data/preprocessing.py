@@ -12,15 +12,15 @@ from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
 
 
-class Reading:
+class Preprocessing:
     """How texts and audio are read: a tokenizer, a sample rate, a strength of the augmentation.
 
     A model that is trained hands its own to its data module; given by itself, the data need no model.
 
     Example:
         >>> import stt
-        >>> reading = stt.Reading("letters.model", sample_rate=8_000)
-        >>> data = stt.SpeechDataModule(validate="corpus.csv", num_workers=0, reading=reading)
+        >>> preprocessing = stt.Preprocessing("letters.model", sample_rate=8_000)
+        >>> data = stt.SpeechDataModule(validate="corpus.csv", num_workers=0, preprocessing=preprocessing)
         >>> data.setup("validate")
         >>> batch = next(iter(data.val_dataloader()))
         >>> batch.references, tuple(batch.waveforms.shape)

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from stt.audio.augmentation.host import distort
+from stt.audio.augmentation.host import augment_waveform
 from stt.corpus.manifest import Manifest
 from stt.errors import InputError
 from stt.progress import track
 
 
-def feeding_speed(
+def loading_speed(
     manifest: Manifest, sample_rate: int, strengths: Sequence[float], most: int = 300, seed: int = 0
 ) -> dict[str, dict[str, int]]:
     """Audio seconds per processor second, by domain: of reading alone, and with distortion at each strength.
@@ -45,7 +45,7 @@ def feeding_speed(
         for strength in strengths:
             started = time.process_time()
             for waveform in waveforms:
-                distort(waveform, sample_rate, strength, rng)
+                augment_waveform(waveform, sample_rate, strength, rng)
             elapsed = reading + time.process_time() - started
             speeds[domain][f"strength {strength:g}"] = round(seconds / elapsed)
     return speeds

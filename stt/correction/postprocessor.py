@@ -1,0 +1,25 @@
+"""The corrector as a text post-processor: all that decoding knows of it."""
+
+from __future__ import annotations
+
+from stt.correction.corrector import Corrector
+from stt.decoding.options import PostProcessor, Rewriter
+from stt.text.tokenizer import Tokenizer
+
+
+class Correction(PostProcessor):
+    """Rewrites recognized texts with a corrector: `decoder.postprocessor` of a configuration."""
+
+    def __init__(self, path: str) -> None:
+        """Name a file of `stt corrector train`."""
+        self.path = path
+
+    def build(self, tokenizer: Tokenizer, normalizer: str) -> Rewriter:
+        """Load the corrector.
+
+        Raises:
+            InputError: the file is missing or damaged, or was made for another tokenizer or normalizer.
+        """
+        corrector = Corrector.load(self.path)
+        corrector.check(tokenizer, normalizer)
+        return corrector.correct
