@@ -102,7 +102,7 @@ def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, optio
         options: more options for `train.py`, the same for every variant.
 
     Returns:
-        What `StepTimes` measured, and the variant with its budget; also written to `variant.json` in the run.
+        What `StepProfiler` measured, and the variant with its budget; also written to `variant.json` in the run.
 
     Raises:
         InputError: the training failed.

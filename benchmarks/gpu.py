@@ -38,7 +38,7 @@ def main() -> None:
 def speed(work: Path) -> Any:
     """Train `small` in bf16, compiled and not, at three sizes of batch."""
     sizes = [f"--batch-seconds={seconds}" for seconds in (300, 600, 1200)]
-    options = ["--compiled", "--precision=bf16-mixed", "--steps=40", "--warmup=15", f"--out={work}/bench"]
+    options = ["--compile", "--precision=bf16-mixed", "--steps=40", "--warmup=15", f"--out={work}/bench"]
     configs = [f"--config={ROOT}/{CORPUS}", f"--config={ROOT}/configs/model/small.yaml", GPU]
     return json.loads(output_of("-m", "stt", "bench", "train", *sizes, *options, *configs, "--data.num_workers=14"))
 

@@ -20,14 +20,14 @@ import wandb
 from common import ROOT, write_report
 
 import stt.cli.train
-from stt.training.callbacks import Summary, Transcripts, WandbMetadata
+from stt.training.callbacks import OutputSummary, Transcripts, WandbMetadata
 from stt.training.tracking.wandb_logger import TolerantWandbLogger
 
 WATCHED = {
     TolerantWandbLogger: ("log_metrics", "log_hyperparams", "finalize"),
     WandbMetadata: ("setup", "on_fit_start", "on_fit_end"),
     Transcripts: ("take", "finish"),
-    Summary: ("on_fit_end",),
+    OutputSummary: ("on_fit_end",),
 }
 
 

@@ -30,7 +30,7 @@ def test_whatever_reads_a_manifest_reads_several(
     domains = {"high", "low", "near", "far"}
     assert domains <= set(run(["corpus", "stats", *manifests], capsys).split())
     assert domains <= set(run(["corpus", "feasibility", *manifests, "--pieces", "8", "--stride", "2"], capsys).split())
-    fed = run(["bench", "feed", *manifests, "--sample-rate", "8000", "--strength", "0", "--utterances", "2"], capsys)
+    fed = run(["bench", "loading", *manifests, "--sample-rate", "8000", "--strength", "0", "--utterances", "2"], capsys)
     assert json.loads(fed).keys() == domains
     (tmp_path / "found.csv").write_text("id,text\n")
     scored = run(["score", *manifests, str(tmp_path / "found.csv"), "--out", str(tmp_path / "s.json")], capsys)

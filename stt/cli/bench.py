@@ -28,7 +28,7 @@ def train(
     steps: Annotated[int, typer.Option(help="steps to measure", min=1)] = 20,
     warmup: Annotated[int, typer.Option(help="steps before that", min=0)] = 5,
     precision: Annotated[list[str] | None, typer.Option(help="precision to try; may be given several times")] = None,
-    compiled: Annotated[bool, typer.Option("--compiled", help="try each with torch.compile as well")] = False,
+    with_compile: Annotated[bool, typer.Option("--compile", help="try each with torch.compile as well")] = False,
     batch_seconds: Annotated[list[float] | None, typer.Option(help="audio seconds of a batch to try")] = None,
     out: Annotated[Path, typer.Option(help="folder for what the trainings print")] = Path("runs/bench"),
 ) -> None:
@@ -39,7 +39,7 @@ def train(
     choices = [
         [[]] if not precision else [[f"--trainer.precision={one}"] for one in precision],
         [[]] if not batch_seconds else [[f"--data.max_batch_seconds={one:g}"] for one in batch_seconds],
-        [[], ["--model.compile=true"]] if compiled else [[]],
+        [[], ["--model.compile=true"]] if with_compile else [[]],
     ]
     variants = [list(itertools.chain(*chosen)) for chosen in itertools.product(*choices)]
     reports = []
@@ -50,7 +50,7 @@ def train(
 
 
 @app.command()
-def feed(
+def loading(
     manifests: Annotated[list[Path], typer.Argument(help="manifests, which are taken as one")],
     strength: Annotated[list[float], typer.Option(help="of the augmentation; may be given several times")] = STRENGTHS,
     sample_rate: Annotated[int, typer.Option(help="rate to read at, Hz")] = 16_000,

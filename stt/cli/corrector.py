@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stt.cli.lm import lines_of
+from stt.cli.lm import text_lines
 from stt.corpus.manifest import read_manifests
 
 app = typer.Typer(help="Make correctors, which rewrite what was recognized.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def train(
     from stt.training.corrector import train_corrector  # these take seconds to import, which --help should not
 
     model = load(checkpoint, device)
-    normalized = [found.text for found in map(model.normalizer, lines_of(texts or [])) if not found.refused]
+    normalized = [found.text for found in map(model.normalizer, text_lines(texts or [])) if not found.refused]
     speech = (read_manifests(manifests), read_manifests(validate))
     trained = train_corrector(model, *speech, normalized, out, steps, most=utterances, seed=seed)
     print(f"{trained.pairs} pairs and {len(normalized)} more texts, written to {out}")

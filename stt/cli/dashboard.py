@@ -36,21 +36,21 @@ def push(
     from stt.runs import metric_names
     from stt.runs.folder import RunFolder
     from stt.training.tracking import dashboard as board
-    from stt.training.tracking.panels import filled
+    from stt.training.tracking.panels import sections_for
 
     if run:
         logged = {name for folder in run for name in Run(folder, folder).metrics()}
         # What a CSV log has no column for: the steps, and the tables that come with these files.
         logged |= {metric_names.STEP}
         logged |= {
-            metric_names.utterances(split)
+            metric_names.utterance_table_name(split)
             for split in metric_names.PREFIX
             for folder in run
             if RunFolder(folder).recognized(split).is_file()
         }
     else:
         logged = board.metrics_of(entity, project)
-    sections = filled(logged)
+    sections = sections_for(logged)
     if not sections:
         raise InputError(f"no run of {project} has logged anything yet: train first, or name a run folder with --run")
     count = sum(len(section.panels) for section in sections)

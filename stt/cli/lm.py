@@ -40,7 +40,7 @@ def train(
     from stt.decoding.train_lm import train_language_model
 
     normalize = get_normalizer(normalizer)
-    report = train_language_model(lines_of(texts), out, normalize, order, prune or (), memory)
+    report = train_language_model(text_lines(texts), out, normalize, order, prune or (), memory)
     print(f"{report.lines} lines, {report.words} words, {report.vocabulary} different ones, written to {out}")
     for reason, count in report.skipped.most_common():
         print(f"left out: {count} lines for {reason}")
@@ -80,7 +80,7 @@ def tune(
     print(f"greedy: WER {100 * found.greedy:.2f} %; written to {out}, picture: {picture}")
 
 
-def lines_of(paths: list[Path]) -> Iterator[str]:
+def text_lines(paths: list[Path]) -> Iterator[str]:
     """Give the lines of texts, and the texts of manifests.
 
     Raises:

@@ -13,7 +13,7 @@ from rich.table import Table
 from stt.files import atomic_write
 from stt.metrics.by_domain import Figures, mean_over_domains
 from stt.metrics.domain_metric import METRICS, DomainMetric, shown
-from stt.runs.metric_names import IN_DOMAIN, MEAN, OUT_OF_DOMAIN, Split, by_domain
+from stt.runs.metric_names import IN_DOMAIN, MEAN, OUT_OF_DOMAIN, Split, domain_metric_name
 
 
 def groups(figures: dict[str, Figures], train_domains: Sequence[str] | None) -> dict[str, dict[str, Figures]]:
@@ -35,7 +35,7 @@ def logged(
     values = {domain: one.values for domain, one in figures.items()}
     means = {name: mean_over_domains(members) for name, members in groups(figures, train_domains).items()}
     return {
-        by_domain(split, metric + ending, name): value
+        domain_metric_name(split, metric + ending, name): value
         for name, metrics in (values | means).items()
         for metric, value in metrics.items()
     }

@@ -19,7 +19,7 @@ from stt.errors import InputError
 from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
 from stt.reports.run import Curve, Run
-from stt.runs.metric_names import curriculum_metric
+from stt.runs.metric_names import curriculum_metric_name
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.simulation import Simulation
 
@@ -54,7 +54,7 @@ def plot(run: Run) -> Figure:
     )
     for i, domain in enumerate(domains):
         target, observed, beta, strength = (
-            curves.get(curriculum_metric(name, domain), [])
+            curves.get(curriculum_metric_name(name, domain), [])
             for name in ("target_cer", "observed_cer", "beta", "strength")
         )
         _plot_observed(axes[0, i], observed, target)

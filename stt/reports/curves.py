@@ -27,19 +27,22 @@ def axes_of(runs: Mapping[str, Curves]) -> list[str]:
 
 def measured(runs: Mapping[str, Curves]) -> list[str]:
     """Metrics by domain that any of the runs has logged of its validations."""
-    return metric_names.metrics_by_domain((name for curves in runs.values() for name in curves), "validate")
+    return metric_names.logged_domain_metrics((name for curves in runs.values() for name in curves), "validate")
 
 
 def plot_by_domain(
     runs: Mapping[str, Curves], axis: str, metric: str = "cer", label: str = "CER", unit: str = "%"
 ) -> Figure | None:
     """Draw a metric of the validations over an axis of `AXES`: a panel for each domain and their mean, a line a run."""
-    logged = metric_names.domains_in(
+    logged = metric_names.logged_domains(
         (name for curves in runs.values() for name in curves), f"{metric_names.PREFIX['validate']}/{metric}"
     )
     return _panels(
         runs,
-        [(domain, [metric_names.by_domain("validate", metric, domain)]) for domain in (metric_names.MEAN, *logged)],
+        [
+            (domain, [metric_names.domain_metric_name("validate", metric, domain)])
+            for domain in (metric_names.MEAN, *logged)
+        ],
         axis,
         f"validation {label}, {unit}",
         scale=100 if unit == "%" else 1,

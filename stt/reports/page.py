@@ -214,7 +214,7 @@ def _picture(figure: Figure | None) -> str | None:
 
 
 def _has_curriculum(one: RunSummary) -> bool:
-    return any(name.startswith(metric_names.curriculum_metric("beta", "")) for name in one.curves)
+    return any(name.startswith(metric_names.curriculum_metric_name("beta", "")) for name in one.curves)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class RunFolder:
         """Pattern of what `wandb sync` takes."""
         return f"{self.path / 'wandb'}/offline-run-*"
 
-    def samples(self, step: int) -> Path:
+    def sample_transcripts(self, step: int) -> Path:
         """Samples to read, of the validation at a step."""
         return self.transcripts / f"step-{step:07d}.txt"
 

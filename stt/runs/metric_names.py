@@ -41,28 +41,28 @@ AXES = {  # that validations can be drawn over
 }
 
 
-def by_domain(split: Split, metric: str, domain: str) -> str:
+def domain_metric_name(split: Split, metric: str, domain: str) -> str:
     """Name of a metric of a domain, or of a group of domains."""
     return f"{PREFIX[split]}/{metric}/{domain}"
 
 
-def utterances(split: Split) -> str:
+def utterance_table_name(split: Split) -> str:
     """Name of the table of the worst utterances at W&B."""
     return f"{PREFIX[split]}/utterances"
 
 
-def curriculum_metric(value: str, domain: str) -> str:
+def curriculum_metric_name(value: str, domain: str) -> str:
     """Name of what the curriculum has to say of a domain."""
     return f"{CURRICULUM}/{value}/{domain}"
 
 
-def domains_in(names: Iterable[str], metric: str) -> list[str]:
+def logged_domains(names: Iterable[str], metric: str) -> list[str]:
     """Domains that a metric, such as `val/cer`, was logged for, sorted; groups are none."""
     prefix = f"{metric}/"
     return sorted({name.removeprefix(prefix) for name in names if name.startswith(prefix)} - GROUPS)
 
 
-def metrics_by_domain(names: Iterable[str], split: Split) -> list[str]:
+def logged_domain_metrics(names: Iterable[str], split: Split) -> list[str]:
     """Metrics by domain that were logged for a split, in the order in which they come: each has a mean."""
     start, end = f"{PREFIX[split]}/", f"/{MEAN}"
     found = (name[len(start) : -len(end)] for name in names if name.startswith(start) and name.endswith(end))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stt.runs.metric_names import curriculum_metric
+from stt.runs.metric_names import curriculum_metric_name
 from stt.sampling.observations import Floats, Observations, Rows
 
 MOST_SHARE = 1 / 3  # of a domain in one window, wherever the data allow it: more would leave nothing to choose
@@ -141,7 +141,7 @@ def observed_cers(utterances: Utterances, observed: Observations) -> dict[str, f
     counts = np.bincount(index, minlength=len(utterances.domains))
     sums = np.bincount(index, weights=np.clip(observed.cers, 0, 1), minlength=len(utterances.domains))
     return {
-        curriculum_metric("observed_cer", domain): float(sums[i] / counts[i])
+        curriculum_metric_name("observed_cer", domain): float(sums[i] / counts[i])
         for i, domain in enumerate(utterances.domains)
         if counts[i]
     }

@@ -40,7 +40,7 @@ def warmup_cosine(step: int, warmup_steps: int, total_steps: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def follows_training(make: Callable[..., Any]) -> bool:
+def needs_total_steps(make: Callable[..., Any]) -> bool:
     """Tell whether a schedule has an argument `total_steps` that nobody has set, for the length of the training."""
     given = getattr(make, "keywords", {})  # of a partial, such as a configuration makes
     if "total_steps" in given:

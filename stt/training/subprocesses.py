@@ -30,7 +30,7 @@ def run_training(arguments: Sequence[str], output: Path) -> None:
 
 
 def measure_training(arguments: Sequence[str], folder: Path, warmup: int, steps: int) -> dict[str, Any]:
-    """Train some steps and give what `StepTimes` writes of them; neither checkpoints nor logs are left.
+    """Train some steps and give what `StepProfiler` writes of them; neither checkpoints nor logs are left.
 
     Args:
         arguments: configuration of the training, as for `train.py fit`.
@@ -45,7 +45,7 @@ def measure_training(arguments: Sequence[str], folder: Path, warmup: int, steps:
     short = [f"--trainer.max_steps={warmup + steps}", f"--data.batches_per_epoch={warmup + steps}"]
     short += ["--trainer.limit_val_batches=0", "--data.test=null", "--trainer.logger=false", f"--run={folder}"]
     short += [f"--last_checkpoint.every_n_epochs={NEVER}", "--trainer.enable_progress_bar=false"]
-    short += ["--trainer.callbacks+=stt.training.callbacks.StepTimes", f"--trainer.callbacks.out={times}"]
+    short += ["--trainer.callbacks+=stt.training.callbacks.StepProfiler", f"--trainer.callbacks.out={times}"]
     short += [f"--trainer.callbacks.warmup={warmup}"]
     run_training(["fit", *arguments, *short], folder / "output.txt")
     measured: dict[str, Any] = json.loads(times.read_text())

@@ -30,9 +30,9 @@ from stt.runs.metric_names import TRAIN_LOSS, Split
 from stt.tensors import to_device
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
-from stt.training.callbacks.defaults import complete
+from stt.training.callbacks.defaults import add_default_callbacks
 from stt.training.datamodule import SpeechDataModule
-from stt.training.schedule import WarmupCosine, follows_training
+from stt.training.schedule import WarmupCosine, needs_total_steps
 
 PREFIX = "recognizer."  # of the names of its weights
 
@@ -121,7 +121,7 @@ class SpeechTask(LightningModule):
         if not isinstance(data, SpeechDataModule):
             raise InputError("the data must be a SpeechDataModule: trainer.fit(model, data)")
         data.set_preprocessing(self.preprocessing())
-        complete(self.trainer)
+        add_default_callbacks(self.trainer)
         return []  # they are in the Trainer already, in their order
 
     def preprocessing(self) -> Preprocessing:
@@ -233,7 +233,7 @@ class SpeechTask(LightningModule):
         optimizer = self.make_optimizer([{"params": matrices}, {"params": vectors, "weight_decay": 0.0}])
         optimizer.register_load_state_dict_pre_hook(_as_configured)
         length = {}
-        if follows_training(self.make_schedule):
+        if needs_total_steps(self.make_schedule):
             length = {"total_steps": self.trainer.max_steps}
             if self.trainer.max_steps <= 0:
                 raise InputError("the learning rate is scheduled over the whole training: set trainer.max_steps")

@@ -41,7 +41,7 @@ def warm_start(child: Recognizer, path: Path | str) -> Parent:
         said = "the tokenizer is the same"
         head = theirs
     else:
-        head, known = mapped_head(ours, theirs, child.tokenizer.pieces, parent.tokenizer.pieces)
+        head, known = mapped_output_layer(ours, theirs, child.tokenizer.pieces, parent.tokenizer.pieces)
         said = (
             f"another tokenizer: {known} of its {child.tokenizer.vocab_size} pieces are known there, "
             "the others begin anew"
@@ -50,7 +50,7 @@ def warm_start(child: Recognizer, path: Path | str) -> Parent:
     return Parent(f"weights of {path}; {said}", list(parent.train_domains))
 
 
-def sampling_of(path: Path | str) -> dict[str, Any]:
+def sampler_state_of(path: Path | str) -> dict[str, Any]:
     """State of the sampler in a checkpoint; empty where there is none."""
     state: Any = read_checkpoint(path)
     for name in ("SpeechDataModule", "stream", "sampler"):
@@ -58,7 +58,7 @@ def sampling_of(path: Path | str) -> dict[str, Any]:
     return dict(to_arrays(state)) if isinstance(state, dict) else {}
 
 
-def mapped_head(
+def mapped_output_layer(
     ours: dict[str, Tensor], theirs: dict[str, Tensor], pieces: list[str], their_pieces: list[str]
 ) -> tuple[dict[str, Tensor], int]:
     """Rows of the output layer for `pieces`: theirs where they have the piece, else ours; and how many they have.

@@ -10,7 +10,7 @@ from stt.cli.main import main
 def test_loading_speed_is_measured_by_domain_and_strength(tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--strength=0.5", "--strength=1.0", "--sample-rate=8000", "--utterances=5"]
     with pytest.raises(SystemExit) as done:
-        main(["bench", "feed", str(tones), *options])
+        main(["bench", "loading", str(tones), *options])
     assert done.value.code == 0
     speeds = json.loads(capsys.readouterr().out)
     assert set(speeds) == {"high", "low"}
@@ -19,4 +19,4 @@ def test_loading_speed_is_measured_by_domain_and_strength(tones: Path, capsys: p
 
 
 def test_a_strength_that_is_none_is_refused(tones: Path, fails: Callable[..., str]) -> None:
-    assert "0..1" in fails(main, ["bench", "feed", str(tones), "--strength=2"])
+    assert "0..1" in fails(main, ["bench", "loading", str(tones), "--strength=2"])

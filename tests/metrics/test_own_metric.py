@@ -14,8 +14,8 @@ from stt.metrics.domain_metric import DomainMetric
 from stt.reports.page import load_run_summary, page
 from stt.reports.run import find_run
 from stt.runs.folder import RunFolder
-from stt.runs.metric_names import metrics_by_domain
-from stt.training.tracking.panels import filled
+from stt.runs.metric_names import logged_domain_metrics
+from stt.training.tracking.panels import sections_for
 
 METRIC = '''
 from stt.metrics.domain_metric import DomainMetric
@@ -70,14 +70,14 @@ def test_a_metric_by_domain_of_ones_own_is_logged_tested_and_reported(
     assert len(curves["val/deletions/high"]) == 2
     expected = (curves["val/deletions/high"][-1][1] + curves["val/deletions/low"][-1][1]) / 2
     assert curves["val/deletions/mean"][-1][1] == pytest.approx(expected)
-    assert set(metrics_by_domain(curves, "validate")) == {"cer", "wer", "deletions"}
+    assert set(logged_domain_metrics(curves, "validate")) == {"cer", "wer", "deletions"}
     results = json.loads(RunFolder(run.folder).results.read_text())
     assert results["metrics"]["deletions"] == {"title": "deleted", "unit": "%"}
     assert 0 <= results["domains"]["high"]["deletions"] <= 1
     assert set(results["mean"]) == {"cer", "wer", "deletions"}
     said = capsys.readouterr().out
     assert "deleted" in said
-    titles = [panel.title for section in filled(curves) for panel in section.panels]
+    titles = [panel.title for section in sections_for(curves) for panel in section.panels]
     assert "deletions by domain" in titles
     shown = page([load_run_summary(run, "mine")])
     assert "mine  deleted, %" in shown

@@ -5,7 +5,7 @@ import pytest
 
 from stt.errors import InputError
 from stt.runs.folder import RunFolder
-from stt.runs.metric_names import by_domain, domains_in, metrics_by_domain
+from stt.runs.metric_names import domain_metric_name, logged_domain_metrics, logged_domains
 from tests.conftest import ROOT
 
 SPELLED_ONCE = {
@@ -55,6 +55,8 @@ def test_a_folder_with_a_run_in_it_is_not_used_again(tmp_path: Path) -> None:
 
 
 def test_metrics_and_domains_are_found_in_what_was_logged() -> None:
-    names = [by_domain("validate", metric, d) for metric in ("cer", "own") for d in ("a", "b", "mean", "in_domain")]
-    assert metrics_by_domain([*names, "test/wer/mean", "val/loss"], "validate") == ["cer", "own"]
-    assert domains_in(names, "val/own") == ["a", "b"]
+    names = [
+        domain_metric_name("validate", metric, d) for metric in ("cer", "own") for d in ("a", "b", "mean", "in_domain")
+    ]
+    assert logged_domain_metrics([*names, "test/wer/mean", "val/loss"], "validate") == ["cer", "own"]
+    assert logged_domains(names, "val/own") == ["a", "b"]

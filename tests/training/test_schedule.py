@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from stt.cli.train import main
 from stt.reports.run import find_run
-from stt.training.schedule import WarmupCosine, follows_training, warmup_cosine
+from stt.training.schedule import WarmupCosine, needs_total_steps, warmup_cosine
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
@@ -24,12 +24,12 @@ def test_a_schedule_is_as_long_as_the_training_unless_it_says_how_long_it_is() -
     def of_ones_own(optimizer: torch.optim.Optimizer) -> LRScheduler:
         return ConstantLR(optimizer)
 
-    assert follows_training(WarmupCosine)
-    assert follows_training(OneCycleLR)
-    assert follows_training(functools.partial(WarmupCosine, warmup_steps=3))
-    assert not follows_training(functools.partial(WarmupCosine, total_steps=3))
-    assert not follows_training(ConstantLR)
-    assert not follows_training(of_ones_own)
+    assert needs_total_steps(WarmupCosine)
+    assert needs_total_steps(OneCycleLR)
+    assert needs_total_steps(functools.partial(WarmupCosine, warmup_steps=3))
+    assert not needs_total_steps(functools.partial(WarmupCosine, total_steps=3))
+    assert not needs_total_steps(ConstantLR)
+    assert not needs_total_steps(of_ones_own)
 
 
 def test_what_a_checkpoint_holds_of_a_schedule_is_not_its_length() -> None:

@@ -13,7 +13,7 @@ from stt.models import ConvTransformer
 from stt.reports.run import find_run
 from stt.text.tokenizer import Tokenizer, train_tokenizer
 from stt.training.task import SpeechTask
-from stt.training.warm_start import mapped_head, warm_start
+from stt.training.warm_start import mapped_output_layer, warm_start
 from tests.conftest import MICRO, RATE, write_corpus
 from tests.recorder import recorded
 
@@ -67,7 +67,7 @@ def test_another_tokenizer_of_the_same_size_keeps_only_the_pieces_that_both_have
 def test_the_blank_keeps_its_row() -> None:
     ours = {"head.weight": torch.zeros(3, 2), "head.bias": torch.zeros(3)}
     theirs = {"head.weight": torch.arange(1.0, 9.0).view(4, 2), "head.bias": torch.arange(1.0, 5.0)}
-    head, known = mapped_head(ours, theirs, ["", "x", "b"], ["", "a", "b", "c"])
+    head, known = mapped_output_layer(ours, theirs, ["", "x", "b"], ["", "a", "b", "c"])
     assert known == 2
     assert head["head.weight"].tolist() == [[1, 2], [0, 0], [5, 6]]
     assert head["head.bias"].tolist() == [1, 0, 3]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.errors import InputError
-from stt.runs.metric_names import curriculum_metric
+from stt.runs.metric_names import curriculum_metric_name
 from stt.sampling.base import Sample, Sampler, Utterances, observed_cers, places
 from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
@@ -74,7 +74,7 @@ class CurriculumSampler(Sampler):
         metrics = observed_cers(self.utterances, observed)
         for i, domain in enumerate(self.utterances.domains):
             values = self._state_of(i) | self._ledger_of(i)
-            metrics |= {curriculum_metric(name, domain): value for name, value in values.items()}
+            metrics |= {curriculum_metric_name(name, domain): value for name, value in values.items()}
         return metrics
 
     def strengths(self, base: float) -> Floats:

@@ -7,10 +7,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from stt.runs.folder import BEST, LAST
 from stt.runs.metric_names import BEST_CER
-from stt.training.callbacks.training import folder_of
+from stt.training.callbacks.access import folder_of
 
 
-class InRunFolder(ModelCheckpoint):
+class RunFolderCheckpoint(ModelCheckpoint):
     """Writes into the folder of the run, where no other is named."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -19,7 +19,7 @@ class InRunFolder(ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
 
 
-class BestCheckpoint(InRunFolder):
+class BestCheckpoint(RunFolderCheckpoint):
     """Writes the checkpoint of the best validation into the folder of the run."""
 
     def __init__(
@@ -44,7 +44,7 @@ class BestCheckpoint(InRunFolder):
         )
 
 
-class LastCheckpoint(InRunFolder):
+class LastCheckpoint(RunFolderCheckpoint):
     """Writes a checkpoint to resume from at the end of every epoch, or more often, over the one before.
 
     A callback of its own: `save_last` of Lightning's writes only when a new best is written.

@@ -10,7 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from stt.files import atomic_write
-from stt.training.callbacks.training import data_of, folder_of, model_of
+from stt.training.callbacks.access import data_of, folder_of, model_of
 from stt.training.tracking.wandb_logger import wandb_of
 
 

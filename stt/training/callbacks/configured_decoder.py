@@ -15,8 +15,8 @@ from stt.metrics.counters import DomainCounters
 from stt.metrics.summary import logged, print_table, summarize, write_results
 from stt.recognition.decoders import build_decoder
 from stt.runs.metric_names import DECODED
+from stt.training.callbacks.access import data_of, folder_of, model_of
 from stt.training.callbacks.evaluation import Evaluation, Split
-from stt.training.callbacks.training import data_of, folder_of, model_of
 
 
 class ConfiguredDecoder(Evaluation):

@@ -17,11 +17,11 @@ from stt.models.ctc import ctc_losses
 from stt.sampling.observations import Observations
 from stt.tensors import HostCopy
 from stt.text.tokenizer import Tokenizer
-from stt.training.callbacks.training import model_of, stream_of
+from stt.training.callbacks.access import model_of, stream_of
 
 
 @dataclass(frozen=True)
-class Step:
+class PendingObservations:
     """What a training step leaves to observe, on its way from the device."""
 
     batch: Batch
@@ -32,7 +32,9 @@ class Step:
     judge_labels: bool
 
     @classmethod
-    def of(cls, batch: Batch, outputs: dict[str, Tensor], tokenizer: Tokenizer, judge_labels: bool) -> Step:
+    def of(
+        cls, batch: Batch, outputs: dict[str, Tensor], tokenizer: Tokenizer, judge_labels: bool
+    ) -> PendingObservations:
         """Start the copies, without waiting for the device."""
         log_probs, frames = outputs["log_probs"], outputs["frames"]
         tokens = emitted_tokens(log_probs, frames, tokenizer.blank_id).to(torch.int16)
@@ -43,7 +45,7 @@ class Step:
         losses = HostCopy(torch.stack([own, other], dim=1))
         return cls(batch, tokenizer, HostCopy(tokens), losses, torch.stack([counted, usable], dim=1), judge_labels)
 
-    def observed(self) -> Observations:
+    def read(self) -> Observations:
         """Wait for the copies and compare with the references."""
         batch, tokens = self.batch, self.tokens.read().numpy()
         losses = torch.where(self.counted, self.losses.read(), torch.nan).numpy()
@@ -83,8 +85,8 @@ class CurriculumFeedback(Callback):
         """Start copying what this batch showed."""
         stream = stream_of(trainer)
         tokenizer = model_of(pl_module).recognizer.tokenizer
-        step = Step.of(batch, outputs, tokenizer, stream.sampler.needs_feedback)
-        log_now(trainer, stream.observe(batch.number, step.observed))
+        pending = PendingObservations.of(batch, outputs, tokenizer, stream.sampler.needs_feedback)
+        log_now(trainer, stream.observe(batch.number, pending.read))
 
 
 def log_now(trainer: Trainer, metrics: dict[str, float]) -> None:

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import (
     RichProgressBar,
 )
 
+from stt.training.callbacks.access import folder_of
 from stt.training.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from stt.training.callbacks.clipping import GradientClipping
 from stt.training.callbacks.config import PythonConfig
@@ -21,22 +22,21 @@ from stt.training.callbacks.configured_decoder import ConfiguredDecoder
 from stt.training.callbacks.curriculum_feedback import CurriculumFeedback
 from stt.training.callbacks.domain_metrics import DomainMetrics
 from stt.training.callbacks.forgetting import ForgettingGate
+from stt.training.callbacks.output_summary import OutputSummary
 from stt.training.callbacks.predictions import Predictions
+from stt.training.callbacks.progress_bar import TrainingProgressBar
 from stt.training.callbacks.rank_agreement import RankAgreement
 from stt.training.callbacks.skipped import SkippedReport
-from stt.training.callbacks.summary import Summary
 from stt.training.callbacks.throughput import Throughput
-from stt.training.callbacks.training import folder_of
-from stt.training.callbacks.training_bar import TrainingBar
 from stt.training.callbacks.transcripts import Transcripts
-from stt.training.callbacks.wandb_record import WandbMetadata
+from stt.training.callbacks.wandb_metadata import WandbMetadata
 from stt.training.callbacks.warm_start import WarmStart
 from stt.training.tracking.loggers import with_run_loggers
 
 # The order is relied on. First weights are taken, which others copy and look at. What is measured by domain is logged
 # before the gate, the bar and the checkpoints look at it. Feedback of a batch is taken before the ranks share it, and
 # both before a checkpoint is written: without that a resumed run would not know what its last batch has shown.
-BEFORE_OTHERS: tuple[type[Callback], ...] = (
+BEFORE_USER_CALLBACKS: tuple[type[Callback], ...] = (
     WarmStart,
     DomainMetrics,
     PythonConfig,
@@ -44,23 +44,23 @@ BEFORE_OTHERS: tuple[type[Callback], ...] = (
     CurriculumFeedback,
     RankAgreement,
     Throughput,
-    Summary,
+    OutputSummary,
     Predictions,
     LearningRateMonitor,
 )
 # A user's own callbacks stand between these, so that what they do to gradients is clipped.
-AFTER_OTHERS: tuple[type[Callback], ...] = (
+AFTER_USER_CALLBACKS: tuple[type[Callback], ...] = (
     GradientClipping,
     Transcripts,
     ForgettingGate,
     ConfiguredDecoder,
     WandbMetadata,
-    TrainingBar,
+    TrainingProgressBar,
 )
 CHECKPOINTS: tuple[type[ModelCheckpoint], ...] = (BestCheckpoint, LastCheckpoint)
 
 
-def complete(trainer: Trainer) -> None:
+def add_default_callbacks(trainer: Trainer) -> None:
     """Give a Trainer the callbacks and loggers that it lacks, and put its callbacks in order.
 
     A callback that it was given stands in for the one of the same kind; `logger=False`, `enable_checkpointing=False`
@@ -73,23 +73,23 @@ def complete(trainer: Trainer) -> None:
     bar = trainer.progress_bar_callback
     unwanted: list[type[Callback]] = [] if trainer.checkpoint_callbacks else [*CHECKPOINTS]
     unwanted += [] if trainer.loggers else [LearningRateMonitor]
-    unwanted += [] if bar and _is_lightnings(bar) else [TrainingBar]
+    unwanted += [] if bar and _is_lightnings(bar) else [TrainingProgressBar]
     callbacks = [one for one in trainer.callbacks if not _is_lightnings(one)]  # type: ignore[attr-defined]
-    for kind in (*BEFORE_OTHERS, *AFTER_OTHERS, *CHECKPOINTS):
+    for kind in (*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS):
         if kind not in unwanted and not any(isinstance(one, kind) for one in callbacks):
             callbacks.append(LearningRateMonitor("step") if kind is LearningRateMonitor else kind())
-    trainer.callbacks = in_order(callbacks)  # type: ignore[attr-defined]
+    trainer.callbacks = sort_callbacks(callbacks)  # type: ignore[attr-defined]
     # The data module deals batches out to the ranks itself; Lightning would do it again.
     trainer._accelerator_connector.use_distributed_sampler = False
 
 
-def in_order(callbacks: Sequence[Callback]) -> list[Callback]:
+def sort_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
     """Sort callbacks by what they rely on; those that nothing is said of keep their order, checkpoints come last."""
     order = (
         (BatchSizeFinder, LearningRateFinder),
-        *((kind,) for kind in BEFORE_OTHERS),
+        *((kind,) for kind in BEFORE_USER_CALLBACKS),
         None,
-        *((kind,) for kind in AFTER_OTHERS),
+        *((kind,) for kind in AFTER_USER_CALLBACKS),
         *((kind,) for kind in CHECKPOINTS),
         (Checkpoint,),
     )

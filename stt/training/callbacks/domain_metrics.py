@@ -14,8 +14,8 @@ from stt.metrics.counters import DomainCounters
 from stt.metrics.domain_metric import shown
 from stt.metrics.summary import logged, print_table, summarize, write_results
 from stt.runs.metric_names import PREFIX
+from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
 from stt.training.callbacks.evaluation import Evaluation, Split
-from stt.training.callbacks.training import data_of, folder_of, is_rehearsal, model_of
 from stt.training.distributed import all_gather
 
 
@@ -60,7 +60,7 @@ class DomainMetrics(Evaluation):
                 write_results(results, folder_of(trainer).results)
                 print_table(results)
                 Console().print(f"written to {folder_of(trainer).results}", highlight=False)
-        elif trainer.is_global_zero and not is_rehearsal(trainer):
+        elif trainer.is_global_zero and not is_short_sanity_check(trainer):
             self._say(trainer, pl_module, figures)
 
     def _say(self, trainer: Trainer, pl_module: LightningModule, figures: dict[str, Figures]) -> None:

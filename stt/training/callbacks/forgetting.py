@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from stt.errors import InputError
 from stt.runs.metric_names import BEST_CER, FORGETTING, GATED_CER, VALIDATION_CER, WORST
-from stt.training.callbacks.training import is_rehearsal, model_of, validate_first
+from stt.training.callbacks.access import is_short_sanity_check, model_of, validate_before_training
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class ForgettingGate(Callback):
         """Let what the parent can do be measured, where that is not known yet."""
         if model_of(pl_module).parent_domains and not trainer.ckpt_path and not trainer.global_step:
             self.parent = {}
-            validate_first(trainer)
+            validate_before_training(trainer)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take down what the parent can do, before training; then compare with it.
@@ -43,7 +43,7 @@ class ForgettingGate(Callback):
             InputError: an old domain is validated, and nobody knows what its CER was.
         """
         old = model_of(pl_module).parent_domains
-        if trainer.state.fn != TrainerFn.FITTING or not old or is_rehearsal(trainer):
+        if trainer.state.fn != TrainerFn.FITTING or not old or is_short_sanity_check(trainer):
             return
         names = {domain: f"{VALIDATION_CER}/{domain}" for domain in old}
         cers = {

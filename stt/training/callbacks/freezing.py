@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from stt.data.batch import Batch
 from stt.errors import InputError
-from stt.training.callbacks.training import model_of
+from stt.training.callbacks.access import model_of
 
 
 class Freezing(Callback):

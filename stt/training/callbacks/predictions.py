@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from stt.data.batch import Batch
 from stt.files import atomic_write
+from stt.training.callbacks.access import folder_of
 from stt.training.callbacks.configured_decoder import ConfiguredDecoder
-from stt.training.callbacks.training import folder_of
 
 
 class Predictions(BasePredictionWriter):

@@ -12,8 +12,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from stt.data.batch import Batch
 from stt.errors import InputError
 from stt.runs.metric_names import RANK_COST_SPREAD
+from stt.training.callbacks.access import stream_of
 from stt.training.callbacks.curriculum_feedback import log_now
-from stt.training.callbacks.training import stream_of
 from stt.training.distributed import all_gather
 
 

@@ -15,7 +15,7 @@ from stt.data.batch import Batch, Skipped
 from stt.files import atomic_write
 from stt.runs.metric_names import SKIPPED
 from stt.tensors import HostCopy
-from stt.training.callbacks.training import data_of, folder_of
+from stt.training.callbacks.access import data_of, folder_of
 
 log = logging.getLogger(__name__)
 STREAK = 3  # non-finite losses in a row, from the same utterance, that make it a suspect worth naming

@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from stt.data.batch import Batch
 from stt.runs.metric_names import AUDIO_HOURS, DEVICE_HOURS, PASSES, SPEED, WAITING
-from stt.training.callbacks.training import data_of
+from stt.training.callbacks.access import data_of
 from stt.training.distributed import all_gather
 
 

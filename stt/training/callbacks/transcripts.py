@@ -13,9 +13,9 @@ from stt.data.batch import Batch
 from stt.files import atomic_write
 from stt.metrics.recognized import RecognizedUtterance, first_of_each_domain, worst, write_recognized
 from stt.recognition.evaluate import recognized_of
-from stt.runs.metric_names import STEP, utterances
+from stt.runs.metric_names import STEP, utterance_table_name
+from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
 from stt.training.callbacks.evaluation import Evaluation, Split
-from stt.training.callbacks.training import data_of, folder_of, is_rehearsal, model_of
 from stt.training.distributed import all_gather
 from stt.training.tracking.tables import utterance_table
 from stt.training.tracking.wandb_logger import wandb_of
@@ -49,19 +49,19 @@ class Transcripts(Evaluation):
         """Write everything, the samples of a validation, and the table."""
         items = [item for part in all_gather(trainer, self._seen) for item in part]
         self._seen = []
-        if is_rehearsal(trainer) or not trainer.is_global_zero:
+        if is_short_sanity_check(trainer) or not trainer.is_global_zero:
             return
         run = folder_of(trainer)
         write_recognized(items, run.recognized(split))
         if split == "validate":
-            with atomic_write(run.samples(trainer.global_step)) as temporary:
+            with atomic_write(run.sample_transcripts(trainer.global_step)) as temporary:
                 temporary.write_text(self._samples(items), encoding="utf-8")
         logger = wandb_of(trainer.loggers)
         if logger:
             with tempfile.TemporaryDirectory() as folder:
                 rate = model_of(pl_module).recognizer.sample_rate
                 step = {STEP: trainer.global_step}
-                name, shown = utterances(split), worst(items, self.worst)
+                name, shown = utterance_table_name(split), worst(items, self.worst)
                 logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
 
     def _samples(self, items: list[RecognizedUtterance]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
-from stt.training.callbacks.training import data_of, is_rehearsal, model_of, validate_first
-from stt.training.warm_start import sampling_of, warm_start
+from stt.training.callbacks.access import data_of, is_short_sanity_check, model_of, validate_before_training
+from stt.training.warm_start import sampler_state_of, warm_start
 
 
 class WarmStart(Callback):
@@ -29,15 +29,15 @@ class WarmStart(Callback):
         model.parent_domains = found.domains
         if trainer.is_global_zero:
             print(found.said, flush=True)
-        data_of(trainer).sampler.inherit(sampling_of(model.init_from))
+        data_of(trainer).sampler.inherit(sampler_state_of(model.init_from))
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, WeightAveraging):
                 callback.setup(trainer, pl_module, "fit")  # it has copied the weights that were there before
-        validate_first(trainer)
+        validate_before_training(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the validation of step 0, which Lightning keeps to itself."""
-        if trainer.sanity_checking and not is_rehearsal(trainer):
+        if trainer.sanity_checking and not is_short_sanity_check(trainer):
             metrics = {name: float(value) for name, value in trainer.logged_metrics.items()}
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step=0)

@@ -45,24 +45,28 @@ SECTIONS = (
         (
             Panel(
                 "observed CER",
-                (names.curriculum_metric("observed_cer", names.EVERY_DOMAIN),),
+                (names.curriculum_metric_name("observed_cer", names.EVERY_DOMAIN),),
                 label="CER of what is trained on",
             ),
-            Panel("target CER", (names.curriculum_metric("target_cer", names.EVERY_DOMAIN),), label="CER"),
-            Panel("beta", (names.curriculum_metric("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
+            Panel("target CER", (names.curriculum_metric_name("target_cer", names.EVERY_DOMAIN),), label="CER"),
+            Panel("beta", (names.curriculum_metric_name("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
             Panel(
                 "augmentation strength",
-                (names.curriculum_metric("strength", names.EVERY_DOMAIN),),
+                (names.curriculum_metric_name("strength", names.EVERY_DOMAIN),),
                 label="0..1, on top of what all have",
             ),
-            Panel("label_errors", (names.curriculum_metric("label_errors", names.EVERY_DOMAIN),), label="utterances"),
+            Panel(
+                "label_errors", (names.curriculum_metric_name("label_errors", names.EVERY_DOMAIN),), label="utterances"
+            ),
             Panel(
                 "effective number",
-                (names.curriculum_metric("effective_utterances", names.EVERY_DOMAIN),),
+                (names.curriculum_metric_name("effective_utterances", names.EVERY_DOMAIN),),
                 label="utterances",
             ),
             Panel(
-                "share seen", (names.curriculum_metric("seen_share", names.EVERY_DOMAIN),), label="share of the domain"
+                "share seen",
+                (names.curriculum_metric_name("seen_share", names.EVERY_DOMAIN),),
+                label="share of the domain",
             ),
         ),
     ),
@@ -93,18 +97,18 @@ SECTIONS = (
     Section(
         "utterances",
         (
-            Panel("worst of each domain, validation", (names.utterances("validate"),), kind="table"),
-            Panel("worst of each domain, test", (names.utterances("test"),), kind="table"),
+            Panel("worst of each domain, validation", (names.utterance_table_name("validate"),), kind="table"),
+            Panel("worst of each domain, test", (names.utterance_table_name("test"),), kind="table"),
         ),
     ),
 )
 
 
-def filled(logged: Iterable[str]) -> tuple[Section, ...]:
+def sections_for(logged: Iterable[str]) -> tuple[Section, ...]:
     """Sections with the names that were logged; panels and sections of which none was are left out."""
     found = set(logged)
     sections = []
-    for section in (_by_domain(found), *SECTIONS):
+    for section in (_domain_section(found), *SECTIONS):
         panels = [replace(panel, metrics=tuple(_logged(panel, found))) for panel in section.panels]
         kept = tuple(p for p in panels if p.metrics and (p.kind != "lines" or p.axis in found))
         if kept:
@@ -112,20 +116,22 @@ def filled(logged: Iterable[str]) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def _by_domain(logged: set[str]) -> Section:
+def _domain_section(logged: set[str]) -> Section:
     """A panel for every metric by domain that was logged, of the validations and of the test."""
     titles = {metric.name: metric.title for metric in METRICS}
     panels = []
     splits: tuple[tuple[names.Split, str, Kind], ...] = (("validate", "", "lines"), ("test", "test ", "bars"))
     for split, what, kind in splits:
-        for name in sorted(names.metrics_by_domain(logged, split)):
+        for name in sorted(names.logged_domain_metrics(logged, split)):
             plain = name.removesuffix(names.DECODED)
             title = titles.get(plain, plain)
             searched = "" if name == plain else ", decoder of the configuration"
-            metric = names.by_domain(split, name, names.EVERY_DOMAIN)
+            metric = names.domain_metric_name(split, name, names.EVERY_DOMAIN)
             axis = names.DEVICE_HOURS if kind == "lines" else names.STEP
             panels.append(Panel(f"{what}{title} by domain{searched}", (metric,), axis, title, kind))
-    sides = tuple(names.by_domain("validate", "cer", group) for group in (names.IN_DOMAIN, names.OUT_OF_DOMAIN))
+    sides = tuple(
+        names.domain_metric_name("validate", "cer", group) for group in (names.IN_DOMAIN, names.OUT_OF_DOMAIN)
+    )
     panels.append(Panel("trained on and not", sides, names.DEVICE_HOURS, "CER"))
     return Section(BY_DOMAIN, tuple(panels))
 
@@ -135,7 +141,7 @@ def _logged(panel: Panel, logged: set[str]) -> list[str]:
     for metric in panel.metrics:
         if metric.endswith(f"/{names.EVERY_DOMAIN}"):
             plain = metric.removesuffix(f"/{names.EVERY_DOMAIN}")
-            found += [f"{plain}/{domain}" for domain in names.domains_in(logged, plain)]
+            found += [f"{plain}/{domain}" for domain in names.logged_domains(logged, plain)]
         elif metric in logged:
             found.append(metric)
     return found

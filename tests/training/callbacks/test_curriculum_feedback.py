@@ -9,7 +9,7 @@ from stt.decoding.greedy import greedy_decode
 from stt.metrics.error_rate import character_error_rate
 from stt.models.ctc import ctc_losses
 from stt.text.tokenizer import Tokenizer
-from stt.training.callbacks.curriculum_feedback import Step, random_losses
+from stt.training.callbacks.curriculum_feedback import PendingObservations, random_losses
 
 FRAMES = 12
 
@@ -66,18 +66,18 @@ def test_a_neighbour_with_the_same_text_or_too_long_a_one_says_nothing(tokenizer
 def test_a_step_is_observed_by_its_own_hypotheses(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "cde", "a" * 30], tokenizer)
     outputs = outputs_of(batch, tokenizer)
-    seen = Step.of(batch, outputs, tokenizer, judge_labels=True).observed()
+    seen = PendingObservations.of(batch, outputs, tokenizer, judge_labels=True).read()
     hypotheses = greedy_decode(outputs["log_probs"], outputs["frames"], tokenizer)
     assert seen.hypotheses == {10 + i: hypothesis.text for i, hypothesis in enumerate(hypotheses)}
     expected = [character_error_rate(r, h.text) for r, h in zip(batch.references, hypotheses, strict=True)]
     np.testing.assert_allclose(seen.cers, expected, rtol=1e-6)
     np.testing.assert_allclose(seen.losses[:2], outputs["losses"][:2], rtol=1e-6)
     assert np.isnan(seen.losses[2]), "it cannot be aligned with its frames"
-    without = Step.of(batch, outputs, tokenizer, judge_labels=False).observed()
+    without = PendingObservations.of(batch, outputs, tokenizer, judge_labels=False).read()
     assert np.isnan(without.random_losses).all()
 
 
 def test_a_batch_of_which_nothing_is_left_shows_nothing(tokenizer: Tokenizer) -> None:
     batch = collate([])
-    seen = Step.of(batch, outputs_of(batch, tokenizer), tokenizer, judge_labels=True).observed()
+    seen = PendingObservations.of(batch, outputs_of(batch, tokenizer), tokenizer, judge_labels=True).read()
     assert len(seen.rows) == len(seen.cers) == 0

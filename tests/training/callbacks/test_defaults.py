@@ -13,10 +13,16 @@ from stt.training.callbacks import (
     LastCheckpoint,
     PercentileClipping,
     RankAgreement,
-    TrainingBar,
+    TrainingProgressBar,
     WarmStart,
 )
-from stt.training.callbacks.defaults import AFTER_OTHERS, BEFORE_OTHERS, CHECKPOINTS, complete, in_order
+from stt.training.callbacks.defaults import (
+    AFTER_USER_CALLBACKS,
+    BEFORE_USER_CALLBACKS,
+    CHECKPOINTS,
+    add_default_callbacks,
+    sort_callbacks,
+)
 
 
 class Own(Callback):
@@ -25,9 +31,9 @@ class Own(Callback):
 
 def completed(**options: Any) -> list[Callback]:
     trainer = Trainer(accelerator="cpu", **options)
-    complete(trainer)
+    add_default_callbacks(trainer)
     once = list(trainer.callbacks)
-    complete(trainer)
+    add_default_callbacks(trainer)
     assert trainer.callbacks == once, "doing it again changes nothing"
     return once
 
@@ -38,14 +44,14 @@ def kinds(callbacks: list[Callback]) -> list[type]:
 
 def test_a_plain_trainer_gets_everything_once_and_in_order(tmp_path: Any) -> None:
     found = kinds(completed(default_root_dir=tmp_path, enable_model_summary=False))
-    assert found == [*BEFORE_OTHERS, *AFTER_OTHERS, *CHECKPOINTS]
+    assert found == [*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS]
 
 
 @pytest.mark.parametrize("given", [[RankAgreement, CurriculumFeedback], [CurriculumFeedback, RankAgreement]])
 def test_the_order_that_resuming_relies_on_does_not_depend_on_how_callbacks_are_given(given: list[type]) -> None:
     shuffled = [LastCheckpoint(), ForgettingGate(), Own(), *(kind() for kind in given), DomainMetrics(), WarmStart()]
     expected = [WarmStart, DomainMetrics, CurriculumFeedback, RankAgreement, Own, ForgettingGate, LastCheckpoint]
-    assert kinds(in_order(shuffled)) == expected
+    assert kinds(sort_callbacks(shuffled)) == expected
 
 
 def test_what_is_given_stays_and_stands_in_for_its_kind(tmp_path: Any) -> None:
@@ -56,19 +62,19 @@ def test_what_is_given_stays_and_stands_in_for_its_kind(tmp_path: Any) -> None:
     assert {id(one) for one in (best, clip, bar, more, stop)} <= {id(one) for one in found}
     assert sum(isinstance(one, GradientClipping) for one in found) == 1
     assert sum(isinstance(one, BestCheckpoint) for one in found) == 1
-    assert not any(isinstance(one, TrainingBar) for one in found)
+    assert not any(isinstance(one, TrainingProgressBar) for one in found)
     assert kinds(found)[-3:] == [BestCheckpoint, LastCheckpoint, ModelCheckpoint]
 
 
 def test_what_a_trainer_is_told_to_leave_out_is_left_out(tmp_path: Any) -> None:
     without = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     found = completed(default_root_dir=tmp_path, **without)
-    for kind in (LearningRateMonitor, ModelCheckpoint, TrainingBar):
+    for kind in (LearningRateMonitor, ModelCheckpoint, TrainingProgressBar):
         assert not any(isinstance(one, kind) for one in found), kind
 
 
 def test_feedback_is_taken_before_ranks_share_it_and_both_before_a_checkpoint() -> None:
-    order = [*BEFORE_OTHERS, *AFTER_OTHERS, *CHECKPOINTS]
+    order = [*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS]
     for earlier, later in (
         (WarmStart, DomainMetrics),
         (DomainMetrics, ForgettingGate),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stt.cli.main import main as stt
-from stt.training.tracking.panels import SECTIONS, Panel, filled
+from stt.training.tracking.panels import SECTIONS, Panel, sections_for
 from tests.training.tracking.offline_run import offline_runs
 
 
@@ -47,10 +47,10 @@ def test_no_panel_of_what_would_be_sent_is_empty(steered: Path, tmp_path: Path) 
 
 def test_domains_get_their_names_and_means_do_not_count_as_one() -> None:
     logged = ["val/cer/radio", "val/cer/mean", "val/cer/under_limit", "progress/device_hours"]
-    panels = {panel.title: panel for section in filled(logged) for panel in section.panels}
+    panels = {panel.title: panel for section in sections_for(logged) for panel in section.panels}
     assert panels["CER by domain"].metrics == ("val/cer/radio",)
     assert "mean CER over steps" not in panels  # nobody has logged the steps
-    assert filled([]) == ()
+    assert sections_for([]) == ()
 
 
 def test_titles_are_told_apart() -> None:

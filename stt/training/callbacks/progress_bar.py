@@ -10,12 +10,12 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
 from stt.runs.metric_names import MEAN, TRAIN_LOSS, VALIDATION_CER
-from stt.training.callbacks.training import data_of
+from stt.training.callbacks.access import data_of
 
 PREFIX = f"{VALIDATION_CER}/"
 
 
-class TrainingBar(RichProgressBar):
+class TrainingProgressBar(RichProgressBar):
     """Lightning's bar of an epoch; beside it the CERs of the last validation, in %, and the time left of training."""
 
     def __init__(self) -> None:

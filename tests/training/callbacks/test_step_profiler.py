@@ -8,7 +8,7 @@ from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import LogMel
 from stt.cli.main import main
 from stt.models import Wav2Letter
-from stt.training.callbacks.step_times import PHASES, size
+from stt.training.callbacks.step_profiler import PHASES, size
 from stt.training.task import SpeechTask
 from tests.conftest import MICRO
 

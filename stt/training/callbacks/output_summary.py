@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from stt.runs.folder import RunFolder
-from stt.training.callbacks.training import folder_of
+from stt.training.callbacks.access import folder_of
 from stt.training.tracking.wandb_logger import wandb_of
 
 
-class Summary(Callback):
+class OutputSummary(Callback):
     """Prints where everything is, and what to do with it."""
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -48,11 +48,11 @@ def folder_of(trainer: Trainer) -> RunFolder:
     return RunFolder(Path(trainer.default_root_dir))
 
 
-def is_rehearsal(trainer: Trainer) -> bool:
+def is_short_sanity_check(trainer: Trainer) -> bool:
     """Tell whether a validation only tries the program on a few batches; over all of them it is one of step 0."""
     return trainer.sanity_checking and trainer.num_sanity_val_steps != math.inf
 
 
-def validate_first(trainer: Trainer) -> None:
+def validate_before_training(trainer: Trainer) -> None:
     """Let the validation before the first step be a real one: of everything, logged and written."""
     trainer.num_sanity_val_steps = math.inf

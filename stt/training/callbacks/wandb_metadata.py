@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from stt.runs.metric_names import AUDIO_HOURS, BEST_CER, DECODED, DEVICE_HOURS, EVERY_DOMAIN, PASSES, by_domain
-from stt.training.callbacks.training import Model, data_of, model_of
+from stt.runs.metric_names import AUDIO_HOURS, BEST_CER, DECODED, DEVICE_HOURS, EVERY_DOMAIN, PASSES, domain_metric_name
+from stt.training.callbacks.access import Model, data_of, model_of
 from stt.training.datamodule import SpeechDataModule
 from stt.training.tracking.provenance import ROOT, code_of, commit_of, data_card, model_card
 from stt.training.tracking.wandb_logger import wandb_of
@@ -93,7 +93,7 @@ def _define_axes(run: wandb.Run, metrics: Sequence[str]) -> None:
     for axis in AXES:
         run.define_metric(axis)
     for name in (*metrics, *(f"{metric}{DECODED}" for metric in metrics)):
-        run.define_metric(by_domain("validate", name, EVERY_DOMAIN), step_metric=DEVICE_HOURS, summary="min")
+        run.define_metric(domain_metric_name("validate", name, EVERY_DOMAIN), step_metric=DEVICE_HOURS, summary="min")
 
 
 def _send_model(run: wandb.Run, checkpoint: Path, metadata: dict[str, Any]) -> None:

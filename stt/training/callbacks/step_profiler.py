@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from stt.data.batch import Batch
 from stt.files import atomic_write
 from stt.recognition.recognizer import Recognizer
-from stt.training.callbacks.training import model_of
+from stt.training.callbacks.access import model_of
 
 PHASES = ("waiting", "augmentation", "features", "forward", "backward", "clipping", "optimizer", "metrics")
 SYNCHRONIZED = "called a synchronizing CUDA operation"  # what torch says of it
@@ -29,7 +29,7 @@ SYNCHRONIZED = "called a synchronizing CUDA operation"  # what torch says of it
 Clock = float | torch.cuda.Event
 
 
-class StepTimes(Callback):
+class StepProfiler(Callback):
     """Writes a JSON file with speed, the share of each phase of the step, and memory.
 
     On a GPU phases are measured on the device, by events in its queue, so that measuring does not
