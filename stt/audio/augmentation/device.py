@@ -115,13 +115,14 @@ class Augmentation(nn.Module):
         return limit_band(waveforms, low, high * self.sample_rate / 2, self.sample_rate)
 
 
-def synthetic_rirs(decay: Tensor, sample_rate: int) -> Tensor:
-    """Make up reflections (batch, sample) that fall by 60 dB in `decay` (batch,) seconds: noise that dies away.
+def synthetic_rirs(decay: Tensor, sample_rate: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draw reflections (batch, sample) as decaying noise that falls by 60 dB in `decay` (batch,) seconds.
 
-    The direct sound at time 0 is not among them.
+    The direct sound at time 0 is not included.
     """
     time = torch.arange(1, int(LONGEST_REFLECTION * sample_rate), device=decay.device) / sample_rate
-    return torch.randn(len(decay), len(time), device=decay.device) * torch.exp(-FALL * time / decay.unsqueeze(1))
+    noise = torch.randn(len(decay), len(time), generator=generator, device=decay.device)
+    return noise * torch.exp(-FALL * time / decay.unsqueeze(1))
 
 
 def reverberate(waveforms: Tensor, tails: Tensor, ratio_db: Tensor) -> Tensor:
@@ -152,14 +153,18 @@ def limit_band(waveforms: Tensor, low: Tensor, high: Tensor, sample_rate: int) -
 
 
 def synthetic_noise(sample_rate: int) -> Tensor:
-    """Noise (sample,) of colours from white to brown, one after the other and equally loud, always the same."""
-    generator = torch.Generator().manual_seed(0)
-    size = int(COLOUR_SECONDS * sample_rate)
-    slope = torch.linspace(0, 2, COLOURS).unsqueeze(1)
-    frequency = torch.arange(1, size // 2 + 2)
-    spectrum = torch.randn(COLOURS, size // 2 + 1, 2, generator=generator) * (frequency ** (-slope / 2)).unsqueeze(-1)
-    noise: Tensor = torch.fft.irfft(torch.view_as_complex(spectrum), size)
-    return (noise / noise.square().mean(1, keepdim=True).sqrt()).flatten()
+    """Return noise (sample,) from white to brown, concatenated at equal loudness; identical on every call."""
+    slopes = torch.linspace(0, 2, COLOURS)
+    return colored_noise(slopes, int(COLOUR_SECONDS * sample_rate), torch.Generator().manual_seed(0)).flatten()
+
+
+def colored_noise(slopes: Tensor, samples: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draw noise (colour, sample) of RMS 1 whose power falls as frequency ** -slope: 0 white, 1 pink, 2 brown."""
+    frequency = torch.arange(1, samples // 2 + 2)
+    amplitude = frequency ** (-slopes.unsqueeze(1) / 2)
+    spectrum = torch.randn(len(slopes), samples // 2 + 1, 2, generator=generator) * amplitude.unsqueeze(-1)
+    noise: Tensor = torch.fft.irfft(torch.view_as_complex(spectrum), samples)
+    return noise / noise.square().mean(1, keepdim=True).sqrt()
 
 
 def window(recording: Tensor, samples: int) -> Tensor:

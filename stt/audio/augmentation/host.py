@@ -20,7 +20,7 @@ CODECS = {
     ("WAV", "GSM610"): 0.3,
     ("WAV", "ULAW"): 0.3,
 }
-TELEPHONE = frozenset({"GSM610", "ULAW"})  # at its rate, which loses everything above 4 kHz too
+TELEPHONE = frozenset({"GSM610", "ULAW", "ALAW"})  # at its rate, which loses everything above 4 kHz too
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
 HIGHEST_LEVEL = 0.99  # libsndfile refuses 1 for MP3
 SPEEDS = 20  # parts that speeds are rounded to: resampling is fast between small whole numbers

@@ -14,6 +14,7 @@ import pyarrow as pa
 import soundfile
 import torch
 
+from stt.audio.augmentation.host import through_codec
 from stt.audio.io import Waveform, audio_info, resample
 from stt.corpus.demo import sound
 from stt.corpus.demo.sentences import sentences
@@ -40,7 +41,7 @@ def narration(waveform: Waveform, rng: Chooser) -> Waveform:
 
 def audiobooks(waveform: Waveform, rng: Chooser) -> Waveform:
     """Living room."""
-    wet = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.2, 0.5), rng.uniform(0.3, 0.6), rng)
+    wet = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.2, 0.5), rng.uniform(-3.5, 7.5), rng)
     return sound.mix(wet, sound.colored_noise(len(wet), 1, rng), rng.uniform(25, 35))
 
 
@@ -56,20 +57,19 @@ def youtube(waveform: Waveform, rng: Chooser) -> Waveform:
     noise = sound.colored_noise(len(waveform), rng.uniform(0, 2), rng)
     mixed = sound.compress(sound.mix(waveform, noise, rng.uniform(6, 18)), rng.uniform(0.5, 3))
     codec = (("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"))[int(rng.integers(2))]
-    return sound.through_codec(mixed, SAMPLE_RATE, *codec)
+    return through_codec(mixed, SAMPLE_RATE, *codec, level=0.5)
 
 
 def calls(waveform: Waveform, rng: Chooser) -> Waveform:
     """Telephone: noise at the speaker's, 300-3400 Hz at 8 kHz, a telephone codec."""
     noisy = sound.mix(waveform, sound.colored_noise(len(waveform), rng.uniform(0.5, 1.5), rng), rng.uniform(8, 20))
-    narrow = resample(sound.band(noisy, SAMPLE_RATE, 300, 3400), SAMPLE_RATE, 8_000)
     subtype = ("GSM610", "ULAW", "ALAW")[int(rng.integers(3))]
-    return resample(sound.through_codec(narrow, 8_000, "WAV", subtype), 8_000, SAMPLE_RATE)
+    return through_codec(sound.band(noisy, SAMPLE_RATE, 300, 3400), SAMPLE_RATE, "WAV", subtype, level=0)
 
 
 def public_speech(waveform: Waveform, rng: Chooser) -> Waveform:
     """A hall with a restless audience; only ever tested on."""
-    hall = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.7, 1.2), rng.uniform(0.4, 0.6), rng)
+    hall = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.7, 1.2), rng.uniform(-3.5, 3.5), rng)
     return sound.mix(hall, sound.colored_noise(len(hall), 1.5, rng), rng.uniform(12, 20))
 
 

@@ -1,43 +1,43 @@
-"""What makes a domain sound like itself: rooms, noise, music beds, bands, codecs. Waveforms are (sample,)."""
+"""Sound effects of the demo's domains. Waveforms are (sample,); rooms, bands and noise come from the augmentation."""
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import numpy.typing as npt
-import soundfile
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
 
-from stt.audio.io import Waveform, resample
+from stt.audio.augmentation import device
+from stt.audio.io import Waveform
 
 Chooser = np.random.Generator
 
 
-def room(waveform: Waveform, sample_rate: int, reverberation: float, wet: float, rng: Chooser) -> Waveform:
-    """Put a voice into a room: noise that decays by 60 dB in `reverberation` seconds, mixed in by `wet` (0..1)."""
-    length = int(reverberation * sample_rate)
-    decay = np.exp(-6.9 * np.arange(length) / length)
-    response = rng.standard_normal(length) * decay
-    response /= np.sqrt(np.square(response).sum())
-    size = 1 << (len(waveform) + length - 2).bit_length()  # a power of two is many times faster than a prime
-    echo = np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(response, size), size)
-    dry = np.pad(waveform, (0, length - 1))
-    return _float32(((1 - wet) * dry + wet * echo[: len(dry)])[: len(waveform) + length // 3])
+def room(waveform: Waveform, sample_rate: int, decay: float, direct_db: float, rng: Chooser) -> Waveform:
+    """Add the reflections of a room; the reverberation after the end of the speech is kept.
+
+    Args:
+        waveform: dry speech (sample,).
+        sample_rate: Hz.
+        decay: seconds in which the reflections fall by 60 dB.
+        direct_db: direct-to-reverberant ratio, dB.
+        rng: draws the reflections.
+    """
+    tails = device.synthetic_rirs(torch.tensor([decay]), sample_rate, _generator(rng))
+    padded = np.pad(waveform, (0, int(decay * sample_rate) // 3))
+    return _numpy(device.reverberate(_batch(padded), tails, torch.tensor([direct_db])))
 
 
 def band(waveform: Waveform, sample_rate: int, low: float, high: float) -> Waveform:
-    """Keep the frequencies from `low` to `high` Hz, with soft edges."""
-    size = 1 << (len(waveform) - 1).bit_length()
-    frequency = np.fft.rfftfreq(size, 1 / sample_rate)
-    gain = 1 / (1 + (low / np.maximum(frequency, 1e-3)) ** 6) / (1 + (frequency / high) ** 12)
-    return _float32(np.fft.irfft(np.fft.rfft(waveform, size) * gain, size)[: len(waveform)])
+    """Keep the frequencies from `low` to `high` Hz."""
+    return _numpy(device.limit_band(_batch(waveform), torch.tensor([low]), torch.tensor([high]), sample_rate))
 
 
 def colored_noise(length: int, slope: float, rng: Chooser) -> Waveform:
-    """Noise whose power falls with frequency to the power of `slope`: 0 white, 1 pink, 2 brown."""
-    spectrum = np.fft.rfft(rng.standard_normal(1 << (length - 1).bit_length()))
-    frequency = np.maximum(np.arange(len(spectrum)), 1)
-    return _float32(np.fft.irfft(spectrum * frequency ** (-slope / 2))[:length])
+    """Draw noise whose power falls as frequency ** -slope: 0 white, 1 pink, 2 brown."""
+    size = next_fast_len(length, real=True)
+    return _numpy(device.colored_noise(torch.tensor([slope]), size, _generator(rng)))[:length]
 
 
 def music_bed(length: int, sample_rate: int, rng: Chooser) -> Waveform:
@@ -54,10 +54,8 @@ def music_bed(length: int, sample_rate: int, rng: Chooser) -> Waveform:
 
 def mix(waveform: Waveform, noise: Waveform, snr_db: float) -> Waveform:
     """Add noise at a signal-to-noise ratio in dB, measured over the whole utterance."""
-    signal_power = np.mean(np.square(waveform, dtype=np.float64))
-    noise_power = np.mean(np.square(noise, dtype=np.float64))
-    gain = np.sqrt(signal_power / np.maximum(noise_power, 1e-20) / 10 ** (snr_db / 10))
-    return _float32(waveform + gain * noise[: len(waveform)])
+    lengths = torch.tensor([len(waveform)])
+    return _numpy(device.add_noise(_batch(waveform), lengths, _batch(noise), torch.tensor([snr_db])))
 
 
 def compress(waveform: Waveform, drive: float) -> Waveform:
@@ -72,13 +70,16 @@ def to_peak(waveform: Waveform, peak: float) -> Waveform:
     return _float32(waveform * (peak / largest)) if largest else waveform
 
 
-def through_codec(waveform: Waveform, sample_rate: int, kind: str, subtype: str) -> Waveform:
-    """Encode and decode with one of libsndfile's lossy formats, such as ("MP3", "MPEG_LAYER_III")."""
-    memory = io.BytesIO()
-    soundfile.write(memory, waveform, sample_rate, format=kind, subtype=subtype)
-    memory.seek(0)
-    decoded, rate = soundfile.read(memory, dtype="float32")
-    return resample(_float32(decoded[: len(waveform)]), rate, sample_rate)
+def _generator(rng: Chooser) -> torch.Generator:
+    return torch.Generator().manual_seed(int(rng.integers(2**31)))
+
+
+def _batch(waveform: Waveform) -> Tensor:
+    return torch.from_numpy(_float32(waveform)).unsqueeze(0)
+
+
+def _numpy(waveforms: Tensor) -> Waveform:
+    return _float32(waveforms[0].numpy())
 
 
 def _float32(values: npt.ArrayLike) -> Waveform:

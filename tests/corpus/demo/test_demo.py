@@ -54,7 +54,8 @@ def test_a_band_keeps_what_is_inside_and_removes_what_is_outside() -> None:
 def test_a_room_decays_by_60_db_in_its_time() -> None:
     click = np.zeros(SAMPLE_RATE, np.float32)
     click[0] = 1
-    tail = sound.room(click, SAMPLE_RATE, 0.5, 1.0, np.random.default_rng(0))
+    tail = sound.room(click, SAMPLE_RATE, 0.5, 6.0, np.random.default_rng(0))[1:]
+    assert 10 * np.log10(1 / np.sum(tail**2)) == pytest.approx(6, abs=0.1), "direct-to-reverberant ratio"
     energy = [float(np.mean(tail[int(t * SAMPLE_RATE) :][:400] ** 2)) for t in (0.0, 0.25, 0.46)]
     assert 10 * np.log10(energy[0] / energy[1]) == pytest.approx(30, abs=4)
     assert 10 * np.log10(energy[0] / energy[2]) == pytest.approx(55, abs=5)
