@@ -134,7 +134,7 @@ def test_utterances_that_the_network_has_too_few_frames_for_are_left_out_also_wh
 
 def test_data_that_read_otherwise_than_the_model_are_refused(tones: Path, tokenizer_file: Path, tmp_path: Path) -> None:
     trainer = Trainer(max_steps=1, default_root_dir=tmp_path, logger=False, **QUIET)
-    with pytest.raises(InputError, match="another tokenizer, normalizer or sample rate"):
+    with pytest.raises(InputError, match="different tokenizer, normalizer or sample rate"):
         trainer.fit(micro(tokenizer_file), data_of(tones, preprocessing=Preprocessing(tokenizer_file, 16_000)))
     data = data_of(tones, preprocessing=Preprocessing(tokenizer_file, RATE))
     data.setup("fit")
@@ -209,7 +209,7 @@ def test_weights_are_taken_and_measured_before_the_first_step_and_the_ledger_is_
     trainer.fit(
         again, data_of(tones, sampler=CurriculumSampler()), ckpt_path=RunFolder(tmp_path).last, weights_only=True
     )
-    assert "weights of" not in capsys.readouterr().out
+    assert "with the weights of" not in capsys.readouterr().out
     assert len(find_run(tmp_path).metrics()["forgetting/cer/worst"]) == 2
 
 

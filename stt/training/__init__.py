@@ -1,1 +1,1 @@
-r"""Training: the Lightning module and data module, their callbacks, and what W\&B is told."""
+r"""Training: the LightningModule, the data module, their callbacks, and logging to W\&B."""

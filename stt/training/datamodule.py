@@ -1,4 +1,4 @@
-"""The LightningDataModule: manifests in, batches of every domain out."""
+"""The LightningDataModule: turns manifests into batches that mix all domains."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class SpeechDataModule(LightningDataModule):
-    """Feeds every domain with equal probability, in batches cut to a budget of audio seconds.
+    """Samples all domains with equal probability, in batches limited by total audio seconds.
 
-    Training takes one endless stream of batches; an epoch only says how often one validates and saves. The model that
-    is trained says how audio and texts are read; with a `preprocessing` of their own the data can be used without any.
+    Training reads one endless stream of batches; an epoch only sets how often to validate and save. The model
+    determines the preprocessing; with an explicit `preprocessing` the data module also works without a model.
 
     Example:
         >>> import stt
@@ -61,25 +61,25 @@ class SpeechDataModule(LightningDataModule):
         seed: int = 0,
         preprocessing: Preprocessing | None = None,
     ) -> None:
-        """Name the manifests and the budgets.
+        """Set the manifests and the batch limits.
 
         Args:
-            train: manifest to train on; here and below, several are taken as one.
+            train: manifest to train on; here and below, several manifests are concatenated.
             validate: manifest to validate on.
             test: manifest to test on.
             predict: manifest to transcribe.
-            replay: manifest of what was trained on before, which stays in the mix so that it is not forgotten.
-            replay_share: probability of all domains that only `replay` brings, 0 to 1; None gives every domain,
-                old or new, the same.
-            batches_per_epoch: batches that each device trains on between two validations.
-            max_batch_seconds: audio seconds a batch may occupy on one device, padding included.
-            min_seconds: shorter utterances are not trained on.
-            max_seconds: longer utterances are not trained on.
-            domain_weights: relative probability by domain; None gives all domains the same.
-            sampler: `UniformSampler` (also None) or `CurriculumSampler`.
-            num_workers: processes that read audio, for each device.
-            seed: decides which utterances come when.
-            preprocessing: how audio and texts are read; None: as the model asks that is trained, validated or tested.
+            replay: manifest of earlier training data, mixed in to prevent forgetting.
+            replay_share: total probability of the domains that only `replay` contains, 0 to 1; None gives all
+                domains, old and new, the same probability.
+            batches_per_epoch: batches per device between two validations.
+            max_batch_seconds: maximum audio seconds in a batch on one device, padding included.
+            min_seconds: shorter utterances are excluded from training.
+            max_seconds: longer utterances are excluded from training.
+            domain_weights: relative sampling probability by domain; None gives all domains the same.
+            sampler: `UniformSampler` (the default) or `CurriculumSampler`.
+            num_workers: data loading processes per device.
+            seed: random seed of the sampling order.
+            preprocessing: how audio and texts are prepared; None takes it from the model.
         """
         super().__init__()
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
@@ -94,51 +94,51 @@ class SpeechDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.preprocessing = preprocessing
-        self._own_preprocessing = preprocessing
+        self._given_preprocessing = preprocessing
         self.datasets: dict[str, UtteranceDataset] = {}
         self.skipped: list[Skipped] = []
         self.stream: BatchStream | None = None  # from `setup("fit")` on
 
-    def set_preprocessing(self, asked: Preprocessing) -> None:
-        """Read as a model asks, before `setup`; what was set up for another one is set up anew.
+    def set_preprocessing(self, requested: Preprocessing) -> None:
+        """Set the preprocessing of a model, before `setup`; data set up for a different one are discarded.
 
         Raises:
-            InputError: the data were given a tokenizer, a normalizer or a sample rate of their own, and it is another.
+            InputError: the data module was given a different tokenizer, normalizer or sample rate.
         """
-        own = self._own_preprocessing
-        if own is not None:
-            if own.identity[:3] != asked.identity[:3]:
+        given = self._given_preprocessing
+        if given is not None:
+            if given.identity[:3] != requested.identity[:3]:
                 raise InputError(
-                    "the data read with another tokenizer, normalizer or sample rate than the model: give them the "
-                    "model's, or none"
+                    "the data module has a different tokenizer, normalizer or sample rate from the model: give it the "
+                    "model's preprocessing, or none"
                 )
-            asked.strength = own.strength
-        if self.preprocessing is None or self.preprocessing.identity != asked.identity:
+            requested.strength = given.strength
+        if self.preprocessing is None or self.preprocessing.identity != requested.identity:
             self.datasets, self.stream, self.skipped = {}, None, []
-        self.preprocessing = asked
+        self.preprocessing = requested
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Which of how many processes this is; by itself 0 of 1."""
+        """Rank of this process and number of processes; (0, 1) without a trainer."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def setup(self, stage: str) -> None:
-        """Read the manifests of a stage; for training, decide which rows can be used.
+        """Read the manifests of a stage; for training, select the usable rows.
 
         Raises:
-            InputError: a manifest is not named or not right, or a domain has nothing to train on, or nobody has said
-                how to read.
+            InputError: a manifest is missing or invalid, a domain has no usable utterances, or there is no
+                preprocessing.
         """
         if self.preprocessing is None:
             raise InputError(
-                "the data module has neither a model nor a preprocessing: give SpeechDataModule(preprocessing=...)"
+                "the data module has neither a model nor a preprocessing: pass SpeechDataModule(preprocessing=...)"
             )
         splits = ["train", "validate"] if stage == "fit" else [str(TrainerFn(stage).value)]
         if stage == "fit" and self.manifests["test"]:
-            splits.append("test")  # it follows the training: better to know now what is wrong with it
+            splits.append("test")  # the test follows training: report a bad manifest now
         for split in splits:
             if not self.manifests[split]:
-                raise InputError(f"no manifest to {split} on: give --data.{split} FILE")
+                raise InputError(f"there is no manifest for {split}: give --data.{split} FILE")
             if split not in self.datasets:
                 paths = self.manifests[split] + (self.manifests["replay"] if split == "train" else [])
                 self.datasets[split] = UtteranceDataset(read_manifests(paths), self.preprocessing, split == "train")
@@ -146,43 +146,43 @@ class SpeechDataModule(LightningDataModule):
                     self._set_up_training(self.datasets[split], self.preprocessing)
 
     def domains(self, split: str) -> list[str]:
-        """Names of the domains of a split."""
+        """Return the names of the domains in a split."""
         return self.datasets[split].manifest.domains
 
     def train_dataloader(self) -> StreamLoader:
-        """Batches for this rank, from the first one that was not consumed."""
+        """Return this rank's batches, starting with the first that has not been consumed."""
         assert self.stream is not None
         options = loader_options(self.num_workers) | reading_ahead(self.num_workers, self.sampler.needs_feedback)
         return StreamLoader(self.datasets["train"], self.stream, self.batches_per_epoch, **options)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """All rows of the validation manifest."""
+        """Return batches of all rows of the validation manifest."""
         return self._evaluation("validate")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """All rows of the test manifest."""
+        """Return batches of all rows of the test manifest."""
         return self._evaluation("test")
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """All rows of the manifest to transcribe."""
+        """Return batches of all rows of the manifest to transcribe."""
         return self._evaluation("predict")
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the stream of batches, for a checkpoint."""
+        """Return the state of the batch stream."""
         return {"stream": to_tensors(self.stream.state_dict())} if self.stream is not None else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with it; a test or a prediction has no use for it.
+        """Resume the batch stream; testing and prediction ignore it.
 
         Raises:
-            InputError: the checkpoint's batches were planned by another version.
+            InputError: the checkpoint holds no stream, or one from an incompatible version.
         """
         if self.stream is None:
             return
         if "stream" not in state_dict:
             raise InputError(
-                "the checkpoint holds no stream of batches, so training cannot be resumed from it; "
-                "--model.init_from takes its weights"
+                "the checkpoint holds no batch stream, so training cannot be resumed from it; "
+                "use --model.init_from to start from its weights"
             )
         self.stream.load_state_dict(to_arrays(state_dict["stream"]))
 
@@ -193,7 +193,7 @@ class SpeechDataModule(LightningDataModule):
         if self.skipped:
             kinds = Counter(item.kind for item in self.skipped)
             log.warning(
-                "%s: %d of %d utterances are left out of training: %s",
+                "%s: %d of %d utterances are excluded from training: %s",
                 manifest.path,
                 len(self.skipped),
                 len(manifest),
@@ -203,7 +203,7 @@ class SpeechDataModule(LightningDataModule):
         for domain, rows in zip(manifest.domains, rows_by_domain, strict=True):
             if not len(rows):
                 raise InputError(
-                    f"{manifest.path}: nothing in the domain {domain} can be trained on; first reason: "
+                    f"{manifest.path}: no utterance of the domain {domain} can be trained on; first reason: "
                     + next(item.reason for item in self.skipped if manifest.value(item.row, "domain") == domain)
                 )
         try:
@@ -236,19 +236,23 @@ class SpeechDataModule(LightningDataModule):
             )
 
     def _weights(self, manifest: Manifest) -> dict[str, float] | None:
-        """Relative probability by domain: as given, or so that replay has its share.
+        """Return relative probabilities by domain: the given ones, or those that give replay its share.
 
         Raises:
-            InputError: both are given, or the share is not one, or one side has no domain of its own.
+            InputError: both are given, the share is out of range, or replay adds no domains.
         """
         if self.replay_share is None or not self.manifests["replay"]:
             return self.domain_weights
         if self.domain_weights is not None:
-            raise InputError("--data.replay_share and --data.domain_weights both say how often a domain comes")
+            raise InputError(
+                "--data.replay_share and --data.domain_weights exclude each other: both set domain probabilities"
+            )
         new = set(read_manifests(self.manifests["train"]).domains)
         old = [domain for domain in manifest.domains if domain not in new]
         if not 0 < self.replay_share < 1 or not old:
-            raise InputError("--data.replay_share must lie between 0 and 1, and --data.replay must bring other domains")
+            raise InputError(
+                "--data.replay_share must be between 0 and 1, and --data.replay must have domains not in --data.train"
+            )
         return {
             domain: (1 - self.replay_share) / len(new) if domain in new else self.replay_share / len(old)
             for domain in manifest.domains
@@ -260,18 +264,18 @@ class SpeechDataModule(LightningDataModule):
 
 
 def to_tensors(state: Any) -> Any:
-    """Turn the arrays in nested plain values into tensors, which a checkpoint holds safely."""
-    return _mapped(state, np.ndarray, lambda array: torch.from_numpy(array.copy()))
+    """Convert arrays in nested plain values to tensors, which can be loaded with `weights_only=True`."""
+    return _map_leaves(state, np.ndarray, lambda array: torch.from_numpy(array.copy()))
 
 
 def to_arrays(state: Any) -> Any:
-    """Turn them back."""
-    return _mapped(state, torch.Tensor, lambda tensor: tensor.numpy())
+    """Convert tensors in nested plain values back to arrays."""
+    return _map_leaves(state, torch.Tensor, lambda tensor: tensor.numpy())
 
 
-def _mapped(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+def _map_leaves(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
     if isinstance(value, kind):
-        return change(value)
+        return convert(value)
     if isinstance(value, dict):
-        return {key: _mapped(item, kind, change) for key, item in value.items()}
-    return [_mapped(item, kind, change) for item in value] if isinstance(value, list) else value
+        return {key: _map_leaves(item, kind, convert) for key, item in value.items()}
+    return [_map_leaves(item, kind, convert) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What the ranks of a run tell each other."""
+"""Communication between the ranks of a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lightning import Trainer
 T = TypeVar("T")
 
 
-def all_gather(trainer: Trainer, mine: T) -> list[T]:
-    """Everybody's value, in the order of the ranks; every rank must call it."""
+def all_gather(trainer: Trainer, value: T) -> list[T]:
+    """Return the values of all ranks, in rank order; every rank must call this."""
     if trainer.world_size == 1:
-        return [mine]
+        return [value]
     parts: list[T | None] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(parts, mine)
+    torch.distributed.all_gather_object(parts, value)
     return parts  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Starts trainings in processes of their own, so that memory and threads of one do not reach the next."""
+"""Runs training in subprocesses, so that memory and threads of one run do not affect the next."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import Any
 
 from stt.errors import InputError
 
-NEVER = 1_000_000_000  # epochs between two checkpoints
+NEVER = 1_000_000_000  # epochs between checkpoints
 
 
 def run_training(arguments: Sequence[str], output: Path) -> None:
-    """Run the command line of training (`train.py`) and wait for it; its output goes to a file.
+    """Run `train.py` and wait for it to finish; its output goes to a file.
 
     Raises:
-        InputError: it failed; the message ends with the last line that it printed.
+        InputError: training failed; the message ends with the last line of output.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w") as file:
         command = [sys.executable, "-m", "stt.cli.train", *arguments]
         done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        lines = output.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]
-        raise InputError(f"a training failed (see {output}): {lines[-1].removeprefix('error: ')}")
+        lines = output.read_text(errors="replace").strip().splitlines() or ["no output"]
+        raise InputError(f"training failed (see {output}): {lines[-1].removeprefix('error: ')}")
 
 
 def measure_training(arguments: Sequence[str], folder: Path, warmup: int, steps: int) -> dict[str, Any]:
-    """Train some steps and give what `StepProfiler` writes of them; neither checkpoints nor logs are left.
+    """Train for a few steps and return the report of `StepProfiler`, without writing checkpoints or logs.
 
     Args:
-        arguments: configuration of the training, as for `train.py fit`.
-        folder: where the measurements and the output go.
-        warmup: steps before measuring.
+        arguments: options of `train.py fit`.
+        folder: folder for the measurements and the output.
+        warmup: steps before the measurement.
         steps: steps to measure.
 
     Raises:
-        InputError: the training failed.
+        InputError: training failed.
     """
     times = folder / "step_times.json"
     short = [f"--trainer.max_steps={warmup + steps}", f"--data.batches_per_epoch={warmup + steps}"]

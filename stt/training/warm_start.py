@@ -1,4 +1,4 @@
-"""Warm start: weights of a checkpoint in a new model, whose tokenizer may be another one."""
+"""Warm start: initialize a model, possibly with a different tokenizer, from the weights of a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ HEAD = "head."
 
 
 @dataclass(frozen=True)
-class Parent:
-    """The checkpoint that weights were taken from."""
+class WarmStartReport:
+    """What was loaded from the parent checkpoint."""
 
-    said: str  # what was taken, in a sentence
-    domains: list[str]  # that it was trained on
+    message: str
+    domains: list[str]  # training domains of the parent
 
 
-def warm_start(child: Recognizer, path: Path | str) -> Parent:
-    """Give a recognizer the weights of a checkpoint; nothing else of it is taken over.
+def warm_start(child: Recognizer, path: Path | str) -> WarmStartReport:
+    """Load the weights of a checkpoint into a recognizer, and nothing else.
 
-    The output layer is taken as a whole where both have the same tokenizer, which its content decides, not
-    its size; of another tokenizer, the pieces that both have.
+    If both have the same tokenizer, by content and not just by size, the whole output layer is loaded;
+    otherwise only the rows of the pieces that both have.
 
     Raises:
-        InputError: the file is not a checkpoint of this project, or its front end or encoder is another one.
+        InputError: the file is not a checkpoint of this project, or its front end or encoder is different.
     """
     parent = Recognizer.load(path)
     _check_network(child, parent, path)
-    theirs, ours = parent.state_dict(), child.state_dict()
+    parent_state, child_state = parent.state_dict(), child.state_dict()
     if parent.tokenizer.content_hash == child.tokenizer.content_hash:
-        said = "the tokenizer is the same"
-        head = theirs
+        tokenizers = "the tokenizer is the same"
+        head = parent_state
     else:
-        head, known = mapped_output_layer(ours, theirs, child.tokenizer.pieces, parent.tokenizer.pieces)
-        said = (
-            f"another tokenizer: {known} of its {child.tokenizer.vocab_size} pieces are known there, "
-            "the others begin anew"
+        head, shared = mapped_output_layer(child_state, parent_state, child.tokenizer.pieces, parent.tokenizer.pieces)
+        tokenizers = (
+            f"the tokenizer is different: {shared} of its {child.tokenizer.vocab_size} pieces are in the checkpoint, "
+            "the output rows of the others are re-initialized"
         )
-    child.load_state_dict({**theirs, **{name: value for name, value in head.items() if name.startswith(HEAD)}})
-    return Parent(f"weights of {path}; {said}", list(parent.train_domains))
+    child.load_state_dict({**parent_state, **{name: value for name, value in head.items() if name.startswith(HEAD)}})
+    return WarmStartReport(f"initialized with the weights of {path}; {tokenizers}", list(parent.train_domains))
 
 
 def sampler_state_of(path: Path | str) -> dict[str, Any]:
-    """State of the sampler in a checkpoint; empty where there is none."""
+    """Return the sampler's state in a checkpoint, or an empty dict."""
     state: Any = read_checkpoint(path)
     for name in ("SpeechDataModule", "stream", "sampler"):
         state = state.get(name) if isinstance(state, dict) else None
@@ -59,33 +59,37 @@ def sampler_state_of(path: Path | str) -> dict[str, Any]:
 
 
 def mapped_output_layer(
-    ours: dict[str, Tensor], theirs: dict[str, Tensor], pieces: list[str], their_pieces: list[str]
+    child: dict[str, Tensor], parent: dict[str, Tensor], child_pieces: list[str], parent_pieces: list[str]
 ) -> tuple[dict[str, Tensor], int]:
-    """Rows of the output layer for `pieces`: theirs where they have the piece, else ours; and how many they have.
+    """Return the output layer for `child_pieces`, with the parent's rows for shared pieces, and their number.
 
-    The blank is a piece that both have.
+    The blank is always shared.
     """
-    place = {piece: i for i, piece in enumerate(their_pieces)}
-    known = [(i, place[piece]) for i, piece in enumerate(pieces) if piece in place]
-    here, there = torch.tensor(known).T
+    index = {piece: i for i, piece in enumerate(parent_pieces)}
+    shared = [(i, index[piece]) for i, piece in enumerate(child_pieces) if piece in index]
+    child_rows, parent_rows = torch.tensor(shared).T
     head = {}
-    for name, value in ours.items():
+    for name, value in child.items():
         if name.startswith(HEAD):
             head[name] = value.clone()
-            head[name][here] = theirs[name][there].to(value)
-    return head, len(known)
+            head[name][child_rows] = parent[name][parent_rows].to(value)
+    return head, len(shared)
 
 
 def _check_network(child: Recognizer, parent: Recognizer, path: Path | str) -> None:
-    theirs, ours = (one.description()["features"] for one in (parent, child))
-    if theirs["class"] != ours["class"]:
-        raise InputError(f"{path}: another front end: {theirs['class']} there and {ours['class']} here")
-    for name, here in ours["arguments"].items():
-        there = theirs["arguments"].get(name)
-        if here != there:
-            raise InputError(f"{path}: another front end: {name} is {there} there and {here} here")
-    shapes = [{name: tuple(value.shape) for name, value in one.encoder.state_dict().items()} for one in (parent, child)]
-    for name in dict.fromkeys([*shapes[1], *shapes[0]]):
-        there, here = (one.get(name, "missing") for one in shapes)
-        if here != there:
-            raise InputError(f"{path}: another network: encoder.{name} is {there} there and {here} here")
+    parent_features, child_features = (model.description()["features"] for model in (parent, child))
+
+    def check(part: str, name: str, in_parent: object, in_child: object) -> None:
+        if in_parent != in_child:
+            raise InputError(
+                f"{path}: the {part} is different: {name} is {in_parent} in the checkpoint, {in_child} in this model"
+            )
+
+    check("front end", "the class", parent_features["class"], child_features["class"])
+    for name, value in child_features["arguments"].items():
+        check("front end", name, parent_features["arguments"].get(name), value)
+    parent_shapes, child_shapes = (
+        {name: tuple(value.shape) for name, value in model.encoder.state_dict().items()} for model in (parent, child)
+    )
+    for name in dict.fromkeys([*child_shapes, *parent_shapes]):
+        check("network", f"encoder.{name}", parent_shapes.get(name, "missing"), child_shapes.get(name, "missing"))

@@ -12,7 +12,7 @@ from stt.cli.main import main as stt
 from stt.cli.train import main
 from tests.conftest import ROOT, write_corpus
 
-CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path != VARIANTS)  # a list of configurations
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path != VARIANTS)  # VARIANTS is a list
 
 
 def metrics(run: Path, version: int = 0) -> list[dict[str, str]]:
@@ -21,7 +21,7 @@ def metrics(run: Path, version: int = 0) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_parses_and_builds(
+def test_every_config_parses_and_trains_one_step(
     config: Path, fit_args: list[str], tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = yaml.safe_load(config.read_text())
@@ -29,9 +29,9 @@ def test_every_config_parses_and_builds(
     tokenizer = next(arg for arg in fit_args if arg.startswith("--model.tokenizer")).split("=")[1]
     monkeypatch.chdir(tmp_path)
     if own_tokenizer:
-        place = tmp_path / given["model"]["tokenizer"]
-        place.parent.mkdir(parents=True)
-        place.write_bytes(Path(tokenizer).read_bytes())
+        path = tmp_path / given["model"]["tokenizer"]
+        path.parent.mkdir(parents=True)
+        path.write_bytes(Path(tokenizer).read_bytes())
     data = [arg for arg in fit_args if arg.startswith("--data")]
     # One step, with this config's model and this test's data, on one CPU.
     main(
@@ -89,20 +89,17 @@ def test_a_test_writes_its_results_by_domain(
     mean = sum(rate["cer"] for rate in results["domains"].values()) / 2
     assert results["mean"]["cer"] == pytest.approx(mean)
     assert results["out_of_domain"]["cer"] == results["domains"]["new"]["cer"]
-    said = capsys.readouterr().out
-    assert "out of domain" in said
+    assert "out of domain" in capsys.readouterr().out
 
 
-def test_a_test_follows_the_training_where_a_test_manifest_is_named(
-    fit_args: list[str], tones: Path, tmp_path: Path
-) -> None:
+def test_a_test_manifest_is_tested_after_training(fit_args: list[str], tones: Path, tmp_path: Path) -> None:
     main([*fit_args, f"--data.test={tones}"])
     results = json.loads((tmp_path / "run" / "test_metrics.json").read_text())
     assert {rate["in_training"] for rate in results["domains"].values()} == {True}
     assert sum(rate["utterances"] for rate in results["domains"].values()) == 120
 
 
-def test_predictions_come_in_the_order_of_the_manifest_with_errors_named(trained: Path, tmp_path: Path) -> None:
+def test_predictions_are_in_manifest_order_and_include_errors(trained: Path, tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "p", 5, seed=3)
     (tmp_path / "p" / "2.wav").write_bytes(b"broken")
     main(
@@ -120,9 +117,7 @@ def test_predictions_come_in_the_order_of_the_manifest_with_errors_named(trained
     assert all("confidence" in line for line in lines if "error" not in line)
 
 
-def test_a_file_that_breaks_after_import_is_left_out_by_name_and_the_run_goes_on(
-    fit_args: list[str], tmp_path: Path
-) -> None:
+def test_a_file_that_breaks_after_import_is_skipped_and_listed(fit_args: list[str], tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "c", 12, seed=1)
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     (tmp_path / "c" / "3.wav").write_bytes(b"broken")
@@ -145,7 +140,7 @@ def test_a_file_that_breaks_after_import_is_left_out_by_name_and_the_run_goes_on
 
 
 @pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp_path: Path, sampler: str) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(fit_args: list[str], tmp_path: Path, sampler: str) -> None:
     def weights(run: str) -> dict[str, torch.Tensor]:
         return torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
@@ -153,9 +148,9 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
     mid += [
         "--model.augment.init_args.strength=0.5",
         "--model.encoder.init_args.dropout=0.2",
-    ]  # what is drawn by chance
+    ]  # randomness that must be restored
     main([*fit_args, f"--run={tmp_path / 'whole'}", *mid])
-    # Stopped in the middle of the second epoch of three batches, then started again for the rest and a third.
+    # Stopped in the middle of the second epoch of three batches, then resumed until the end of the third.
     main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, "--trainer.max_steps=4"])
     checkpoint = tmp_path / "parts" / "checkpoints" / "last.ckpt"
     main([*fit_args, f"--run={tmp_path / 'parts'}", *mid, f"--ckpt_path={checkpoint}"])
@@ -165,7 +160,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(fit_args: list[str], tmp
     assert len([row for row in metrics(tmp_path / "parts", 1) if row["train/loss"]]) == 5
 
 
-def test_a_run_resumed_from_its_best_checkpoint_ends_as_if_it_had_not_stopped(
+def test_a_run_resumed_from_its_best_checkpoint_equals_an_uninterrupted_one(
     fit_args: list[str], tmp_path: Path
 ) -> None:
     # The best checkpoint is written by the validation, between an epoch's last batch and its end.
@@ -199,7 +194,7 @@ def test_a_run_resumed_from_its_best_checkpoint_ends_as_if_it_had_not_stopped(
     ],
     ids=lambda options: options[0].lstrip("-"),
 )
-def test_the_usual_choices_train(fit_args: list[str], tmp_path: Path, options: list[str]) -> None:
+def test_common_options_train(fit_args: list[str], tmp_path: Path, options: list[str]) -> None:
     main([*fit_args, *options])
     losses = [float(row["train/loss"]) for row in metrics(tmp_path / "run") if row["train/loss"]]
     assert all(0 < loss < 100 for loss in losses)
@@ -225,23 +220,25 @@ def test_the_usual_choices_train(fit_args: list[str], tmp_path: Path, options: l
         (["--data.nonsense=1"], "nonsense"),
     ],
 )
-def test_bad_input_gets_a_sentence_and_exit_code_2(
+def test_bad_input_exits_with_a_message_and_code_2(
     fit_args: list[str], fails: Callable[..., str], args: list[str], message: str
 ) -> None:
     assert message in fails(main, [*fit_args, *args])
 
 
-def test_a_test_without_a_checkpoint_or_manifest_says_what_is_missing(trained: Path, fails: Callable[..., str]) -> None:
+def test_testing_without_a_checkpoint_or_manifest_names_the_missing_option(
+    trained: Path, fails: Callable[..., str]
+) -> None:
     assert "give --ckpt_path" in fails(main, ["test"])
     assert "give --data.test" in fails(main, ["test", f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}"])
 
 
-def test_a_given_logger_comes_beside_those_of_the_run_and_false_means_none(fit_args: list[str], tmp_path: Path) -> None:
-    given = ["--trainer.logger=lightning.pytorch.loggers.CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'mine'}"]
+def test_a_given_logger_is_added_to_the_run_loggers_and_false_disables_all(fit_args: list[str], tmp_path: Path) -> None:
+    given = ["--trainer.logger=lightning.pytorch.loggers.CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'given'}"]
     main([*fit_args, *given])
     run = tmp_path / "run"
     assert any(row["val/cer/mean"] for row in metrics(run))
-    assert (tmp_path / "mine" / "lightning_logs" / "version_0" / "metrics.csv").is_file()
+    assert (tmp_path / "given" / "lightning_logs" / "version_0" / "metrics.csv").is_file()
     assert list((run / "wandb").glob("offline-run-*"))
     with pytest.raises(SystemExit) as done:
         stt(["report", str(run), "--out", str(tmp_path / "report.html")])
@@ -254,7 +251,7 @@ def test_a_run_folder_is_never_overwritten(trained: Path, fit_args: list[str], f
     assert "already holds a run" in fails(main, [*fit_args, f"--run={trained}"])
 
 
-def test_a_checkpoint_with_another_tokenizer_is_refused(
+def test_a_checkpoint_brings_its_own_tokenizer(
     trained: Path, fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
 ) -> None:
     from stt.text.tokenizer import train_tokenizer
@@ -268,15 +265,15 @@ def test_a_checkpoint_with_another_tokenizer_is_refused(
     assert json.loads((tmp_path / "r" / "test_metrics.json").read_text())["mean"]["cer"] < 0.05
 
 
-def test_a_training_is_not_resumed_with_another_optimizer(
+def test_resuming_with_another_optimizer_is_refused(
     trained: Path, fit_args: list[str], fails: Callable[..., str]
 ) -> None:
     options = [f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}", "--trainer.max_steps=300"]
-    said = fails(main, [*fit_args, *options, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.1"])
-    assert "another optimizer than SGD: resume with the configuration that it was trained with" in said
+    error = fails(main, [*fit_args, *options, "--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.1"])
+    assert "a different optimizer, not SGD: resume with the configuration of the original run" in error
 
 
-def test_real_digits_are_learned(real_speech: Path, tmp_path: Path) -> None:
+def test_training_learns_real_digits(real_speech: Path, tmp_path: Path) -> None:
     source = str(real_speech / "fsdd" / "recordings")
     for split, strings in (("train", 400), ("validate", 15)):
         args = ["corpus", "import", "fsdd", source, "--out", f"{tmp_path}/{split}.parquet", "--split", split]

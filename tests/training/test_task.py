@@ -39,7 +39,7 @@ def sound(kind: str, seconds: float) -> np.ndarray:
     return {"silence": np.zeros(count), "noise": noise, "clipping": np.sign(noise)}[kind].astype(np.float32)
 
 
-def test_a_handful_of_utterances_is_learned_by_heart(model: SpeechTask) -> None:
+def test_a_few_utterances_are_overfitted(model: SpeechTask) -> None:
     texts = ["ab ba", "a", "cde dec", "eb a cab", "d", "bad cab e", "ace", "b e d"]
     batch = collate([utterance(model, text) for text in texts])
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
@@ -54,7 +54,7 @@ def test_a_handful_of_utterances_is_learned_by_heart(model: SpeechTask) -> None:
     assert [hypothesis.text for hypothesis in model.recognizer.recognize(batch.waveforms, batch.lengths)] == texts
 
 
-def test_the_log_probabilities_do_not_depend_on_the_batch(model: SpeechTask) -> None:
+def test_log_probs_do_not_depend_on_the_batch(model: SpeechTask) -> None:
     model.eval()
     batch = collate([utterance(model, text) for text in ("ab", "a bad cab", "e")])
     with torch.no_grad():
@@ -65,7 +65,7 @@ def test_the_log_probabilities_do_not_depend_on_the_batch(model: SpeechTask) -> 
             torch.testing.assert_close(together[i, : frames[i]], alone[0], atol=1e-5, rtol=1e-5)
 
 
-def test_an_utterance_that_cannot_be_aligned_does_not_count_and_leaves_the_gradient_finite(
+def test_an_utterance_that_cannot_be_aligned_is_not_counted_and_the_gradient_stays_finite(
     model: SpeechTask,
 ) -> None:
     model.log = lambda *args, **options: None  # type: ignore[method-assign]
@@ -77,7 +77,7 @@ def test_an_utterance_that_cannot_be_aligned_does_not_count_and_leaves_the_gradi
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_a_batch_with_nothing_left_has_a_loss_of_zero_and_a_finite_gradient(model: SpeechTask) -> None:
+def test_an_empty_batch_has_zero_loss_and_a_finite_gradient(model: SpeechTask) -> None:
     model.log = lambda *args, **options: None  # type: ignore[method-assign]
     loss = model.training_step(collate([]), 0)["loss"]
     loss.backward()
@@ -88,7 +88,7 @@ def test_a_batch_with_nothing_left_has_a_loss_of_zero_and_a_finite_gradient(mode
 @pytest.mark.parametrize("seconds", [0.05, 60.0])
 @pytest.mark.parametrize("kind", ["silence", "noise", "clipping"])
 @pytest.mark.parametrize("network", ["conv_transformer", "deep_speech_2", "wav2letter"])
-def test_any_audio_can_be_trained_on_alone_at_full_strength(
+def test_any_single_utterance_trains_at_full_augmentation_strength(
     model: SpeechTask, network: str, seconds: float, kind: str
 ) -> None:
     torch.manual_seed(0)
@@ -109,7 +109,7 @@ def test_any_audio_can_be_trained_on_alone_at_full_strength(
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.05, 60.0])
 @pytest.mark.parametrize("kind", ["silence", "noise", "clipping"])
-def test_any_audio_gives_a_finite_result(model: SpeechTask, seconds: float, kind: str) -> None:
+def test_any_audio_gives_finite_log_probs(model: SpeechTask, seconds: float, kind: str) -> None:
     waveform = torch.from_numpy(sound(kind, seconds))
     model.eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Begins a training with the weights of another one."""
+"""Initializes training with the weights of a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from stt.training.warm_start import sampler_state_of, warm_start
 
 
 class WarmStart(Callback):
-    """Takes the weights of the checkpoint that `model.init_from` names, and what its sampler knew of the utterances.
+    """Loads the weights of `model.init_from`, and its sampler's observations of the utterances.
 
-    The validation before the first step is then of everything and is logged at step 0, so that what the weights can do
-    without any training is known. A training that is resumed or continued has weights of its own.
+    A full validation then runs before the first step and is logged at step 0, as the baseline without training.
+    A resumed run keeps its own weights.
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the weights, where this is the first step.
+        """Load the weights, unless training is resumed.
 
         Raises:
-            InputError: the file is no checkpoint of this project, or is of another network.
+            InputError: the file is not a checkpoint of this project, or its network is different.
         """
         model = model_of(pl_module)
         if not model.init_from or trainer.ckpt_path or trainer.global_step:
             return
-        found = warm_start(model.recognizer, model.init_from)
-        model.parent_domains = found.domains
+        report = warm_start(model.recognizer, model.init_from)
+        model.parent_domains = report.domains
         if trainer.is_global_zero:
-            print(found.said, flush=True)
+            print(report.message, flush=True)
         data_of(trainer).sampler.inherit(sampler_state_of(model.init_from))
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, WeightAveraging):
-                callback.setup(trainer, pl_module, "fit")  # it has copied the weights that were there before
+                callback.setup(trainer, pl_module, "fit")  # it has copied the initial weights
         validate_before_training(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the validation of step 0, which Lightning keeps to itself."""
+        """Log the validation at step 0, which Lightning does not log."""
         if trainer.sanity_checking and not is_short_sanity_check(trainer):
             metrics = {name: float(value) for name, value in trainer.logged_metrics.items()}
             for logger in trainer.loggers:
