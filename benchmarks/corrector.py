@@ -24,7 +24,7 @@ from stt.correction.corrector import Corrector
 from stt.decoding.beam import BeamSearch
 from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
-from stt.metrics.by_domain import mean_over_domains
+from stt.metrics.domain_results import mean_over_domains
 from stt.recognition.evaluate import rates_of_outputs, readable_outputs
 from stt.recognition.recognizer import load
 from stt.training.corrector import train_corrector

@@ -30,7 +30,7 @@ from stt.decoding.beam import BeamSearch
 from stt.decoding.language_model import description_of
 from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
-from stt.metrics.by_domain import mean_over_domains
+from stt.metrics.domain_results import mean_over_domains
 from stt.recognition.evaluate import Output, rates_of_outputs, readable_outputs
 from stt.recognition.recognizer import Recognizer, load
 from stt.text.tokenizer import WORD_START

@@ -19,7 +19,7 @@ from common import write_report
 
 import stt
 from stt.audio.io import read_audio
-from stt.metrics.error_rate import word_edits
+from stt.metrics.error_rate import corpus_wer
 from stt.metrics.recognized import RecognizedUtterance
 from stt.recognition import transcript
 from stt.recognition.recognizer import Recognizer
@@ -67,8 +67,7 @@ def whole(recognizer: Recognizer, parts: Sequence[RecognizedUtterance]) -> float
 
 def wer(pairs: Sequence[tuple[str, str]]) -> float:
     """Word error rate in percent, over all words."""
-    edits = sum(word_edits(reference, hypothesis) for reference, hypothesis in pairs)
-    return round(100 * edits / sum(len(reference.split()) for reference, _ in pairs), 2)
+    return round(100 * corpus_wer(pairs), 2)
 
 
 if __name__ == "__main__":

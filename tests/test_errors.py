@@ -14,7 +14,7 @@ from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
 from tests.conftest import RATE, ROOT
 
-TRAIN = ["jinja2", "jiwer", "jsonargparse", "lightning", "lightning_utilities", "matplotlib", "num2words", "pyarrow"]
+TRAIN = ["jinja2", "jsonargparse", "lightning", "lightning_utilities", "matplotlib", "num2words", "pyarrow"]
 TRAIN += ["python_stretch", "rapidfuzz", "scipy", "torchmetrics", "yaml"]
 MODULES = {
     "torch": ["torch", "torchaudio"],

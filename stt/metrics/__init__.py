@@ -1,1 +1,1 @@
-"""Error rates."""
+"""Error rates by domain, alignments and confusions."""

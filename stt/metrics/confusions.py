@@ -1,4 +1,4 @@
-"""Which characters and words are taken for which others."""
+"""Confusion counts of characters and words."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from stt.metrics.alignment import align, align_words
 
-Pairs = Counter[tuple[str, str]]  # (in the reference, in the hypothesis); "" where there is nothing
+Pairs = Counter[tuple[str, str]]  # (reference, hypothesis); "" for an insertion or a deletion
 
 
 @dataclass
 class Confusions:
-    """Counts of edits, and of all that could have been one."""
+    """Counts of edits, and of reference characters and words."""
 
     characters: Pairs = field(default_factory=Counter)
     words: Pairs = field(default_factory=Counter)
@@ -24,21 +24,21 @@ class Confusions:
         """Count the edits between two texts."""
         self.character_counts.update(reference)
         self.word_counts.update(reference.split())
-        for kind, ours, theirs in align(reference, hypothesis):
+        for kind, deleted, inserted in align(reference, hypothesis):
             if kind == "replace":
-                self.characters.update(zip(ours, theirs, strict=True))
+                self.characters.update(zip(deleted, inserted, strict=True))
             elif kind == "insert":
-                self.characters.update(("", character) for character in theirs)
+                self.characters.update(("", character) for character in inserted)
             elif kind == "delete":
-                self.characters.update((character, "") for character in ours)
-        for kind, ours, theirs in align_words(reference, hypothesis):
+                self.characters.update((character, "") for character in deleted)
+        for kind, deleted, inserted in align_words(reference, hypothesis):
             if kind != "equal":
-                self.words[ours, theirs] += 1
+                self.words[deleted, inserted] += 1
 
 
-def confusions(pairs: Iterable[tuple[str, str]]) -> Confusions:
-    """Count over pairs of reference and hypothesis."""
-    counted = Confusions()
+def count_confusions(pairs: Iterable[tuple[str, str]]) -> Confusions:
+    """Count confusions over pairs of reference and hypothesis."""
+    counts = Confusions()
     for reference, hypothesis in pairs:
-        counted.add(reference, hypothesis)
-    return counted
+        counts.add(reference, hypothesis)
+    return counts

@@ -1,7 +1,7 @@
-"""Metrics by domain: what is counted of each utterance; sums of the counts make the figures of a domain.
+"""Definition of a metric by domain: counts per utterance, whose sums give the value for a domain.
 
-A new one that every run should have is a class here and an entry of `METRICS`; one of a user's own package is named in
-the configuration (`model.metrics`). Logs, tables, results, panels and reports take whatever is measured.
+To add a metric to every run, add a class here and an entry to `METRICS`; name a metric of your own package in the
+configuration (`model.metrics`). Logs, tables, results, panels and reports pick up whatever is measured.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from stt.metrics.error_rate import character_edits, word_edits
 
 
 @dataclass
-class Compared:
-    """An utterance that was recognized; alignments are made when asked for, once for all metrics."""
+class AlignedUtterance:
+    """Reference and hypothesis of an utterance; alignments are computed on demand and shared by all metrics."""
 
     reference: str
     hypothesis: str
@@ -26,22 +26,22 @@ class Compared:
 
     @cached_property
     def characters(self) -> list[Segment]:
-        """Alignment of the characters, spaces among them."""
+        """Character alignment, including spaces."""
         return align(self.reference, self.hypothesis)
 
     @cached_property
     def words(self) -> list[Segment]:
-        """Alignment of the words, a segment for each."""
+        """Word alignment, one segment per word."""
         return align_words(self.reference, self.hypothesis)
 
 
 class DomainMetric(ABC):
-    """A figure of each domain: what is counted over out of how much, both summed over utterances and ranks.
+    """A ratio measured in each domain; numerator and denominator are summed over utterances and ranks.
 
     Attributes:
-        name: in the names of logged metrics and in files of results.
-        title: over columns and beside axes.
-        unit: of the figure; % stands for a ratio that is shown times 100.
+        name: used in the names of logged metrics and in results files.
+        title: used as column header and axis label.
+        unit: unit of the value; % marks a ratio that is displayed times 100.
     """
 
     name: str
@@ -49,46 +49,49 @@ class DomainMetric(ABC):
     unit: str = "%"
 
     @abstractmethod
-    def count(self, utterance: Compared) -> tuple[int, int]:
-        """Count in an utterance: what the metric counts, and out of how much."""
+    def count(self, utterance: AlignedUtterance) -> tuple[int, int]:
+        """Return the utterance's contribution to the numerator and to the denominator."""
 
 
 class CharacterErrorRate(DomainMetric):
-    """Edits of characters over characters of the reference; a missing space is an error."""
+    """Character edits over reference characters; a missing space is an error."""
 
     name, title = "cer", "CER"
 
-    def count(self, utterance: Compared) -> tuple[int, int]:
-        """Count edits and characters."""
+    def count(self, utterance: AlignedUtterance) -> tuple[int, int]:
+        """Count edits and reference characters."""
         return character_edits(utterance.reference, utterance.hypothesis), len(utterance.reference)
 
 
 class WordErrorRate(DomainMetric):
-    """Edits of words over words of the reference."""
+    """Word edits over reference words."""
 
     name, title = "wer", "WER"
 
-    def count(self, utterance: Compared) -> tuple[int, int]:
-        """Count edits and words."""
+    def count(self, utterance: AlignedUtterance) -> tuple[int, int]:
+        """Count edits and reference words."""
         return word_edits(utterance.reference, utterance.hypothesis), len(utterance.reference.split())
 
 
 METRICS: tuple[DomainMetric, ...] = (CharacterErrorRate(), WordErrorRate())
 
 
-def standard_and(more: Sequence[DomainMetric]) -> tuple[DomainMetric, ...]:
-    """Give the metrics that every run has, then others.
+def with_standard_metrics(extra: Sequence[DomainMetric]) -> tuple[DomainMetric, ...]:
+    """Return the standard metrics followed by `extra`.
 
     Raises:
-        InputError: two have the same name, or one has a name that no log can hold.
+        InputError: two metrics share a name, or a name is not a valid identifier.
     """
-    metrics = (*METRICS, *more)
-    for number, one in enumerate(metrics):
-        if not one.name.isidentifier() or one.name in {other.name for other in metrics[:number]}:
-            raise InputError(f"{type(one).__name__}: a metric by domain needs a name of its own, not {one.name!r}")
+    metrics = (*METRICS, *extra)
+    for i, metric in enumerate(metrics):
+        if not metric.name.isidentifier() or metric.name in {earlier.name for earlier in metrics[:i]}:
+            raise InputError(
+                f"{type(metric).__name__}: a domain metric needs a unique name that is a valid identifier, "
+                f"not {metric.name!r}"
+            )
     return metrics
 
 
-def shown(value: float, unit: str, digits: int = 2) -> str:
-    """Write a figure without its unit, as tables show it."""
+def format_value(value: float, unit: str, digits: int = 2) -> str:
+    """Format a value for tables, without its unit."""
     return f"{100 * value:.{digits}f}" if unit == "%" else f"{value:.{digits}f}"

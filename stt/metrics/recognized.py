@@ -1,4 +1,4 @@
-"""What a network made of each utterance of a split, kept in a run folder as JSON Lines."""
+"""Recognition result of each utterance of a split, stored in the run folder as JSON Lines."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from stt.metrics.error_rate import character_error_rate
 
 @dataclass(frozen=True)
 class RecognizedUtterance:
-    """One utterance: where it is, what is said in it, and what was understood."""
+    """One utterance: location of its audio, reference and hypothesis."""
 
-    row: int  # of the manifest, from 1
+    row: int  # manifest row, from 1
     utterance: str
     domain: str
-    audio: str  # path of the file, or its address
+    audio: str  # path or URL
     offset: float  # seconds into the audio
     seconds: float
-    level_range: float  # dB between the loud and the quiet frames: how far speech stands out of the noise
+    level_range: float  # dB between loud and quiet frames, a proxy for SNR
     reference: str
     hypothesis: str
     confidence: float  # 0..1
-    byte_offset: int | None = None  # where the audio begins in the file; None where it is the whole file
+    byte_offset: int | None = None  # start of the audio in the file; None: the whole file
     byte_length: int | None = None
 
     @property
     def source(self) -> AudioSource:
-        """Where its audio is."""
+        """Location of its audio."""
         return AudioSource(self.audio, self.byte_offset, self.byte_length)
 
     @property
@@ -42,37 +42,37 @@ class RecognizedUtterance:
         return character_error_rate(self.reference, self.hypothesis)
 
 
-def worst(items: Iterable[RecognizedUtterance], per_domain: int) -> list[RecognizedUtterance]:
-    """Give the worst of each domain, domains by name, each with the highest CER first."""
-    return first_of_each_domain(sorted(items, key=lambda item: (item.domain, -item.cer, item.row)), per_domain)
+def worst_per_domain(items: Iterable[RecognizedUtterance], count: int) -> list[RecognizedUtterance]:
+    """Return the worst utterances of each domain: domains sorted by name, highest CER first."""
+    return first_per_domain(sorted(items, key=lambda item: (item.domain, -item.cer, item.row)), count)
 
 
-def first_of_each_domain(items: Iterable[RecognizedUtterance], most: int) -> list[RecognizedUtterance]:
-    """Give the first ones of each domain, in their order."""
+def first_per_domain(items: Iterable[RecognizedUtterance], count: int) -> list[RecognizedUtterance]:
+    """Return the first `count` utterances of each domain, in their order."""
     counts: Counter[str] = Counter()
     kept = []
     for item in items:
         counts[item.domain] += 1
-        if counts[item.domain] <= most:
+        if counts[item.domain] <= count:
             kept.append(item)
     return kept
 
 
 def write_recognized(items: Sequence[RecognizedUtterance], path: Path) -> None:
-    """Write utterances, one JSON line each, in the order of their rows."""
+    """Write one JSON line per utterance, sorted by row."""
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for item in sorted(items, key=lambda item: item.row):
             file.write(json.dumps(asdict(item) | {"cer": item.cer}, ensure_ascii=False) + "\n")
 
 
 def read_recognized(path: Path) -> list[RecognizedUtterance]:
-    """Read what `write_recognized` wrote.
+    """Read a file written by `write_recognized`.
 
     Raises:
         InputError: the file is missing, or a line is not an utterance.
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; a validation or a test of the run writes it")
+        raise InputError(f"{path}: no such file; validating or testing the run writes it")
     names = {field.name for field in fields(RecognizedUtterance)}
     items = []
     with path.open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Figures by domain as logged metrics, as a table to read and as the JSON of `test_metrics.json`."""
+"""Results by domain as logged metrics, as a printed table and as `test_metrics.json`."""
 
 from __future__ import annotations
 
@@ -11,57 +11,59 @@ from rich.console import Console
 from rich.table import Table
 
 from stt.files import atomic_write
-from stt.metrics.by_domain import Figures, mean_over_domains
-from stt.metrics.domain_metric import METRICS, DomainMetric, shown
+from stt.metrics.domain_metric import METRICS, DomainMetric, format_value
+from stt.metrics.domain_results import DomainResult, mean_over_domains
 from stt.runs.metric_names import IN_DOMAIN, MEAN, OUT_OF_DOMAIN, Split, domain_metric_name
 
 
-def groups(figures: dict[str, Figures], train_domains: Sequence[str] | None) -> dict[str, dict[str, Figures]]:
-    """Split figures into all, trained-on and not-trained-on domains; empty groups are not named.
+def group_domains(
+    results: dict[str, DomainResult], train_domains: Sequence[str] | None
+) -> dict[str, dict[str, DomainResult]]:
+    """Group results into all, in-domain and out-of-domain; empty groups are omitted.
 
-    Where nobody knows what was trained on (None), there is only the group of all.
+    If the training domains are unknown (None), there is only the group of all domains.
     """
-    split = {MEAN: figures}
+    groups = {MEAN: results}
     if train_domains is not None:
-        split[IN_DOMAIN] = {domain: one for domain, one in figures.items() if domain in train_domains}
-        split[OUT_OF_DOMAIN] = {domain: one for domain, one in figures.items() if domain not in train_domains}
-    return {name: members for name, members in split.items() if members}
+        groups[IN_DOMAIN] = {domain: result for domain, result in results.items() if domain in train_domains}
+        groups[OUT_OF_DOMAIN] = {domain: result for domain, result in results.items() if domain not in train_domains}
+    return {name: members for name, members in groups.items() if members}
 
 
-def logged(
-    figures: dict[str, Figures], split: Split, train_domains: Sequence[str], ending: str = ""
+def values_to_log(
+    results: dict[str, DomainResult], split: Split, train_domains: Sequence[str], suffix: str = ""
 ) -> dict[str, float]:
-    """Lay figures out for a log: every metric of every domain, and its means; `ending` ends the metrics' names."""
-    values = {domain: one.values for domain, one in figures.items()}
-    means = {name: mean_over_domains(members) for name, members in groups(figures, train_domains).items()}
+    """Return every metric of every domain, and the means, by logged name; `suffix` is appended to metric names."""
+    values = {domain: result.values for domain, result in results.items()}
+    means = {name: mean_over_domains(members) for name, members in group_domains(results, train_domains).items()}
     return {
-        domain_metric_name(split, metric + ending, name): value
+        domain_metric_name(split, metric + suffix, name): value
         for name, metrics in (values | means).items()
         for metric, value in metrics.items()
     }
 
 
 def summarize(
-    figures: dict[str, Figures],
+    results: dict[str, DomainResult],
     train_domains: Sequence[str] | None,
     normalizer: str,
     metrics: Sequence[DomainMetric] = METRICS,
 ) -> dict[str, Any]:
-    """Make the content of `test_metrics.json`: the normalizer, what was measured, means, and every domain."""
+    """Return the content of `test_metrics.json`: normalizer, metrics, means, and every domain."""
 
-    def row(domain: str, one: Figures) -> dict[str, Any]:
-        return one.row() | ({} if train_domains is None else {"in_training": domain in train_domains})
+    def row(domain: str, result: DomainResult) -> dict[str, Any]:
+        return result.row() | ({} if train_domains is None else {"in_training": domain in train_domains})
 
     return {
         "normalizer": normalizer,
         "metrics": {metric.name: {"title": metric.title, "unit": metric.unit} for metric in metrics},
-        **{name: mean_over_domains(members) for name, members in groups(figures, train_domains).items()},
-        "domains": {domain: row(domain, one) for domain, one in figures.items()},
+        **{name: mean_over_domains(members) for name, members in group_domains(results, train_domains).items()},
+        "domains": {domain: row(domain, result) for domain, result in results.items()},
     }
 
 
-def metrics_of(results: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """What results were measured in: title and unit by name; those of version 0.1 do not say and have CER and WER."""
+def metric_info(results: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return title and unit of each metric in results; version 0.1 did not store them and had only CER and WER."""
     known = {metric.name: {"title": metric.title, "unit": metric.unit} for metric in METRICS}
     return dict(results.get("metrics", known))
 
@@ -74,14 +76,14 @@ def write_results(results: dict[str, Any], path: Path) -> None:
 
 def print_table(results: dict[str, Any]) -> None:
     """Print results by domain."""
-    metrics = metrics_of(results)
+    metrics = metric_info(results)
     table = Table(title=f"test results, normalizer {results['normalizer']}, CER counts spaces")
-    titles = [f"{one['title']} {one['unit']}" for one in metrics.values()]
+    titles = [f"{metric['title']} {metric['unit']}" for metric in metrics.values()]
     for column in ("domain", "in training", "utterances", "hours", *titles):
         table.add_column(column, justify="left" if column == "domain" else "right")
 
     def cells(values: dict[str, float]) -> list[str]:
-        return [shown(values[name], one["unit"]) for name, one in metrics.items()]
+        return [format_value(values[name], metric["unit"]) for name, metric in metrics.items()]
 
     for domain, row in results["domains"].items():
         trained = {True: "yes", False: "no", None: "?"}[row.get("in_training")]
@@ -90,5 +92,5 @@ def print_table(results: dict[str, Any]) -> None:
         if name in results:
             table.add_row(name.replace("_", " "), "", "", "", *cells(results[name]))
     if results["skipped"]:
-        table.caption = f"{len(results['skipped'])} utterances could not be read and are left out"
+        table.caption = f"{len(results['skipped'])} utterances could not be read and were skipped"
     Console().print(table)

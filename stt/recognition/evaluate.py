@@ -17,8 +17,8 @@ from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Hypothesis, greedy_decode
 from stt.errors import InputError
-from stt.metrics.by_domain import Figures, mean_over_domains, measure
-from stt.metrics.domain_metric import METRICS, Compared, DomainMetric
+from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
+from stt.metrics.domain_results import DomainResult, mean_over_domains, measure_by_domain
 from stt.metrics.recognized import RecognizedUtterance
 from stt.progress import track
 from stt.recognition.recognizer import Recognizer, inference
@@ -39,9 +39,9 @@ class Output:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Figures by domain, every hypothesis, and what could not be read."""
+    """DomainResult by domain, every hypothesis, and what could not be read."""
 
-    rates: dict[str, Figures]
+    rates: dict[str, DomainResult]
     recognized: list[RecognizedUtterance]  # in the order of the manifest
     skipped: list[Skipped]
 
@@ -70,7 +70,7 @@ def evaluate(
         recognizer: is not changed, and works where its weights are.
         manifest: of utterances with texts, or its file, or several.
         decoder: finds the words; None takes the best token of each frame.
-        metrics: what to measure in every domain.
+        metrics: what to measure_by_domain in every domain.
 
     Raises:
         InputError: the manifest cannot be read. Audio that cannot be read is in `skipped`, by name.
@@ -93,8 +93,8 @@ def evaluate(
         if decoder:
             found = [_decoded(decoder, output, recognizer.frame_seconds) for output in outputs]
         recognized += recognized_of(manifest, batch, recognizer.sample_rate, found)
-    compared = ((one.domain, Compared(one.reference, one.hypothesis, one.seconds)) for one in recognized)
-    rates = measure(compared, metrics)
+    compared = ((one.domain, AlignedUtterance(one.reference, one.hypothesis, one.seconds)) for one in recognized)
+    rates = measure_by_domain(compared, metrics)
     recognized.sort(key=lambda one: one.row)
     skipped.sort(key=lambda one: one.row)
     return EvaluationResult(rates, recognized, skipped)
@@ -131,10 +131,12 @@ def readable_outputs(recognizer: Recognizer, manifest: Manifest, most: int | Non
     return outputs
 
 
-def rates_of_outputs(outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, Figures]:
+def rates_of_outputs(outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, DomainResult]:
     """Error rates by domain of a text for each output."""
     spoken = (output.utterance for output in outputs)
-    return measure((u.domain, Compared(u.reference, text, u.seconds)) for u, text in zip(spoken, texts, strict=True))
+    return measure_by_domain(
+        (u.domain, AlignedUtterance(u.reference, text, u.seconds)) for u, text in zip(spoken, texts, strict=True)
+    )
 
 
 def compute_batches(

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 
 from stt.corpus.manifest import Manifest
 from stt.errors import InputError
-from stt.metrics.by_domain import Figures, measure
-from stt.metrics.domain_metric import Compared
+from stt.metrics.domain_metric import AlignedUtterance
+from stt.metrics.domain_results import DomainResult, measure_by_domain
 from stt.recognition.hypotheses import Recognition
 from stt.text.normalize import get_normalizer
 
@@ -21,7 +21,7 @@ DEFAULT_NORMALIZER = "plain-1"
 class ScoreResult:
     """Error rates by domain, and what of the two files did not meet."""
 
-    rates: dict[str, Figures]
+    rates: dict[str, DomainResult]
     normalizer: str
     missing: list[str]  # utterances without a hypothesis, which count as if nothing was recognized
     surplus: list[str]  # names of hypotheses that are of no utterance, which do not count
@@ -62,15 +62,15 @@ def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str
         dropped += normalized.refused
         found[row] = normalized.text
 
-    def compared() -> Iterator[tuple[str, Compared]]:
+    def compared() -> Iterator[tuple[str, AlignedUtterance]]:
         for row in range(len(manifest)):
             text = manifest.text(row)
             reference = text if manifest.normalizer else normalize(text).text
-            utterance = Compared(reference, found.get(row, ""), float(manifest.durations[row]))
+            utterance = AlignedUtterance(reference, found.get(row, ""), float(manifest.durations[row]))
             yield str(manifest.value(row, "domain")), utterance
 
     missing = [manifest.name(row) for row in range(len(manifest)) if row not in found]
-    return ScoreResult(measure(compared()), normalize.name, missing, surplus, dropped)
+    return ScoreResult(measure_by_domain(compared()), normalize.name, missing, surplus, dropped)
 
 
 def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:

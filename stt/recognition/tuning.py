@@ -16,7 +16,7 @@ from stt.decoding.beam import BeamSearch
 from stt.decoding.options import BeamOptions, DecoderOptions
 from stt.decoding.workers import DecodingPool
 from stt.errors import InputError
-from stt.metrics.by_domain import mean_over_domains
+from stt.metrics.domain_results import mean_over_domains
 from stt.progress import track
 from stt.recognition.decoders import build_decoder
 from stt.recognition.evaluate import Output, rates_of_outputs, readable_outputs

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stt.metrics.alignment import visible
 from stt.metrics.confusions import Confusions, Pairs
 
 NOTHING = "∅"
@@ -44,7 +45,7 @@ def plot_characters(found: Confusions, most: int = 18) -> Figure | None:
 
 def shown(text: str) -> str:
     """Make spaces and nothing visible."""
-    return text.replace(" ", "␣") or NOTHING
+    return visible(text) or NOTHING
 
 
 def _label(axis: Axes, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from stt.metrics.error_rate import character_edits
+from stt.metrics.error_rate import corpus_cer
 from stt.metrics.recognized import RecognizedUtterance
 
 PARTS = 3  # of a domain's utterances, from the noisiest to the clearest
@@ -57,8 +57,7 @@ def gaps(items: Sequence[RecognizedUtterance], train_domains: Sequence[str]) -> 
 
 def cer(items: Sequence[RecognizedUtterance]) -> float:
     """Edits of all over characters of all."""
-    edits = sum(character_edits(item.reference, item.hypothesis) for item in items)
-    return edits / max(1, sum(len(item.reference) for item in items))
+    return corpus_cer((item.reference, item.hypothesis) for item in items)
 
 
 def plot_gaps(runs: Mapping[str, Gaps]) -> Figure:

@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 
 from stt.audio.io import AudioError, encode_flac, read_audio
 from stt.errors import InputError
-from stt.metrics.alignment import alignment_html
-from stt.metrics.confusions import confusions
-from stt.metrics.domain_metric import shown
-from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst
-from stt.metrics.summary import metrics_of
+from stt.metrics.alignment import alignment_html, deletion_html, insertion_html
+from stt.metrics.confusions import count_confusions
+from stt.metrics.domain_metric import format_value
+from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst_per_domain
+from stt.metrics.summary import metric_info
 from stt.progress import track
 from stt.recognition.description import description_of
 from stt.reports.confusions import plot_characters, top
@@ -86,7 +86,7 @@ def page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
     """Make the page, with the worst utterances of each domain."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.2f}"
-    environment.filters["figure"] = lambda cell: "–" if cell is None else shown(cell[0], cell[1]["unit"])
+    environment.filters["figure"] = lambda cell: "–" if cell is None else format_value(cell[0], cell[1]["unit"])
     curves = {one.name: one.curves for one in runs}
     sets = {one.name: one.recognized for one in runs}
     found = {one.name: gaps(one.recognized, one.train_domains) for one in runs}
@@ -108,13 +108,14 @@ def page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
         gap_rows=[name for name, *_ in next(iter(found.values())).rows],
         gap_picture=_picture(plot_gaps(found)),
         level_picture=_picture(plot_by_level(sets)),
+        legend=Markup(f"{deletion_html('reference only')} {insertion_html('hypothesis only')}"),
         details=[_details(one, per_domain) for one in runs],
     )
 
 
 def _metrics(runs: Sequence[RunSummary]) -> dict[str, tuple[str, str]]:
     """Title and unit of every metric by domain that the validations have logged; the tests say what they are."""
-    known = {name: one for run in runs for name, one in metrics_of(run.results).items()}
+    known = {name: one for run in runs for name, one in metric_info(run.results).items()}
     found = {}
     for name in measured({run.name: run.curves for run in runs}):
         plain = name.removesuffix(metric_names.DECODED)
@@ -165,7 +166,7 @@ def _domain_rows(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
         cells = [
             (f"{run} {label} {one['title']}, {one['unit']}", None if metric not in values else (values[metric], one))
             for (run, label, results), values in zip(sources, found, strict=True)
-            for metric, one in metrics_of(results).items()
+            for metric, one in metric_info(results).items()
         ]
         rows.append({"domain": name.replace("_", " ") if name in means else name, "cells": cells, "size": size})
     return rows
@@ -173,8 +174,8 @@ def _domain_rows(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
 
 def _details(one: RunSummary, per_domain: int) -> dict[str, Any]:
     """Confusions and the worst utterances of a run."""
-    counted = confusions((item.reference, item.hypothesis) for item in one.recognized)
-    shown = worst(one.recognized, per_domain)
+    counted = count_confusions((item.reference, item.hypothesis) for item in one.recognized)
+    shown = worst_per_domain(one.recognized, per_domain)
     return {
         "name": one.name,
         "split": one.split,

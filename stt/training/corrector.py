@@ -23,8 +23,8 @@ from stt.correction.corrector import BATCH, Corrector, padded
 from stt.correction.corrupt import Corruptor
 from stt.correction.network import PADDING
 from stt.errors import InputError
-from stt.metrics.confusions import confusions
-from stt.metrics.error_rate import word_edits
+from stt.metrics.confusions import count_confusions
+from stt.metrics.error_rate import corpus_wer
 from stt.recognition.evaluate import Output, compute_outputs
 from stt.recognition.recognizer import Recognizer
 from stt.registry import read_checkpoint
@@ -72,8 +72,8 @@ class CorrectorTraining(LightningModule):
         corrected = self.corrector.correct([recognized for recognized, _ in batch])
         words = max(1, sum(len(said.split()) for _, said in batch))
         for name, texts in {"val/wer": corrected, "val/wer_before": [recognized for recognized, _ in batch]}.items():
-            edits = sum(word_edits(said, text) for (_, said), text in zip(batch, texts, strict=True))
-            self.log(name, edits / words, prog_bar=True, batch_size=words)  # weighed by words: edits over words of all
+            rate = corpus_wer((said, text) for (_, said), text in zip(batch, texts, strict=True))
+            self.log(name, rate, prog_bar=True, batch_size=words)  # weighted by words: the mean is that of the corpus
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay."""
@@ -122,7 +122,7 @@ class Draws(IterableDataset[list[Pair]]):
         """Learn the errors of the pairs."""
         self.pairs = pairs
         self.texts = texts
-        self.corrupt = Corruptor(confusions((said, recognized) for recognized, said in pairs))
+        self.corrupt = Corruptor(count_confusions((said, recognized) for recognized, said in pairs))
         self.seed = seed
 
     def __iter__(self) -> Iterator[list[Pair]]:

@@ -20,7 +20,7 @@ from stt.data.batch import Batch
 from stt.data.preprocessing import Preprocessing
 from stt.decoding.greedy import greedy_decode
 from stt.errors import InputError
-from stt.metrics.domain_metric import DomainMetric, standard_and
+from stt.metrics.domain_metric import DomainMetric, with_standard_metrics
 from stt.models import ConvTransformer, Encoder
 from stt.models.ctc import ctc_losses
 from stt.recognition.description import KEY, description_of
@@ -102,7 +102,7 @@ class SpeechTask(LightningModule):
         self.augment = augment or Augmentation()
         self.make_optimizer = optimizer
         self.make_schedule = lr_scheduler
-        self.metrics = standard_and(metrics or ())
+        self.metrics = with_standard_metrics(metrics or ())
         self.init_from = init_from
         self.compiled = compile
         self.parent_domains: list[str] = []  # domains that `init_from` was trained on

@@ -13,7 +13,7 @@ from stt.cli.train import main
 from stt.correction.corrector import Corrector
 from stt.correction.corrupt import Corruptor
 from stt.correction.network import PADDING, CorrectorNetwork
-from stt.metrics.confusions import confusions
+from stt.metrics.confusions import count_confusions
 from stt.text.tokenizer import train_tokenizer
 from stt.training.corrector import CorrectorTraining, Draws
 
@@ -54,7 +54,7 @@ def test_the_padding_of_a_batch_changes_nothing(network: CorrectorNetwork) -> No
 
 
 def test_texts_are_corrupted_as_often_and_in_the_ways_that_were_seen() -> None:
-    seen = confusions([("a b c d", "a b x d"), ("a b c d", "a b c d"), ("hello", "helo"), ("hello", "hello")])
+    seen = count_confusions([("a b c d", "a b x d"), ("a b c d", "a b c d"), ("hello", "helo"), ("hello", "hello")])
     corrupt, rng = Corruptor(seen), np.random.default_rng(0)
     texts = [corrupt("a b c d", rng) for _ in range(2000)]
     made = Counter(text for text in texts if text != "a b c d")

@@ -12,7 +12,7 @@ from stt.data.batch import Batch
 from stt.decoding.options import BeamOptions, CustomDecoder, DecoderOptions, PostProcessor
 from stt.decoding.workers import DecodingPool
 from stt.metrics.counters import DomainCounters
-from stt.metrics.summary import logged, print_table, summarize, write_results
+from stt.metrics.summary import print_table, summarize, values_to_log, write_results
 from stt.recognition.decoders import build_decoder
 from stt.runs.metric_names import DECODED
 from stt.training.callbacks.access import data_of, folder_of, model_of
@@ -86,7 +86,7 @@ class ConfiguredDecoder(Evaluation):
             counters.update(batch.domains, batch.references, texts, batch.seconds)
         self._waiting = []
         figures = counters.compute()
-        pl_module.log_dict(logged(figures, split, recognizer.train_domains, ending=DECODED))
+        pl_module.log_dict(values_to_log(figures, split, recognizer.train_domains, suffix=DECODED))
         if split == "test" and trainer.is_global_zero:
             results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
             write_results(results, folder_of(trainer).decoder_results)

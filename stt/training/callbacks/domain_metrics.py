@@ -9,10 +9,10 @@ from lightning import LightningModule, Trainer
 from rich.console import Console
 
 from stt.data.batch import Batch, Skipped
-from stt.metrics.by_domain import Figures, mean_over_domains
 from stt.metrics.counters import DomainCounters
-from stt.metrics.domain_metric import shown
-from stt.metrics.summary import logged, print_table, summarize, write_results
+from stt.metrics.domain_metric import format_value
+from stt.metrics.domain_results import DomainResult, mean_over_domains
+from stt.metrics.summary import print_table, summarize, values_to_log, write_results
 from stt.runs.metric_names import PREFIX
 from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
 from stt.training.callbacks.evaluation import Evaluation, Split
@@ -47,10 +47,10 @@ class DomainMetrics(Evaluation):
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Log the figures; of a validation say them in a line, of a test write and print them."""
         assert self._counters is not None
-        figures: dict[str, Figures] = self._counters.compute()
+        figures: dict[str, DomainResult] = self._counters.compute()
         recognizer = model_of(pl_module).recognizer
         unread = {f"{PREFIX[split]}/skipped": float(len(self._left_out))}
-        pl_module.log_dict({**unread, **logged(figures, split, recognizer.train_domains)})
+        pl_module.log_dict({**unread, **values_to_log(figures, split, recognizer.train_domains)})
         if split == "test":
             skipped = [item for part in all_gather(trainer, self._left_out) for item in part]
             if trainer.is_global_zero:
@@ -63,13 +63,13 @@ class DomainMetrics(Evaluation):
         elif trainer.is_global_zero and not is_short_sanity_check(trainer):
             self._say(trainer, pl_module, figures)
 
-    def _say(self, trainer: Trainer, pl_module: LightningModule, figures: dict[str, Figures]) -> None:
+    def _say(self, trainer: Trainer, pl_module: LightningModule, figures: dict[str, DomainResult]) -> None:
         mean, metrics = mean_over_domains(figures), model_of(pl_module).metrics
         means = ", ".join(
-            f"{one.title} {shown(mean[one.name], one.unit, 1)} {one.unit}" for one in metrics if one.name in mean
+            f"{one.title} {format_value(mean[one.name], one.unit, 1)} {one.unit}" for one in metrics if one.name in mean
         )
         first = metrics[0]
         by_domain = ", ".join(
-            f"{domain} {shown(one.values[first.name], first.unit, 1)}" for domain, one in figures.items()
+            f"{domain} {format_value(one.values[first.name], first.unit, 1)}" for domain, one in figures.items()
         )
         print(f"step {trainer.global_step}: {means}; {first.title} by domain: {by_domain}", flush=True)

@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import jiwer
 from lightning import LightningModule, Trainer
 
 from stt.data.batch import Batch
 from stt.files import atomic_write
-from stt.metrics.recognized import RecognizedUtterance, first_of_each_domain, worst, write_recognized
+from stt.metrics.alignment import alignment_text
+from stt.metrics.recognized import RecognizedUtterance, first_per_domain, worst_per_domain, write_recognized
 from stt.recognition.evaluate import recognized_of
 from stt.runs.metric_names import STEP, utterance_table_name
 from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
@@ -61,20 +61,12 @@ class Transcripts(Evaluation):
             with tempfile.TemporaryDirectory() as folder:
                 rate = model_of(pl_module).recognizer.sample_rate
                 step = {STEP: trainer.global_step}
-                name, shown = utterance_table_name(split), worst(items, self.worst)
+                name, shown = utterance_table_name(split), worst_per_domain(items, self.worst)
                 logger.attempt(lambda run: run.log({name: utterance_table(shown, rate, Path(folder)), **step}))
 
     def _samples(self, items: list[RecognizedUtterance]) -> str:
         ordered = sorted(items, key=lambda item: (item.domain, item.row))
         return "".join(
-            f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n{_aligned(item.reference, item.hypothesis)}\n"
-            for item in first_of_each_domain(ordered, self.per_domain)
+            f"{item.domain}  {item.utterance}  CER {item.cer:.3f}\n{alignment_text(item.reference, item.hypothesis)}\n"
+            for item in first_per_domain(ordered, self.per_domain)
         )
-
-
-def _aligned(reference: str, hypothesis: str) -> str:
-    if not reference:
-        return f"REF:\nHYP: {hypothesis}\n"
-    alignment = jiwer.process_words([reference], [hypothesis])
-    lines = jiwer.visualize_alignment(alignment, show_measures=False, skip_correct=False).splitlines()
-    return "\n".join(line for line in lines if line.startswith(("REF:", "HYP:", "     "))) + "\n"

@@ -1,4 +1,4 @@
-"""What lives in a user's own package and is named in the configuration; no file of stt knows of it."""
+"""Metrics and callbacks of a user's package, named only in the configuration."""
 
 import json
 import sys
@@ -22,13 +22,13 @@ from stt.metrics.domain_metric import DomainMetric
 
 
 class Deletions(DomainMetric):
-    """Characters that were said and not recognized."""
+    """Deleted characters over reference characters."""
 
     name, title = "deletions", "deleted"
 
     def count(self, utterance):
-        lost = sum(len(segment.reference) for segment in utterance.characters if segment.kind == "delete")
-        return lost, len(utterance.reference)
+        deleted = sum(len(segment.reference) for segment in utterance.characters if segment.kind == "delete")
+        return deleted, len(utterance.reference)
 '''
 CALLBACK = """
 from pathlib import Path
@@ -36,7 +36,7 @@ from pathlib import Path
 from lightning import Callback
 
 
-class Noted(Callback):
+class Note(Callback):
     def __init__(self, note: str) -> None:
         self.note = note
 
@@ -48,21 +48,21 @@ class Noted(Callback):
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    folder = tmp_path / "packages" / "somebodys"
+    folder = tmp_path / "packages" / "user_package"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "metrics.py").write_text(METRIC)
     (folder / "callbacks.py").write_text(CALLBACK)
     monkeypatch.syspath_prepend(folder.parent)
-    yield "somebodys"
-    for name in [name for name in sys.modules if name.split(".")[0] == "somebodys"]:
+    yield "user_package"
+    for name in [name for name in sys.modules if name.split(".")[0] == "user_package"]:
         del sys.modules[name]
 
 
-def test_a_metric_by_domain_of_ones_own_is_logged_tested_and_reported(
+def test_a_custom_domain_metric_is_logged_tested_and_reported(
     package: str, fit_args: list[str], tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = tmp_path / "own.yaml"
+    config = tmp_path / "custom.yaml"
     config.write_text(yaml.safe_dump({"model": {"metrics": [{"class_path": f"{package}.metrics.Deletions"}]}}))
     main([*fit_args, f"--config={config}", f"--data.test={tones}"])
     run = find_run(tmp_path / "run")
@@ -75,8 +75,8 @@ def test_a_metric_by_domain_of_ones_own_is_logged_tested_and_reported(
     assert results["metrics"]["deletions"] == {"title": "deleted", "unit": "%"}
     assert 0 <= results["domains"]["high"]["deletions"] <= 1
     assert set(results["mean"]) == {"cer", "wer", "deletions"}
-    said = capsys.readouterr().out
-    assert "deleted" in said
+    printed = capsys.readouterr().out
+    assert "deleted" in printed
     titles = [panel.title for section in sections_for(curves) for panel in section.panels]
     assert "deletions by domain" in titles
     shown = page([load_run_summary(run, "mine")])
@@ -84,29 +84,29 @@ def test_a_metric_by_domain_of_ones_own_is_logged_tested_and_reported(
     assert "validation deleted by domain over steps" in shown
 
 
-def test_a_callback_of_ones_own_sees_what_was_measured(package: str, fit_args: list[str], tmp_path: Path) -> None:
-    main([*fit_args, f"--trainer.callbacks+={package}.callbacks.Noted", "--trainer.callbacks.note=CER"])
+def test_a_custom_callback_sees_the_logged_metrics(package: str, fit_args: list[str], tmp_path: Path) -> None:
+    main([*fit_args, f"--trainer.callbacks+={package}.callbacks.Note", "--trainer.callbacks.note=CER"])
     best = find_run(tmp_path / "run").metrics()["val/cer/mean"][-1][1]
     word, value = (tmp_path / "run" / "noted.txt").read_text().split()
     assert word == "CER"
     assert float(value) == pytest.approx(best)
 
 
-def test_two_metrics_of_one_name_are_refused(package: str, fit_args: list[str], tmp_path: Path, fails) -> None:  # type: ignore[no-untyped-def]
-    own = {"class_path": f"{package}.metrics.Deletions"}
-    config = tmp_path / "own.yaml"
-    config.write_text(yaml.safe_dump({"model": {"metrics": [own, own]}}))
-    assert "needs a name of its own" in fails(main, [*fit_args, f"--config={config}"])
+def test_two_metrics_with_the_same_name_are_rejected(package: str, fit_args: list[str], tmp_path: Path, fails) -> None:  # type: ignore[no-untyped-def]
+    metric = {"class_path": f"{package}.metrics.Deletions"}
+    config = tmp_path / "custom.yaml"
+    config.write_text(yaml.safe_dump({"model": {"metrics": [metric, metric]}}))
+    assert "needs a unique name" in fails(main, [*fit_args, f"--config={config}"])
 
 
-def test_what_is_measured_of_a_manifest_in_python_can_be_ones_own(trained: Path, tones: Path) -> None:
+def test_evaluate_takes_custom_metrics(trained: Path, tones: Path) -> None:
     import stt
 
-    class Longest(DomainMetric):
-        name, title, unit = "characters_per_word", "characters a word", ""
+    class WordLength(DomainMetric):
+        name, title, unit = "characters_per_word", "characters per word", ""
 
         def count(self, utterance):  # type: ignore[no-untyped-def]
             return len(utterance.reference.replace(" ", "")), len(utterance.words)
 
-    found = stt.evaluate(stt.load(RunFolder(trained).best), read_manifest(tones), metrics=[Longest()])
-    assert all(1 < one.values["characters_per_word"] < 3 for one in found.rates.values())
+    result = stt.evaluate(stt.load(RunFolder(trained).best), read_manifest(tones), metrics=[WordLength()])
+    assert all(1 < domain.values["characters_per_word"] < 3 for domain in result.rates.values())
