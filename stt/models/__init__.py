@@ -1,4 +1,4 @@
-"""Encoders that a config can name."""
+"""Encoders to choose from in a configuration."""
 
 from stt.models.base import Encoder
 from stt.models.conv_transformer import ConvTransformer

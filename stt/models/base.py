@@ -1,4 +1,4 @@
-"""What a recognizer expects of an encoder."""
+"""The interface of encoders."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 
 class Encoder(nn.Module):
-    """What a recognizer expects of an encoder: subclass it, register it, name it in a config."""
+    """The interface of encoders: subclass it, register the subclass and name it in a configuration."""
 
     d_model: int
-    """Size of the output frames."""
+    """Width of the output frames."""
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Output frames (batch,) for so many feature frames (batch,)."""
+        """Map numbers of feature frames (batch,) to numbers of output frames (batch,)."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The network of the article: convolutions at a stride of 8, transformer blocks on top."""
+"""Stride-8 convolutions and transformer blocks (Veysov, 2020, "Towards an ImageNet Moment for Speech-to-Text")."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stt.tensors import length_mask
 
 @register
 class ConvTransformer(Encoder):
-    """Separable convolutions with squeeze-and-excitation, then transformer blocks with rotary positions."""
+    """Separable convolutions with squeeze-and-excitation, then transformer blocks with rotary position embeddings."""
 
     def __init__(
         self,
@@ -31,17 +31,17 @@ class ConvTransformer(Encoder):
         num_heads: int = 4,
         dropout: float = 0.1,
     ) -> None:
-        """Set up the network; the defaults are the size `tiny`.
+        """Build the network; the defaults are the size `tiny`.
 
         Args:
-            n_mels: size of the feature frames.
+            n_mels: number of mel bands.
             conv_channels: width of each convolutional stage; every stage halves the frame rate.
-            conv_blocks: residual blocks of each stage.
-            conv_kernel_sizes: depthwise kernel of each stage, frames, odd.
+            conv_blocks: number of residual blocks in each stage.
+            conv_kernel_sizes: length of the depthwise kernels of each stage, in frames, odd.
             d_model: width of the transformer.
             num_layers: number of transformer blocks.
-            num_heads: attention heads of each block.
-            dropout: probability of dropping an activation, everywhere.
+            num_heads: number of attention heads in each block.
+            dropout: dropout probability throughout the network.
         """
         super().__init__()
         self.d_model = d_model
@@ -50,7 +50,7 @@ class ConvTransformer(Encoder):
         self.transformer = Transformer(d_model, num_layers, num_heads, dropout)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Output frames (batch,) for so many feature frames (batch,)."""
+        """Map numbers of feature frames (batch,) to numbers of output frames (batch,)."""
         return self.conv.output_lengths(lengths)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,21 +71,21 @@ class ConvEncoder(nn.Module):
         kernel_sizes: Sequence[int],
         dropout: float,
     ) -> None:
-        """Set up the stages.
+        """Build the stages.
 
         Args:
-            n_mels: size of the input frames.
+            n_mels: number of mel bands.
             channels: width of each stage.
-            blocks: number of residual blocks of each stage.
-            kernel_sizes: length of the depthwise kernels of each stage, frames, odd.
-            dropout: probability of dropping an activation.
+            blocks: number of residual blocks in each stage.
+            kernel_sizes: length of the depthwise kernels of each stage, in frames, odd.
+            dropout: dropout probability.
 
         Raises:
             InputError: the three sequences differ in length.
         """
         super().__init__()
         if not len(channels) == len(blocks) == len(kernel_sizes):
-            raise InputError("channels, blocks and kernel_sizes must have one entry a stage")
+            raise InputError("channels, blocks and kernel_sizes must have one entry per stage")
         layers: list[ConvBlock] = []
         width = n_mels
         for out, count, kernel_size in zip(channels, blocks, kernel_sizes, strict=True):
@@ -97,7 +97,7 @@ class ConvEncoder(nn.Module):
         self.out_channels = width
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Frames (batch,) that come out of so many frames (batch,)."""
+        """Map numbers of input frames (batch,) to numbers of output frames (batch,)."""
         for layer in self.layers:
             assert isinstance(layer, ConvBlock)
             lengths = layer.depthwise.output_lengths(lengths)
@@ -116,7 +116,7 @@ class ConvBlock(nn.Module):
     """Depthwise and pointwise convolution, norm, squeeze-and-excitation, residual."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, dropout: float) -> None:
-        """Set up one block; a pointwise convolution carries the residual where shapes differ."""
+        """Build a block; where shapes differ, the residual goes through a pointwise convolution."""
         super().__init__()
         self.depthwise = MaskedConv1d(in_channels, in_channels, kernel_size, stride=stride, groups=in_channels)
         self.pointwise = MaskedConv1d(in_channels, out_channels, 1)
@@ -129,7 +129,7 @@ class ConvBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (batch, channel, frame), zero in the padding, to the same with fewer frames."""
+        """Map (batch, channel, frame), zero in the padding, to (batch, channel, frame / stride)."""
         lengths = self.depthwise.output_lengths(lengths)
         y = self.pointwise(self.depthwise(x))
         mask = length_mask(lengths, y.shape[2]).unsqueeze(1).to(y.dtype)

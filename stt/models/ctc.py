@@ -1,4 +1,4 @@
-"""CTC: which utterances it can align, and the loss of each of them (Graves et al., 2006)."""
+"""CTC loss per utterance, and the number of frames that CTC needs (Graves et al., 2006)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from stt.tensors import to_device
 
 
 def frames_needed(tokens: Sequence[int]) -> int:
-    """Fewest frames that can carry these tokens: one each, and a blank between two that are the same."""
+    """Return the fewest frames that CTC can align tokens to: one per token, and a blank between equal neighbours."""
     return len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
 
 
 def ctc_losses(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor, blank_id: int) -> Tensor:
-    """Negative log-likelihood per token (batch,) of each utterance, in float32.
+    """Return the negative log-likelihood per token of each utterance (batch,), in float32.
+
+    The loss of an utterance that cannot be aligned is infinite; the data pipeline skips such utterances and
+    reports them, so `zero_infinity` is not used to hide them.
 
     Args:
         log_probs: (batch, frame, vocab), after log-softmax.
-        lengths: real frames (batch,), on the host: CTC reads them there.
-        tokens: targets (batch, token), padded with anything.
-        token_lengths: real tokens (batch,), on the host.
+        lengths: number of valid frames (batch,), on the CPU, where CTC reads them.
+        tokens: targets (batch, token), padded with any value.
+        token_lengths: number of valid tokens (batch,), on the CPU.
         blank_id: index of the blank.
-
-    An utterance that cannot be aligned has an infinite loss here; the data pipeline leaves such
-    utterances out by name, so `zero_infinity` is not used to hide them.
     """
     # int64 targets on the device: cuDNN's CTC, which int32 targets on the CPU would select, is known to fail.
     with torch.autocast(log_probs.device.type, enabled=False):

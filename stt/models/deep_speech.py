@@ -1,4 +1,4 @@
-"""Deep Speech 2: 2-D convolutions and bidirectional GRUs (Amodei et al., 2015), the oldest baseline of the ablation."""
+"""Deep Speech 2: 2-D convolutions, bidirectional GRUs (Amodei et al., 2015), the oldest baseline in the ablation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ STRIDES = ((2, 2), (2, 1), (2, 1))
 
 @register
 class DeepSpeech2(Encoder):
-    """Two or three convolutions over mels and frames at a stride of 2 in time, then recurrent layers.
+    """Two or three 2-D convolutions over mels and frames with a stride of 2 in time, then recurrent layers.
 
-    The two directions of a layer are added up, as in the paper.
+    The two directions of each layer are summed, as in the paper.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class DeepSpeech2(Encoder):
         recurrent_layers: int = 7,
         dropout: float = 0.1,
     ) -> None:
-        """Set up the network; the defaults are its largest form, of eleven layers with the head.
+        """Build the network; the defaults are its largest variant, with eleven layers including the head.
 
-        No argument but `n_mels` and `dropout` is called as one of the default encoder is: the command
-        line keeps those that both have when it changes from one class to the other.
+        Only `n_mels` and `dropout` share a name with arguments of the default encoder: the command line
+        keeps the values of shared arguments when the class changes.
 
         Args:
-            n_mels: size of the feature frames.
-            maps: channels of each 2-D convolution, at most three.
-            cells: cells of each direction of a recurrent layer.
+            n_mels: number of mel bands.
+            maps: output channels of each 2-D convolution, at most three.
+            cells: number of cells in each direction of a recurrent layer.
             recurrent_layers: number of recurrent layers.
-            dropout: probability of dropping an activation between recurrent layers.
+            dropout: dropout probability between recurrent layers.
         """
         super().__init__()
         self.d_model = cells
@@ -60,7 +60,7 @@ class DeepSpeech2(Encoder):
         self.dropout = nn.Dropout(dropout)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Output frames (batch,) for so many feature frames (batch,)."""
+        """Map numbers of feature frames (batch,) to numbers of output frames (batch,)."""
         return torch.div(lengths + 1, 2, rounding_mode="floor")
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,8 +70,8 @@ class DeepSpeech2(Encoder):
         for conv, norm in zip(self.convs, self.conv_norms, strict=True):
             x = conv(x)
             batch, channels, height, frames = x.shape
-            real = length_mask(lengths, frames)[:, None, None, :].expand(batch, 1, height, frames)
-            flat = norm(x.reshape(batch, channels, -1), real.reshape(batch, 1, -1).to(x.dtype))
+            mask = length_mask(lengths, frames)[:, None, None, :].expand(batch, 1, height, frames)
+            flat = norm(x.reshape(batch, channels, -1), mask.reshape(batch, 1, -1).to(x.dtype))
             x = functional.hardtanh(flat, 0.0, 20.0).view(x.shape)
         x = x.flatten(1, 2)
         mask = length_mask(lengths, x.shape[2]).unsqueeze(1).to(x.dtype)
@@ -82,28 +82,28 @@ class DeepSpeech2(Encoder):
 
 
 class BidirectionalGRU(nn.Module):
-    """A GRU forwards and one backwards, added up.
+    """Sum of a forward and a backward GRU.
 
-    Each utterance is turned round by itself, so that the padding comes last in both directions and is
-    never read; packing would need the lengths on the host, and the step would wait for the device.
+    Each utterance is reversed within its own length, so that padding comes last in both directions and is
+    never read; packing would need the lengths on the CPU and force a device synchronization.
     """
 
     def __init__(self, in_features: int, d_model: int) -> None:
-        """Set up both directions."""
+        """Build both directions."""
         super().__init__()
         self.forwards = nn.GRU(in_features, d_model, batch_first=True)
         self.backwards = nn.GRU(in_features, d_model, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Map x (batch, frame, feature) to (batch, frame, d_model)."""
-        ahead: Tensor = self.forwards(x)[0]
-        behind: Tensor = self.backwards(turned_round(x, lengths))[0]
-        return ahead + turned_round(behind, lengths)
+        forward: Tensor = self.forwards(x)[0]
+        backward: Tensor = self.backwards(reverse_sequences(x, lengths))[0]
+        return forward + reverse_sequences(backward, lengths)
 
 
-def turned_round(x: Tensor, lengths: Tensor) -> Tensor:
-    """Reverse the real frames of every utterance of x (batch, frame, feature); the padding stays where it is."""
-    place = torch.arange(x.shape[1], device=x.device)
-    mirrored = lengths.unsqueeze(1) - 1 - place
-    source = torch.where(mirrored >= 0, mirrored, place)
+def reverse_sequences(x: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse the valid frames of every utterance in x (batch, frame, feature), leaving padding in place."""
+    index = torch.arange(x.shape[1], device=x.device)
+    mirrored = lengths.unsqueeze(1) - 1 - index
+    source = torch.where(mirrored >= 0, mirrored, index)
     return x.gather(1, source.unsqueeze(2).expand_as(x))

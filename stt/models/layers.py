@@ -1,4 +1,4 @@
-"""Layers that know where an utterance ends: nothing from the padding enters a real frame."""
+"""Layers that mask padding, so that it never affects valid frames."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from stt.errors import InputError
 
 
 class MaskedConv1d(nn.Conv1d):
-    """1-D convolution over (batch, channel, frame) with 'same' padding of zeros.
+    """1-D convolution over (batch, channel, frame) with 'same' zero padding.
 
-    The input must be zero behind each utterance's end; then the convolution sees the same zeros
-    there as it does for an utterance alone.
+    The input must be zero beyond the end of each utterance; then a batched utterance sees the same zeros
+    as it would alone.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> None:
-        """Set up an odd kernel without a bias (a norm follows).
+        """Build a convolution with an odd kernel and no bias (a norm follows).
 
         Raises:
-            InputError: the kernel size is even, so that there is no middle.
+            InputError: the kernel size is even and so has no center.
         """
         if kernel_size % 2 == 0:
             raise InputError(f"kernel_size must be odd, not {kernel_size}")
@@ -34,22 +34,22 @@ class MaskedConv1d(nn.Conv1d):
         )
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Real frames after the convolution: ceil(lengths / stride)."""
+        """Return the number of valid frames after the convolution: ceil(lengths / stride)."""
         return torch.div(lengths + self.stride[0] - 1, self.stride[0], rounding_mode="floor")
 
 
 class MaskedBatchNorm1d(nn.Module):
-    """Batch normalization over the real frames of (batch, channel, frame); the padding comes out as zero.
+    """Batch normalization over the valid frames of (batch, channel, frame); padding is set to zero.
 
-    In evaluation the running statistics make every utterance independent of its batch. A step with
-    non-finite values leaves the running statistics alone, so that one bad utterance cannot spoil them.
+    In evaluation mode the running statistics make every utterance independent of its batch. Non-finite batch
+    statistics do not update the running ones, so that one bad utterance cannot corrupt them.
     """
 
     running_mean: Tensor
     running_var: Tensor
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
-        """Set up scale and shift for so many channels."""
+        """Build scale and shift for `channels` channels."""
         super().__init__()
         self.momentum = momentum
         self.eps = eps
@@ -62,12 +62,12 @@ class MaskedBatchNorm1d(nn.Module):
         """Normalize x (batch, channel, frame) with mask (batch, 1, frame) of the same dtype as x."""
         if self.training:
             with torch.autocast(x.device.type, enabled=False):
-                real = x.float() * mask.float()
+                masked = x.float() * mask.float()
                 count = mask.float().sum().clamp(min=1)
-                mean = real.sum(dim=(0, 2)) / count
-                # E[x^2] - E[x]^2 needs one pass less than the two-step form; float32 is enough here
-                # because convolutions without bias keep the mean of the size of the deviation.
-                variance = (real.square().sum(dim=(0, 2)) / count - mean.square()).clamp(min=0)
+                mean = masked.sum(dim=(0, 2)) / count
+                # E[x^2] - E[x]^2 needs one pass fewer than the two-step form; float32 is enough here
+                # because the mean after a convolution without bias is of the order of the deviation.
+                variance = (masked.square().sum(dim=(0, 2)) / count - mean.square()).clamp(min=0)
             self._update(mean.detach(), variance.detach())
         else:
             mean, variance = self.running_mean, self.running_var
@@ -82,10 +82,10 @@ class MaskedBatchNorm1d(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale channels by what the whole utterance holds.
+    """Scale channels by a function of their means over the whole utterance.
 
     Source: Hu et al., "Squeeze-and-Excitation Networks", 2018; over time as in ContextNet (Han et
-    al., 2020). The mean is taken over real frames only.
+    al., 2020). The mean is taken over valid frames only.
     """
 
     def __init__(self, channels: int, reduction: int = 8) -> None:

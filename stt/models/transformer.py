@@ -1,4 +1,4 @@
-"""Transformer blocks with rotary positions (Su et al., "RoFormer", 2021), normalized before each part."""
+"""Pre-norm transformer blocks with rotary position embeddings (Su et al., "RoFormer", 2021)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from stt.tensors import length_mask
 
 
 class Transformer(nn.Module):
-    """A stack of attention and feed-forward blocks that neither changes lengths nor looks at padding."""
+    """Stack of attention and feed-forward blocks that preserves lengths and does not attend to padding."""
 
     def __init__(self, d_model: int, num_layers: int, num_heads: int, dropout: float) -> None:
-        """Set up the stack.
+        """Build the stack.
 
         Raises:
             InputError: `d_model` is not an even multiple of `num_heads`.
@@ -28,8 +28,7 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map (batch, frame, d_model) to the same shape."""
-        # The first key stays visible even to an utterance without frames: a row of attention with
-        # nothing to look at would be NaN.
+        # The first key stays visible even for an utterance without frames: attention over no keys would be NaN.
         keys = length_mask(lengths.clamp(min=1), x.shape[1])[:, None, None, :]
         rotation = rotary_angles(x.shape[1], self.head_size, x.device)
         for layer in self.layers:
@@ -41,7 +40,7 @@ class TransformerBlock(nn.Module):
     """Self-attention and feed-forward, each added to its input."""
 
     def __init__(self, d_model: int, num_heads: int, dropout: float) -> None:
-        """Set up one block with a feed-forward part four times as wide."""
+        """Build a block whose feed-forward part is four times as wide."""
         super().__init__()
         self.num_heads = num_heads
         self.dropout = dropout
@@ -51,7 +50,7 @@ class TransformerBlock(nn.Module):
         self.feed_forward = feed_forward(d_model, dropout)
 
     def forward(self, x: Tensor, keys: Tensor, rotation: Tensor) -> Tensor:
-        """Map x (batch, frame, d_model); keys (batch, 1, 1, frame) is true where there is something to see."""
+        """Map x (batch, frame, d_model); keys (batch, 1, 1, frame) is true for frames that may be attended to."""
         x = x + functional.dropout(self._attend(self.attention_norm(x), keys, rotation), self.dropout, self.training)
         return torch.add(x, self.feed_forward(x))
 
@@ -65,7 +64,7 @@ class TransformerBlock(nn.Module):
 
 
 def feed_forward(d_model: int, dropout: float) -> nn.Sequential:
-    """Make the part of a block that works on each place alone, four times as wide inside, its norm before it."""
+    """Build the pre-norm feed-forward part of a block, four times as wide inside."""
     return nn.Sequential(
         nn.LayerNorm(d_model),
         nn.Linear(d_model, 4 * d_model),
@@ -77,14 +76,14 @@ def feed_forward(d_model: int, dropout: float) -> nn.Sequential:
 
 
 def rotary_angles(frames: int, head_size: int, device: torch.device) -> Tensor:
-    """Cosines and sines (2, frame, head_size / 2) of the rotary positions."""
+    """Return cosines and sines (2, frame, head_size / 2) for rotary position embeddings."""
     frequencies = 10_000.0 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
     angles = torch.arange(frames, device=device).unsqueeze(1) * frequencies
     return torch.stack((angles.cos(), angles.sin()))
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Turn the halves of x (batch, head, frame, head_size) by their frames' angles."""
+    """Apply rotary position embeddings to x (batch, head, frame, head_size)."""
     cosine, sine = rotation.to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)

@@ -1,4 +1,4 @@
-"""Plain 1-D convolutions in the manner of Wav2Letter (Collobert et al., 2016), at any stride."""
+"""Plain 1-D convolutions in the style of Wav2Letter (Collobert et al., 2016), with any stride."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stt.tensors import length_mask
 
 @register
 class Wav2Letter(Encoder):
-    """Convolutions over all channels, a norm and a clipped ReLU after each."""
+    """Full (not separable) convolutions, each followed by a norm and a clipped ReLU."""
 
     def __init__(
         self,
@@ -26,21 +26,21 @@ class Wav2Letter(Encoder):
         strides: Sequence[int] = (2, 1, 1, 1, 1, 1, 1, 1, 1, 1),
         dropout: float = 0.1,
     ) -> None:
-        """Set up the layers; the defaults are the widths of the paper.
+        """Build the layers; the defaults are the widths of the paper.
 
         Args:
-            n_mels: size of the feature frames.
+            n_mels: number of mel bands.
             channels: width of each layer.
-            kernel_sizes: length of each layer's kernel, frames, odd.
+            kernel_sizes: length of each layer's kernel, in frames, odd.
             strides: stride of each layer.
-            dropout: probability of dropping an activation.
+            dropout: dropout probability.
 
         Raises:
             InputError: the three sequences differ in length.
         """
         super().__init__()
         if not len(channels) == len(kernel_sizes) == len(strides):
-            raise InputError("channels, kernel_sizes and strides must have one entry a layer")
+            raise InputError("channels, kernel_sizes and strides must have one entry per layer")
         widths = [n_mels, *channels]
         self.convs = nn.ModuleList(
             MaskedConv1d(width, out, kernel_size, stride)
@@ -51,7 +51,7 @@ class Wav2Letter(Encoder):
         self.d_model = widths[-1]
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Output frames (batch,) for so many feature frames (batch,)."""
+        """Map numbers of feature frames (batch,) to numbers of output frames (batch,)."""
         for conv in self.convs:
             assert isinstance(conv, MaskedConv1d)
             lengths = conv.output_lengths(lengths)

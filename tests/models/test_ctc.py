@@ -22,7 +22,7 @@ def brute_force(log_probs: torch.Tensor, target: list[int]) -> float:
 
 
 @pytest.mark.parametrize("target", [[1], [1, 2], [1, 1], [2, 1, 2], []])
-def test_the_loss_is_that_of_all_paths_counted_one_by_one(target: list[int]) -> None:
+def test_the_loss_matches_brute_force_over_all_paths(target: list[int]) -> None:
     log_probs = torch.log_softmax(torch.randn(1, 5, 3, generator=torch.Generator().manual_seed(1)), dim=-1)
     padded = torch.tensor([[*target, 0, 0]])
     loss = ctc_losses(log_probs, torch.tensor([5]), padded, torch.tensor([len(target)]), blank_id=0)
@@ -30,7 +30,7 @@ def test_the_loss_is_that_of_all_paths_counted_one_by_one(target: list[int]) -> 
 
 
 @pytest.mark.parametrize(("target", "frames"), [([1, 2], 1), ([1, 1], 2), ([1, 1, 1], 4)])
-def test_one_frame_less_than_needed_cannot_be_aligned(target: list[int], frames: int) -> None:
+def test_one_frame_fewer_than_needed_cannot_be_aligned(target: list[int], frames: int) -> None:
     assert frames_needed(target) == frames + 1
     log_probs = torch.log_softmax(torch.randn(1, frames + 1, 3), dim=-1)
     for given, finite in ((frames, False), (frames + 1, True)):

@@ -20,7 +20,7 @@ def encoder(**options: object) -> ConvTransformer:
     return ConvTransformer(**{"n_mels": 20, "d_model": 32, "num_layers": 2, "num_heads": 2, **sizes, **options})
 
 
-def configured(config: Path) -> Encoder:
+def build_from(config: Path) -> Encoder:
     torch.manual_seed(0)
     entry = yaml.safe_load(config.read_text())["model"]["encoder"]
     kind = getattr(stt.models, entry["class_path"].removeprefix("stt.models."))
@@ -29,11 +29,11 @@ def configured(config: Path) -> Encoder:
 
 
 def parameters(config: Path) -> int:
-    return sum(parameter.numel() for parameter in configured(config).parameters())
+    return sum(parameter.numel() for parameter in build_from(config).parameters())
 
 
-def with_settled_statistics(model: Encoder, n_mels: int) -> Encoder:
-    """Give the norms running statistics that are not the initial ones, then switch to evaluation."""
+def with_running_statistics(model: Encoder, n_mels: int) -> Encoder:
+    """Update the running statistics of the norms away from their initial values, then switch to evaluation mode."""
     model.train()
     with torch.no_grad():
         for _ in range(3):
@@ -42,12 +42,12 @@ def with_settled_statistics(model: Encoder, n_mels: int) -> Encoder:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_an_utterance_comes_out_the_same_alone_and_in_a_batch(config: Path) -> None:
-    model = with_settled_statistics(configured(config), 80)
+def test_batching_does_not_change_the_output_of_an_utterance(config: Path) -> None:
+    model = with_running_statistics(build_from(config), 80)
     lengths = torch.tensor([37, 200, 1, 8, 121])
     x = torch.randn(5, 200, 80)
     for i, length in enumerate(lengths):
-        x[i, length:] = 1e3  # what stands in the padding must not matter
+        x[i, length:] = 1e3  # the content of the padding must not matter
     with torch.no_grad():
         batched, frames = model(x, lengths)
         for i, length in enumerate(lengths):
@@ -56,8 +56,8 @@ def test_an_utterance_comes_out_the_same_alone_and_in_a_batch(config: Path) -> N
             torch.testing.assert_close(batched[i, : frames[i]], alone[0], atol=1e-5, rtol=1e-5)
 
 
-def test_the_gradient_does_not_see_the_padding() -> None:
-    model = with_settled_statistics(encoder(), 20)
+def test_padding_receives_no_gradient() -> None:
+    model = with_running_statistics(encoder(), 20)
     x = torch.randn(2, 64, 20, requires_grad=True)
     y, frames = model(x, torch.tensor([64, 21]))
     y[1, : frames[1]].sum().backward()
@@ -66,18 +66,18 @@ def test_the_gradient_does_not_see_the_padding() -> None:
     assert x.grad[1, 21:].abs().max() == 0
 
 
-NARROW = {
+SMALL_NETWORKS = {
     "conv_transformer": (encoder(), 8),
-    "convolutions_alone": (encoder(num_layers=0), 8),
+    "convolutions_only": (encoder(num_layers=0), 8),
     "deep_speech_2": (DeepSpeech2(20, (4, 4, 6), cells=8, recurrent_layers=2), 2),
     "wav2letter": (Wav2Letter(20, (8, 8, 12), (47, 7, 1), (2, 1, 1)), 2),
     "wav2letter_stride_8": (Wav2Letter(20, (8, 8, 12), (47, 7, 31), (2, 2, 2)), 8),
 }
 
 
-@pytest.mark.parametrize("network", NARROW)
-def test_lengths_are_right_for_1_to_400_frames(network: str) -> None:
-    model, stride = NARROW[network]
+@pytest.mark.parametrize("network", SMALL_NETWORKS)
+def test_output_lengths_are_correct_for_1_to_400_frames(network: str) -> None:
+    model, stride = SMALL_NETWORKS[network]
     model = model.eval()
     lengths = torch.arange(1, 401)
     expected = (lengths + stride - 1) // stride
@@ -89,18 +89,18 @@ def test_lengths_are_right_for_1_to_400_frames(network: str) -> None:
             assert alone.shape[1] == expected[length - 1]
 
 
-def test_both_directions_of_a_recurrent_layer_end_with_the_utterance() -> None:
+def test_the_bidirectional_gru_matches_torch_on_packed_sequences() -> None:
     torch.manual_seed(0)
-    ours = BidirectionalGRU(6, 5)
+    layer = BidirectionalGRU(6, 5)
     reference = torch.nn.GRU(6, 5, batch_first=True, bidirectional=True)
-    weights = {**ours.forwards.state_dict()}
-    weights |= {f"{name}_reverse": value for name, value in ours.backwards.state_dict().items()}
+    weights = {**layer.forwards.state_dict()}
+    weights |= {f"{name}_reverse": value for name, value in layer.backwards.state_dict().items()}
     reference.load_state_dict(weights)
     x, lengths = torch.randn(4, 9, 6), torch.tensor([9, 1, 5, 8])
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     unpacked, _ = torch.nn.utils.rnn.pad_packed_sequence(reference(packed)[0], batch_first=True)
     for i, length in enumerate(lengths):
-        torch.testing.assert_close(ours(x, lengths)[i, :length], unpacked[i, :length].view(length, 2, 5).sum(1))
+        torch.testing.assert_close(layer(x, lengths)[i, :length], unpacked[i, :length].view(length, 2, 5).sum(1))
 
 
 def test_training_statistics_do_not_depend_on_the_padding() -> None:
@@ -112,13 +112,13 @@ def test_training_statistics_do_not_depend_on_the_padding() -> None:
         torch.testing.assert_close(first[i, : frames[i]], second[i, : frames[i]], atol=1e-4, rtol=1e-4)
 
 
-def test_positions_are_relative() -> None:
+def test_position_embeddings_are_relative() -> None:
     model = encoder().eval()
     with torch.no_grad():
         x = torch.randn(1, 30, 32)
         shifted = torch.cat([x, x], dim=1)
         alone = model.transformer(x, torch.tensor([30]))[0]
-        # With attention to the first half hidden, the second half must come out as it does alone.
+        # With attention to the first half hidden, the second half must be encoded as it is alone.
         layer = model.transformer.layers[0]
         from stt.models.transformer import rotary_angles
 
@@ -132,17 +132,17 @@ def test_positions_are_relative() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "least", "most"), [("tiny", 1e6, 3e6), ("small", 25e6, 35e6), ("large", 60e6, 70e6)]
+    ("config", "lower", "upper"), [("tiny", 1e6, 3e6), ("small", 25e6, 35e6), ("large", 60e6, 70e6)]
 )
-def test_sizes_are_those_of_the_article(config: str, least: float, most: float) -> None:
-    assert least < parameters(ROOT / "configs" / "model" / f"{config}.yaml") < most
+def test_model_sizes_match_the_article(config: str, lower: float, upper: float) -> None:
+    assert lower < parameters(ROOT / "configs" / "model" / f"{config}.yaml") < upper
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_the_command_line_builds_the_network_of_the_configuration(
+def test_the_command_line_builds_the_network_in_the_configuration(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Arguments that the default encoder has as well would keep its values, unless the configuration says them all.
+    # Arguments shared with the default encoder would keep its values unless the configuration sets them all.
     with pytest.raises(SystemExit):
         main(["fit", f"--config={config}", "--print_config"])
     built = yaml.safe_load(capsys.readouterr().out)["model"]["encoder"]
