@@ -74,15 +74,15 @@ def run(sampler: Sampler, utterances: Utterances, rng: np.random.Generator) -> d
     advancing, observing = [], 0.0
     batches = stream.batches()
     number = 0
-    while stream.planned < WINDOWS + 2:
+    while stream.num_planned < WINDOWS + 2:
         rows = np.array([row.row for row in next(batches)])
         stream.consumed += 1
         cers = np.minimum(own[rows] * rng.gamma(4, 0.25, len(rows)), 1)
         values = np.column_stack([cers, 5 * cers, np.full(len(rows), 5.0), np.ones(len(rows))]).astype(np.float32)
-        planned, start = stream.planned, time.process_time()
+        planned, start = stream.num_planned, time.process_time()
         stream.observe(number, partial(Observations, rows, values))
         seconds = time.process_time() - start
-        if stream.planned > planned:
+        if stream.num_planned > planned:
             advancing.append(seconds)
         else:
             observing += seconds

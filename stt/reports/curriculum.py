@@ -84,9 +84,9 @@ def plot(run: Run) -> Figure:
 def plot_simulation(simulation: Simulation, names: Sequence[str], target: float) -> Figure:
     """Draw how a simulated learner was steered: observed CER, second lever, wrong labels, a line for each domain."""
     panels = {
-        "observed CER, %": 100 * simulation.observed,
+        "observed CER, %": 100 * simulation.observed_cer,
         "augmentation strength, 0..1": simulation.strength,
-        "wrong labels in what is drawn, %": 100 * simulation.wrong,
+        "wrong labels in what is drawn, %": 100 * simulation.label_error_share,
     }
     figure, axes = plt.subplots(1, len(panels), figsize=(13, 3.5), layout="constrained")
     for axis, (label, values) in zip(axes, panels.items(), strict=True):

@@ -1,6 +1,6 @@
-"""What is trained on next: numpy only, no torch and no Lightning.
+"""Sampling of training utterances: numpy only, no torch and no Lightning.
 
-A `Sampler` decides which utterances a window takes, `BatchStream` makes one endless stream of batches of the windows.
+A `Sampler` selects the utterances of each window; `BatchStream` turns the windows into one endless stream of batches.
 """
 
 from stt.sampling.base import Sampler, Utterances

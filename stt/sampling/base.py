@@ -1,4 +1,4 @@
-"""What there is to sample from, and what a sampler is."""
+"""The training utterances and the sampler protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stt.runs.metric_names import curriculum_metric_name
 from stt.sampling.observations import Floats, Observations, Rows
 
-MOST_SHARE = 1 / 3  # of a domain in one window, wherever the data allow it: more would leave nothing to choose
+MAX_DOMAIN_SHARE = 1 / 3  # of a domain in one window, if the data allow it: a larger share would leave no choice
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Utterances:
         domains: names of the domains.
         domain: index of each row's domain (row,).
         durations: seconds (row,).
-        difficulty: known beforehand (row,), on any scale from 0 up; NaN where nothing is known.
-        keys: identity of each row (row,), by which it is found again in another manifest.
-        texts: hash of each row's text (row,), by which it is seen that one was mended.
-        rows_by_domain: the rows of each domain that can be trained on.
-        name: of the manifest, for messages.
+        difficulty: prior difficulty (row,), on any scale from 0 up; NaN where unknown.
+        keys: identity of each row (row,), used to find it in another manifest.
+        texts: hash of each row's text (row,), used to detect corrected texts.
+        rows_by_domain: trainable rows of each domain.
+        name: manifest name, for messages.
     """
 
     domains: list[str]
@@ -42,38 +42,38 @@ class Utterances:
     name: str = "the manifest"
 
     def __len__(self) -> int:
-        """Count the rows."""
+        """Return the number of rows."""
         return len(self.domain)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Tell whether plans are about the same rows: a hash of the keys, the domains and what can be trained on."""
-        whole = hashlib.sha256("\0".join(self.domains).encode())
+        """Hash of the keys, the domains and the trainable rows; equal if plans refer to the same rows."""
+        digest = hashlib.sha256("\0".join(self.domains).encode())
         for array in (self.keys, *self.rows_by_domain):
-            whole.update(np.ascontiguousarray(array).data)
-        return whole.hexdigest()
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def find(self, keys: npt.NDArray[np.int64]) -> Rows:
-        """Row of each of these keys, -1 where there is none."""
-        return places(self.keys, keys)
+        """Return the row of each key, -1 if it is not present."""
+        return find_keys(self.keys, keys)
 
 
-def places(keys: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> Rows:
-    """Index of each wanted key among `keys`, -1 where there is none."""
+def find_keys(keys: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> Rows:
+    """Return the index in `keys` of each wanted key, -1 if it is not present."""
     if not len(keys):
         return np.full(len(wanted), -1, np.int64)
     order = np.argsort(keys, kind="stable")
-    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
-    return np.where(keys[order[place]] == wanted, order[place], -1)
+    position = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    return np.where(keys[order[position]] == wanted, order[position], -1)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a window takes.
+    """The utterances of a window.
 
     Attributes:
-        rows: utterances (n,), in any order; one that is taken several times stands there several times.
-        weights: how much of its domain each of them stands for (n,): the more, the rarer it is taken.
+        rows: utterances (n,), in any order; an utterance sampled several times is listed several times.
+        weights: importance weights (n,): inversely proportional to how often an utterance is sampled.
     """
 
     rows: Rows
@@ -82,7 +82,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampledRow:
-    """A row that training takes, with how strongly to augment it and the seed of how."""
+    """A sampled row with the strength and the seed of its augmentation."""
 
     row: int
     strength: float
@@ -90,56 +90,56 @@ class SampledRow:
 
 
 class Sampler(ABC):
-    """Decides which utterances each window of training takes.
+    """Selects the utterances of each training window.
 
-    All that `plan` gives follows from the arguments of `start`, the plans before it and what was handed to `update`
-    meanwhile, so that every rank, and a run that is resumed, plans the same.
+    The result of `plan` depends only on the arguments of `start`, the previous plans and the observations passed to
+    `update` in between, so that all ranks, and a resumed run, plan the same.
     """
 
-    needs_feedback: bool = False  # whether it learns from what was observed, and cannot do without
-    utterances: Utterances  # from `start` on
+    needs_feedback: bool = False  # whether it requires observations
+    utterances: Utterances  # set by `start`
 
     @abstractmethod
     def start(self, utterances: Utterances, seed: int) -> None:
-        """Take over what there is to sample from.
+        """Set the utterances to sample from.
 
         Raises:
-            InputError: an option of the sampler does not fit the utterances.
+            InputError: an option of the sampler does not match the utterances.
         """
 
     @abstractmethod
     def plan(self, counts: list[int], window: int) -> Sample:
-        """Take `counts[d]` utterances of each domain d for a window; windows are planned in order, each once."""
+        """Sample `counts[d]` utterances of each domain d for a window; windows are planned once each, in order."""
 
     @abstractmethod
     def put_back(self, rows: Rows) -> None:
-        """Take back utterances of a plan that found no room; they come first in the next window."""
+        """Return planned utterances that did not fit; they come first in the next window."""
 
     @abstractmethod
-    def update(self, observed: Observations) -> dict[str, float]:
-        """Learn from what was observed since the last update; gives what is worth logging."""
+    def update(self, observations: Observations) -> dict[str, float]:
+        """Learn from the observations since the last update; return metrics to log."""
 
     def strengths(self, base: float) -> Floats:
-        """Augmentation strength of each domain (domain,), where `base` is what all of them have."""
+        """Return the augmentation strength of each domain (domain,), given the common strength `base`."""
         return np.full(len(self.utterances.domains), base, np.float32)
 
-    def inherit(self, state: dict[str, Any]) -> None:  # noqa: B027  # most samplers have no use for it
-        """Begin with what another run knew of the utterances: its `state_dict`, perhaps of another sampler."""
+    def inherit(self, state: dict[str, Any]) -> None:  # noqa: B027  # optional
+        """Start from another run's `state_dict`, which may be that of a different sampler."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Give all that later plans depend on: plain values, texts and arrays."""
+        """Return everything later plans depend on: plain values, strings and arrays."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume where `state_dict` was taken; of another manifest, with what is known of the rows that they share."""
+        """Resume from `state_dict`; with a different manifest, keep what is known of the shared rows."""
 
 
-def observed_cers(utterances: Utterances, observed: Observations) -> dict[str, float]:
-    """Mean CER of what was observed, by domain, as metrics."""
-    index = utterances.domain[observed.rows]
+def cer_metrics(utterances: Utterances, observations: Observations) -> dict[str, float]:
+    """Return the mean observed CER by domain, as metrics."""
+    index = utterances.domain[observations.rows]
     counts = np.bincount(index, minlength=len(utterances.domains))
-    sums = np.bincount(index, weights=np.clip(observed.cers, 0, 1), minlength=len(utterances.domains))
+    sums = np.bincount(index, weights=np.clip(observations.cers, 0, 1), minlength=len(utterances.domains))
     return {
         curriculum_metric_name("observed_cer", domain): float(sums[i] / counts[i])
         for i, domain in enumerate(utterances.domains)

@@ -1,4 +1,4 @@
-"""What training showed of its utterances."""
+"""Observations that training makes of its utterances."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Key = tuple[int, int]  # number of a batch and the rank that trained on it
-KINDS = 4  # cers, losses, random_losses, weights
-JUDGES_LABEL = np.array([False, True, True, False])  # which of them do
+Key = tuple[int, int]  # batch number and rank
+NUM_VALUES = 4  # cers, losses, random_losses, weights
+LABEL_DEPENDENT = np.array([False, True, True, False])  # whether each value depends on the label's text
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Observations:
     """Observations of utterances.
 
     Attributes:
-        rows: of the manifest (row,).
-        values: (row, 4): CER, loss, random loss and weight, as below; NaN where something was not observed.
-        hypotheses: texts of some of the rows.
+        rows: manifest rows (row,).
+        values: (row, 4): CER, loss, random loss and weight (see the properties); NaN where not observed.
+        hypotheses: recognized texts of some rows.
     """
 
     rows: Rows
@@ -32,12 +32,12 @@ class Observations:
 
     @classmethod
     def empty(cls) -> Observations:
-        """Observations of no utterance."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, KINDS), np.float32))
+        """Return an empty set of observations."""
+        return cls(np.zeros(0, np.int64), np.zeros((0, NUM_VALUES), np.float32))
 
     @property
     def cers(self) -> Floats:
-        """CER of the greedy hypothesis (row,), 0 and more."""
+        """CER of the greedy hypothesis (row,), from 0; may exceed 1."""
         return self.values[:, 0]
 
     @property
@@ -47,32 +47,32 @@ class Observations:
 
     @property
     def random_losses(self) -> Floats:
-        """CTC loss per token (row,) of the same audio against the text of another utterance."""
+        """CTC loss per token (row,) of the same audio against another utterance's text."""
         return self.values[:, 2]
 
     @property
     def weights(self) -> Floats:
-        """How much of its domain each stands for (row,): the more, the rarer it is taken."""
+        """Importance weights (row,): inversely proportional to how often an utterance is sampled."""
         return self.values[:, 3]
 
-    def weighted(self, weights: Floats) -> Observations:
-        """Give the same observations with other weights (row,)."""
+    def with_weights(self, weights: Floats) -> Observations:
+        """Return the same observations with other weights (row,)."""
         return replace(self, values=np.column_stack([self.values[:, :3], weights]).astype(np.float32))
 
-    def chosen(self, mask: npt.NDArray[np.bool_]) -> Observations:
-        """Give the observations of some rows, without texts."""
+    def select(self, mask: npt.NDArray[np.bool_]) -> Observations:
+        """Return the observations of some rows, without hypotheses."""
         return Observations(self.rows[mask], self.values[mask])
 
 
 def merge(parts: Sequence[Observations]) -> Observations:
-    """Sort observations by row; a row that comes several times gets the means of what is known, and the last text."""
-    parts = [Observations.empty(), *parts]  # so that no part at all is no special case
-    rows, place = np.unique(np.concatenate([part.rows for part in parts]), return_inverse=True)
+    """Merge observations, sorted by row; repeated rows get the mean of their finite values and the last hypothesis."""
+    parts = [Observations.empty(), *parts]  # so that no parts need no special case
+    rows, inverse = np.unique(np.concatenate([part.rows for part in parts]), return_inverse=True)
     values = np.concatenate([part.values for part in parts])
     known = np.isfinite(values)
-    sums, counts = np.zeros((len(rows), KINDS)), np.zeros((len(rows), KINDS))
-    np.add.at(sums, place, np.where(known, values, 0))
-    np.add.at(counts, place, known)
+    sums, counts = np.zeros((len(rows), NUM_VALUES)), np.zeros((len(rows), NUM_VALUES))
+    np.add.at(sums, inverse, np.where(known, values, 0))
+    np.add.at(counts, inverse, known)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     hypotheses = {row: text for part in parts for row, text in part.hypotheses.items()}
     return Observations(rows, means.astype(np.float32), hypotheses)
@@ -81,7 +81,7 @@ def merge(parts: Sequence[Observations]) -> Observations:
 def pack(
     parts: Mapping[Key, Observations], keys: npt.NDArray[np.int64], texts: npt.NDArray[np.int32]
 ) -> dict[str, Any]:
-    """Lay observations of batches out for a checkpoint; `keys` and `texts` (row,) tell what the rows are."""
+    """Flatten batches of observations for a checkpoint; `keys` and `texts` (row,) identify the rows."""
     order = sorted(parts)
     rows = np.concatenate([np.zeros(0, np.int64), *(parts[key].rows for key in order)])
     return {
@@ -99,26 +99,26 @@ def pack(
 def unpack(
     state: dict[str, Any], find: Callable[[npt.NDArray[np.int64]], Rows] | None, texts: npt.NDArray[np.int32]
 ) -> dict[Key, Observations]:
-    """Take over what `pack` gave, without what it says of labels that were mended since.
+    """Restore the observations of `pack`, dropping label scores where the text has been corrected since.
 
     Args:
-        state: of `pack`.
-        find: gives the rows of keys in another manifest, -1 where one is gone; None where the manifest is the same.
-        texts: hash of each text of this manifest (row,).
+        state: result of `pack`.
+        find: returns the rows of keys in another manifest, -1 if missing; None if the manifest is unchanged.
+        texts: hash of each text in the current manifest (row,).
     """
-    now = state["rows"] if find is None else find(state["keys"])
-    mended = (now >= 0) & (texts[now] != state["texts"])
-    values = np.where(mended[:, np.newaxis] & JUDGES_LABEL, np.float32(np.nan), state["values"])
+    new_rows = state["rows"] if find is None else find(state["keys"])
+    corrected = (new_rows >= 0) & (texts[new_rows] != state["texts"])
+    values = np.where(corrected[:, np.newaxis] & LABEL_DEPENDENT, np.float32(np.nan), state["values"])
     edges = np.cumsum(state["sizes"])
-    columns = (np.split(column, edges)[:-1] for column in (state["rows"], now, values))
+    columns = (np.split(column, edges)[:-1] for column in (state["rows"], new_rows, values))
     parts = zip(state["batches"].tolist(), state["ranks"].tolist(), *columns, state["hypotheses"], strict=True)
     return {
-        (batch, rank): _renumbered(Observations(rows, values, hypotheses), here)
-        for batch, rank, rows, here, values, hypotheses in parts
+        (batch, rank): _renumber(Observations(rows, values, hypotheses), new)
+        for batch, rank, rows, new, values, hypotheses in parts
     }
 
 
-def _renumbered(observed: Observations, now: Rows) -> Observations:
-    numbers = dict(zip(observed.rows.tolist(), now.tolist(), strict=True))
-    texts = {numbers[row]: text for row, text in observed.hypotheses.items() if numbers[row] >= 0}
-    return Observations(now[now >= 0], observed.values[now >= 0], texts)
+def _renumber(observations: Observations, new_rows: Rows) -> Observations:
+    new_row = dict(zip(observations.rows.tolist(), new_rows.tolist(), strict=True))
+    hypotheses = {new_row[row]: text for row, text in observations.hypotheses.items() if new_row[row] >= 0}
+    return Observations(new_rows[new_rows >= 0], observations.values[new_rows >= 0], hypotheses)

@@ -1,4 +1,4 @@
-"""How much of a window each domain gives, and how long a window is."""
+"""The domains' shares of a window, and its length."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from stt.sampling.base import MOST_SHARE
+from stt.sampling.base import MAX_DOMAIN_SHARE
 from stt.sampling.observations import Floats, Rows
 
 
 def domain_shares(domains: list[str], weights: Mapping[str, float] | None) -> npt.NDArray[np.float64]:
-    """Probability of each domain: equal whatever its size (the article's corpus section), or by weights.
+    """Return the probability of each domain: equal regardless of size, or by weights.
+
+    Source: the corpus section of (Veysov, 2020, "Towards an ImageNet Moment for Speech-to-Text").
 
     Args:
-        domains: names in order.
-        weights: relative weights by name; a domain that is not named has weight 1.
+        domains: domain names in order.
+        weights: relative weights by name; domains not listed have weight 1.
 
     Raises:
-        ValueError: a weight is negative, names no domain, or all are zero.
+        ValueError: a weight is negative, its domain is unknown, or all weights are zero.
     """
     weights = weights or {}
     unknown = sorted(set(weights) - set(domains))
     if unknown:
-        raise ValueError(f"weights name unknown domains {unknown}; there are {domains}")
+        raise ValueError(f"weights refer to unknown domains {unknown}; known: {domains}")
     shares = np.array([weights.get(domain, 1.0) for domain in domains], dtype=np.float64)
     if (shares < 0).any() or shares.sum() <= 0:
-        raise ValueError(f"domain weights must not be negative nor all zero: {dict(weights)}")
+        raise ValueError(f"domain weights must not be negative or all zero: {dict(weights)}")
     return np.asarray(shares / shares.sum(), dtype=np.float64)
 
 
@@ -37,37 +39,37 @@ def window_counts(
     rows_by_domain: list[Rows],
     shares: npt.NDArray[np.float64],
     step_seconds: float,
-    shortest: int,
-    longest: int,
+    min_steps: int,
+    max_steps: int,
 ) -> list[int]:
-    """Utterances that each domain gives to a window, at least one where its share is not 0.
+    """Return the number of utterances of each domain in a window, at least one if its share is not 0.
 
-    A window is as long as can be while no domain gives more than a third of its utterances to it, between `shortest`
-    and `longest` steps. Where that is too short, small domains give more than a third, the smallest all they have
-    several times.
+    A window has between `min_steps` and `max_steps`, as many as possible with no more than a third of any domain's
+    utterances in it. If `min_steps` is too long for that, small domains contribute more than a third, and the smallest
+    all of their utterances several times.
 
     Args:
         durations: seconds (row,).
-        rows_by_domain: the rows of each domain that can be trained on.
+        rows_by_domain: trainable rows of each domain.
         shares: probability of each domain (domain,).
-        step_seconds: audio seconds that all ranks together train on in a step, without padding.
-        shortest: steps of a window, at least.
-        longest: steps of a window, at most.
+        step_seconds: audio seconds per step over all ranks, without padding.
+        min_steps: minimum number of steps in a window.
+        max_steps: maximum number of steps in a window.
     """
-    present = np.array([share if len(rows) else 0.0 for share, rows in zip(shares, rows_by_domain, strict=True)])
+    nonempty = np.array([share if len(rows) else 0.0 for share, rows in zip(shares, rows_by_domain, strict=True)])
     sizes = np.array([len(rows) for rows in rows_by_domain])
     means = np.array([float(durations[rows].mean()) if len(rows) else 0.0 for rows in rows_by_domain])
-    in_a_step = step_seconds / (present @ means) * present  # utterances of each domain
-    there = present > 0
-    steps = float(np.clip((MOST_SHARE * sizes[there] / in_a_step[there]).min(), shortest, longest))
-    return [max(1, round(steps * each)) if each else 0 for each in in_a_step.tolist()]
+    per_step = step_seconds / (nonempty @ means) * nonempty  # utterances of each domain
+    used = nonempty > 0
+    steps = float(np.clip((MAX_DOMAIN_SHARE * sizes[used] / per_step[used]).min(), min_steps, max_steps))
+    return [max(1, round(steps * count)) if count else 0 for count in per_step.tolist()]
 
 
-def crowded(counts: list[int], rows_by_domain: list[Rows]) -> list[int]:
-    """Index of each domain that gives more than a third of its utterances to a window."""
-    return [i for i, rows in enumerate(rows_by_domain) if is_crowded(counts[i], len(rows))]
+def oversampled_domains(counts: list[int], rows_by_domain: list[Rows]) -> list[int]:
+    """Return the indices of the domains with more than a third of their utterances in a window."""
+    return [i for i, rows in enumerate(rows_by_domain) if exceeds_domain_share(counts[i], len(rows))]
 
 
-def is_crowded(count: int, size: int) -> bool:
-    """Tell whether `count` is more than a third of a domain of this size, rounded up."""
-    return count > math.ceil(MOST_SHARE * size)
+def exceeds_domain_share(count: int, size: int) -> bool:
+    """Return whether `count` exceeds a third of a domain of this size, rounded up."""
+    return count > math.ceil(MAX_DOMAIN_SHARE * size)

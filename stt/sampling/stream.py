@@ -1,8 +1,8 @@
-"""The endless stream of batches: what is planned, what was consumed and what was observed, in one place.
+"""The endless stream of batches: planned windows, consumed batches and observations in one place.
 
-An epoch has no part in it. Windows are planned one after the other, each early enough to be read ahead: its plan uses
-what was observed up to `LAG` batches before its start, no more and no less, however far reading is. So neither workers
-nor validations nor interruptions change what is trained on.
+It is independent of epochs. Windows are planned one after the other, early enough to be prefetched: a plan uses exactly
+the observations up to `LAG` batches before its window's start, however far prefetching has got. So the number of
+workers, validation and interruptions do not change what is trained on.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import numpy.typing as npt
 
 from stt.errors import InputError
 from stt.sampling.base import SampledRow, Sampler, Utterances
-from stt.sampling.batches import PADDING, cut_batches
+from stt.sampling.batches import MAX_PADDING_SHARE, cut_batches
 from stt.sampling.observations import Key, Observations, merge, pack, unpack
-from stt.sampling.shares import crowded, window_counts
+from stt.sampling.shares import oversampled_domains, window_counts
 from stt.sampling.window import Window
 
 log = logging.getLogger(__name__)
-LAG = 20  # batches between the last observation that a plan uses and its window's start: room to read ahead
-LONGEST = 1000  # batches of a window
+LAG = 20  # batches between the last observation a plan uses and its window's start, for prefetching
+MAX_WINDOW_BATCHES = 1000  # LAG is the minimum
 
 Read = Callable[[], Observations]
 
 
 class BatchStream:
-    """Plans windows and gives their batches, to one of several ranks.
+    """Plans windows and yields one rank's batches.
 
-    What was observed of a batch is handed to `observe`, in order; on several ranks `exchange` brings it together.
+    The observations of each batch are passed to `observe`, in order; `all_gather` collects those of all ranks.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class BatchStream:
         """Start at the first batch.
 
         Args:
-            sampler: decides which utterances a window takes; it has been started.
-            utterances: what there is to train on.
+            sampler: selects the utterances of each window; already started.
+            utterances: training utterances.
             shares: probability of each domain (domain,).
-            max_batch_seconds: audio seconds that a batch may occupy on one rank, padding included.
-            strength: of the augmentation, where the sampler does not change it.
-            seed: decides how windows are cut and utterances augmented.
-            rank: which rank's batches to give.
-            num_ranks: how many there are.
+            max_batch_seconds: maximum audio seconds of a batch on one rank, padding included.
+            strength: augmentation strength, unless changed by the sampler.
+            seed: seed of batching and augmentation.
+            rank: rank whose batches to yield.
+            num_ranks: number of ranks.
         """
         self.sampler = sampler
         self.utterances = utterances
@@ -65,104 +65,109 @@ class BatchStream:
         self.strength = strength
         self.seed = seed
         self.rank, self.num_ranks = rank, num_ranks
-        seconds = (1 - PADDING) * max_batch_seconds * num_ranks
+        seconds = (1 - MAX_PADDING_SHARE) * max_batch_seconds * num_ranks
         rows = utterances.rows_by_domain
-        self.counts = window_counts(utterances.durations, rows, shares, seconds, LAG, LONGEST)
-        names = [utterances.domains[i] for i in crowded(self.counts, rows)]
+        self.counts = window_counts(utterances.durations, rows, shares, seconds, LAG, MAX_WINDOW_BATCHES)
+        names = [utterances.domains[i] for i in oversampled_domains(self.counts, rows)]
         if names and sampler.needs_feedback:
             log.warning(
-                "%s: too small for windows of %d batches, so they are gone through pass by pass and only their "
-                "augmentation is steered; smaller batches or more speech would leave a choice",
+                "%s: too small for windows of %d batches, so all utterances are sampled in passes and only the "
+                "augmentation strength is adapted; use smaller batches or more data for an adaptive curriculum",
                 ", ".join(names),
                 LAG,
             )
-        self.exchange: Callable[[dict[Key, Observations]], Sequence[dict[Key, Observations]]] | None = None
-        self.consumed = 0  # batches that training has taken
-        self.windows: list[Window] = []  # planned, and not wholly consumed and observed
-        self.planned = 0  # windows
-        self.fed = 0  # windows whose plan has been given all that it uses
-        self._end = 0  # first batch after the windows
+        self.all_gather: Callable[[dict[Key, Observations]], Sequence[dict[Key, Observations]]] | None = None
+        self.consumed = 0  # batches used by training
+        self.windows: list[Window] = []  # planned, not yet fully consumed and observed
+        self.num_planned = 0  # windows planned
+        self.num_with_feedback = 0  # windows planned whose feedback is complete
+        self._end = 0  # first batch after the planned windows
         self._observed = 0  # batches whose observations have been read
-        self._shared = 0  # batches of which all ranks' observations are here
-        self._entered = 0  # batches whose observations the sampler knows
-        self._pending: dict[Key, Observations] = {}  # read, not entered
+        self._gathered = 0  # batches whose observations have been collected from all ranks
+        self._applied = 0  # batches whose observations have been passed to the sampler
+        self._pending: dict[Key, Observations] = {}  # read, not yet passed to the sampler
         self._unread: Read | None = None
 
     def batches(self) -> Iterator[list[SampledRow]]:
-        """Give this rank's batches from the first one that was not consumed, without end."""
-        self.begin()
+        """Yield this rank's batches endlessly, from the first that was not consumed."""
+        self.plan_first()
         position = self.consumed
         while True:
             yield self._batch(position)
             position += 1
 
-    def begin(self) -> None:
-        """Plan the first windows, where there are none."""
+    def plan_first(self) -> None:
+        """Plan the first windows unless there are some."""
         if self._end <= self.consumed:
             self._advance()
 
     def observe(self, number: int, read: Read) -> dict[str, float]:
-        """Take what a batch showed, which is read when the next one comes; gives what is worth logging by now.
+        """Accept the observations of a batch, which are read when the next batch's arrive; return metrics to log.
 
         Args:
-            number: of the batch.
-            read: gives the observations, and may have to wait for the device.
+            number: batch number.
+            read: returns the observations; may wait for the device.
 
         Raises:
-            RuntimeError: it is not this batch's turn.
+            RuntimeError: batches are not observed in order.
         """
         if number != self._observed + (self._unread is not None):
             raise RuntimeError(
-                f"batch {number} was observed where {self._observed + (self._unread is not None)} was due: "
-                "there must be exactly one callback that observes"
+                f"batch {number} was observed when {self._observed + (self._unread is not None)} was expected: "
+                "exactly one callback must report observations"
             )
-        self.settle()
+        self.flush()
         self._unread = read
         return self._advance()
 
-    def settle(self) -> None:
-        """Read what was observed of the last batch."""
+    def flush(self) -> None:
+        """Read the observations of the last batch."""
         if self._unread is None:
             return
         number, read = self._observed, self._unread
         self._unread = None
-        found = read()
-        self._pending[number, self.rank] = found.weighted(self._window_of(number).weights_of(found.rows))
+        observations = read()
+        weights = self._window_of(number).weights_of(observations.rows)
+        self._pending[number, self.rank] = observations.with_weights(weights)
         self._observed += 1
 
-    def share(self) -> None:
-        """Bring together what the ranks have read; all of them must call it after the same batch.
+    def gather(self) -> None:
+        """Collect the observations of all ranks; every rank must call this after the same batch.
 
         Raises:
-            RuntimeError: there are several ranks, and nothing that connects them.
+            RuntimeError: there are several ranks, but `all_gather` is not set.
         """
         if self.num_ranks > 1:
-            if self.exchange is None:
-                raise RuntimeError("several ranks need the callback RankAgreement, which brings together what they see")
-            mine = {key: part for key, part in self._pending.items() if key[1] == self.rank and key[0] >= self._shared}
-            for parts in self.exchange(mine):
+            if self.all_gather is None:
+                raise RuntimeError(
+                    "several ranks require the callback RankAgreement, which collects their observations"
+                )
+            local = {
+                key: part for key, part in self._pending.items() if key[1] == self.rank and key[0] >= self._gathered
+            }
+            for parts in self.all_gather(local):
                 self._pending.update(parts)
-        self._shared = self._observed
+        self._gathered = self._observed
 
     def digest(self) -> str:
-        """SHA-256 over the windows that are fed: equal plans, equal digests."""
-        whole = hashlib.sha256()
+        """Return the SHA-256 of the windows with complete feedback: equal for equal plans."""
+        digest = hashlib.sha256()
         for window in self.windows:
-            if window.index < self.fed:
-                whole.update(window.digest())
-        return whole.hexdigest()
+            if window.index < self.num_with_feedback:
+                digest.update(window.digest())
+        return digest.hexdigest()
 
-    def rank_spread(self) -> float:
-        """Mean over the newest window's steps of (costliest rank - cheapest rank) / mean: what ranks wait."""
-        return self.windows[-1].rank_spread(self.utterances.durations)
+    def rank_cost_spread(self) -> float:
+        """Return the relative difference between the ranks' costs, mean over the latest window's steps."""
+        return self.windows[-1].rank_cost_spread(self.utterances.durations)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all that the batches to come depend on: plain values, texts and arrays."""
-        self.settle()
-        if self.num_ranks > 1 and self._shared < self._observed:
+        """Return everything later batches depend on: plain values, strings and arrays."""
+        self.flush()
+        if self.num_ranks > 1 and self._gathered < self._observed:
             log.warning(
-                "saved at a moment that was not planned: observations of %d batches on other ranks are missing",
-                self._observed - self._shared,
+                "unscheduled checkpoint: the other ranks' observations of %d batches are missing",
+                self._observed - self._gathered,
             )
         keys = self.utterances.keys
         return {
@@ -170,79 +175,81 @@ class BatchStream:
             "num_ranks": self.num_ranks,
             "max_batch_seconds": float(self.max_batch_seconds),
             "consumed": self.consumed,
-            "planned": self.planned,
-            "fed": self.fed,
+            "num_planned": self.num_planned,
+            "num_with_feedback": self.num_with_feedback,
             "end": self._end,
-            "entered": self._entered,
+            "applied": self._applied,
             "windows": [{**window.state_dict(), "keys": keys[window.rows]} for window in self.windows],
             "pending": pack(self._pending, keys, self.utterances.texts),
             "sampler": self.sampler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume where `state_dict` was taken.
+        """Resume from `state_dict`.
 
-        Windows that were planned for other batches, for another number of ranks or for another manifest are not
-        finished: what is left of them goes back to the sampler.
+        Windows planned for a different batch size, number of ranks or manifest are discarded, and their remaining
+        utterances are returned to the sampler.
         """
-        same = state["fingerprint"] == self.utterances.fingerprint
+        same_rows = state["fingerprint"] == self.utterances.fingerprint
         self.sampler.load_state_dict(state["sampler"])
-        self.consumed = self._observed = self._shared = state["consumed"]
-        self.planned, self._entered = state["planned"], state["entered"]
-        self._pending = unpack(state["pending"], None if same else self.utterances.find, self.utterances.texts)
-        wanted = (self.num_ranks, self.max_batch_seconds)
-        if same and (state["num_ranks"], state["max_batch_seconds"]) == wanted:
-            self.fed, self._end = state["fed"], state["end"]
+        self.consumed = self._observed = self._gathered = state["consumed"]
+        self.num_planned, self._applied = state["num_planned"], state["applied"]
+        self._pending = unpack(state["pending"], None if same_rows else self.utterances.find, self.utterances.texts)
+        layout = (self.num_ranks, self.max_batch_seconds)
+        if same_rows and (state["num_ranks"], state["max_batch_seconds"]) == layout:
+            self.num_with_feedback, self._end = state["num_with_feedback"], state["end"]
             self.windows = [Window.from_state_dict(window) for window in state["windows"]]
             return
-        self.windows, self.fed, self._end = [], self.planned, self.consumed
+        self.windows, self.num_with_feedback, self._end = [], self.num_planned, self.consumed
         for window in state["windows"]:
-            left = window["rows" if same else "keys"][Window.from_state_dict(window).first_row_of(self.consumed) :]
-            rows = left if same else self.utterances.find(left)
+            remaining = window["rows" if same_rows else "keys"][
+                Window.from_state_dict(window).first_row_of(self.consumed) :
+            ]
+            rows = remaining if same_rows else self.utterances.find(remaining)
             self.sampler.put_back(rows[rows >= 0])
 
     def _advance(self) -> dict[str, float]:
-        """Plan each window as soon as all that its plan uses has been observed."""
+        """Plan each window as soon as the observations for its plan are complete."""
         metrics: dict[str, float] = {}
-        while self._observed >= (start := self._start_of(self.fed)) - LAG:
-            metrics |= self._enter(start - LAG)
-            self.fed += 1
-            if self.fed > self.planned:
+        while self._observed >= (start := self._start_of(self.num_with_feedback)) - LAG:
+            metrics |= self._update_sampler(start - LAG)
+            self.num_with_feedback += 1
+            if self.num_with_feedback > self.num_planned:
                 self._plan()
         self.windows = [window for window in self.windows if window.end > self._observed]
         return metrics
 
-    def _enter(self, end: int) -> dict[str, float]:
-        """Hand the sampler what was observed of the batches before `end`."""
-        if end <= self._entered:
+    def _update_sampler(self, end: int) -> dict[str, float]:
+        """Pass the observations of the batches before `end` to the sampler."""
+        if end <= self._applied:
             return {}
-        if end > self._shared:
-            self.share()
+        if end > self._gathered:
+            self.gather()
         keys = sorted(key for key in self._pending if key[0] < end)
-        self._entered = end
+        self._applied = end
         return self.sampler.update(merge([self._pending.pop(key) for key in keys]))
 
     def _plan(self) -> None:
-        sample = self.sampler.plan(self.counts, self.planned)
-        rng = np.random.default_rng((self.seed, self.planned))
+        sample = self.sampler.plan(self.counts, self.num_planned)
+        rng = np.random.default_rng((self.seed, self.num_planned))
         try:
             cut = cut_batches(sample.rows, self.utterances.durations, self.num_ranks, self.max_batch_seconds, rng)
         except ValueError as error:
-            raise InputError(f"--data.max_batch_seconds {self.max_batch_seconds:g} does not work: {error}") from error
-        self.sampler.put_back(cut.left_over)
+            raise InputError(f"--data.max_batch_seconds {self.max_batch_seconds:g} is unusable: {error}") from error
+        self.sampler.put_back(cut.leftover)
         strengths = self.sampler.strengths(self.strength)
-        window = Window.of(self.planned, self._end, cut.batches, sample, strengths)
+        window = Window.of(self.num_planned, self._end, cut.batches, sample, strengths)
         self.windows.append(window)
         self._end = window.end
-        self.planned += 1
+        self.num_planned += 1
 
     def _batch(self, position: int) -> list[SampledRow]:
         while position >= self._end:
             if self.sampler.needs_feedback:
                 raise RuntimeError(
-                    f"{type(self.sampler).__name__} needs feedback, and batch {self._observed} has not been observed "
-                    f"when batch {position} is asked for: the callback CurriculumFeedback is missing, or more than "
-                    f"{LAG - 1} batches are read ahead"
+                    f"{type(self.sampler).__name__} needs feedback, but batch {self._observed} has not been observed "
+                    f"when batch {position} is requested: the callback CurriculumFeedback is missing, or more than "
+                    f"{LAG - 1} batches are prefetched"
                 )
             self._plan()
             self.windows = [window for window in self.windows if window.end > self.consumed - LAG]
@@ -258,5 +265,5 @@ class BatchStream:
         return next(window for window in self.windows if window.start <= position < window.end)
 
     def _start_of(self, index: int) -> int:
-        """First batch of a window, which is planned or the next to be."""
+        """Return the first batch of a window that is planned or the next to plan."""
         return next((window.start for window in self.windows if window.index == index), self._end)

@@ -1,4 +1,4 @@
-"""Uniform sampling: every utterance of a domain once in each pass over the domain."""
+"""Uniform sampling: every utterance of a domain once per pass over the domain."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from typing import Any
 
 import numpy as np
 
-from stt.sampling.base import Sample, Sampler, Utterances, observed_cers
+from stt.sampling.base import Sample, Sampler, Utterances, cer_metrics
 from stt.sampling.observations import Observations, Rows
 
 
 class UniformSampler(Sampler):
-    """Every utterance of a domain equally often: pass after pass, each shuffled by itself."""
+    """Samples every utterance of a domain equally often, in passes that are shuffled independently."""
 
     def start(self, utterances: Utterances, seed: int) -> None:
-        """Begin with the first pass over each domain."""
+        """Start the first pass over each domain."""
         self.utterances = utterances
         self.seed = seed
-        self._passes = [0] * len(utterances.domains)  # finished ones
-        self._taken = [0] * len(utterances.domains)  # of the pass that is open
-        self._back: list[Rows] = [np.zeros(0, np.int64)] * len(utterances.domains)
+        self._passes = [0] * len(utterances.domains)  # completed
+        self._taken = [0] * len(utterances.domains)  # utterances of the current pass
+        self._returned: list[Rows] = [np.zeros(0, np.int64)] * len(utterances.domains)
 
     def plan(self, counts: list[int], window: int) -> Sample:
-        """Take the next rows of each domain's pass, and of the pass after it where this one ends."""
+        """Take the next rows of each domain's pass, starting a new pass when one ends."""
         rows = np.concatenate([self._next(domain, count) for domain, count in enumerate(counts)])
         return Sample(rows, np.ones(len(rows), np.float32))
 
     def put_back(self, rows: Rows) -> None:
         """Keep rows for the next window."""
-        for domain, back in enumerate(self._back):
-            self._back[domain] = np.concatenate([back, rows[self.utterances.domain[rows] == domain]])
+        for domain, returned in enumerate(self._returned):
+            self._returned[domain] = np.concatenate([returned, rows[self.utterances.domain[rows] == domain]])
 
-    def update(self, observed: Observations) -> dict[str, float]:
-        """Give the CER of what was trained on; nothing is learned from it."""
-        return observed_cers(self.utterances, observed)
+    def update(self, observations: Observations) -> dict[str, float]:
+        """Return the observed CER by domain; nothing is learned from it."""
+        return cer_metrics(self.utterances, observations)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where each domain's pass is."""
-        place = {"passes": list(self._passes), "taken": list(self._taken)}
-        return {"fingerprint": self.utterances.fingerprint, **place, "back": np.concatenate(self._back)}
+        """Return the position in each domain's pass."""
+        position = {"passes": list(self._passes), "taken": list(self._taken)}
+        return {"fingerprint": self.utterances.fingerprint, **position, "back": np.concatenate(self._returned)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on in the same passes; over another manifest they begin anew."""
+        """Continue the passes; with a different manifest, restart them."""
         if state.get("fingerprint") == self.utterances.fingerprint:
             self._passes, self._taken = list(state["passes"]), list(state["taken"])
             self.put_back(state["back"])
 
     def _next(self, domain: int, count: int) -> Rows:
-        parts = [self._back[domain][:count]]
-        self._back[domain] = self._back[domain][count:]
+        parts = [self._returned[domain][:count]]
+        self._returned[domain] = self._returned[domain][count:]
         count -= len(parts[0])
         rows = self.utterances.rows_by_domain[domain]
         while count > 0:

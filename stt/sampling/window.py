@@ -17,15 +17,15 @@ from stt.sampling.observations import Floats, Rows
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the stream of batches that was planned at once.
+    """A part of the batch stream that was planned at once.
 
     Attributes:
-        index: which window.
+        index: number of the window.
         start: number of its first batch.
-        num_ranks: how many ranks it was planned for.
-        rows: of all batches, one after the other: those of all ranks for the first batch, then for the second ...
-        sizes: rows of each batch of each rank, in the same order.
-        weights: how much of its domain each of the rows stands for.
+        num_ranks: number of ranks it was planned for.
+        rows: rows of all batches, concatenated: all ranks' first batch, then all ranks' second batch, ...
+        sizes: number of rows in each batch of each rank, in the same order.
+        weights: importance weight of each row.
         strengths: augmentation strength of each domain.
     """
 
@@ -39,7 +39,7 @@ class Window:
 
     @classmethod
     def of(cls, index: int, start: int, batches: list[list[Rows]], sample: Sample, strengths: Floats) -> Window:
-        """Lay out batches that were cut of a sample."""
+        """Create the window from the batches of a sample."""
         flat = [rows for ranks in batches for rows in ranks]
         rows = np.concatenate(flat)
         sizes = np.array([len(part) for part in flat], dtype=np.int64)
@@ -49,44 +49,44 @@ class Window:
 
     @property
     def end(self) -> int:
-        """Number of the first batch after it."""
+        """Number of the first batch after the window."""
         return self.start + len(self.sizes) // self.num_ranks
 
     def batch(self, number: int, rank: int) -> Rows:
-        """Rows of a batch of a rank."""
-        place = (number - self.start) * self.num_ranks + rank
-        return self.rows[self._edges[place] : self._edges[place + 1]]
+        """Return the rows of a rank's batch."""
+        index = (number - self.start) * self.num_ranks + rank
+        return self.rows[self._edges[index] : self._edges[index + 1]]
 
     def first_row_of(self, number: int) -> int:
-        """Index in `rows` of the first row of a batch; batches before the window count as its first."""
-        place = min(max(number - self.start, 0), self.end - self.start) * self.num_ranks
-        return int(self._edges[place])
+        """Return the index in `rows` of a batch's first row; earlier batches count as the window's first."""
+        index = min(max(number - self.start, 0), self.end - self.start) * self.num_ranks
+        return int(self._edges[index])
 
     def weights_of(self, rows: Rows) -> Floats:
-        """Weight of each of some rows of the window."""
-        known, weights = self._sorted
-        return weights[np.searchsorted(known, rows)]
+        """Return the weights of some of the window's rows."""
+        rows_in_order, weights = self._sorted
+        return weights[np.searchsorted(rows_in_order, rows)]
 
-    def rank_spread(self, durations: Floats) -> float:
-        """Mean over its steps of (costliest rank - cheapest rank) / mean."""
+    def rank_cost_spread(self, durations: Floats) -> float:
+        """Return the mean over steps of (largest cost - smallest cost) / mean cost of the ranks."""
         batches = np.split(self.rows, self._edges[1:-1])
         costs = np.array([cost(rows, durations) for rows in batches]).reshape(-1, self.num_ranks)
         return float(((costs.max(axis=1) - costs.min(axis=1)) / costs.mean(axis=1)).mean())
 
     def digest(self) -> bytes:
-        """SHA-256 over everything in the plan."""
-        whole = hashlib.sha256(f"{self.index} {self.start} {self.num_ranks}".encode())
+        """Return the SHA-256 of the plan."""
+        digest = hashlib.sha256(f"{self.index} {self.start} {self.num_ranks}".encode())
         for array in (self.rows, self.sizes, self.strengths):
-            whole.update(np.ascontiguousarray(array).data)
-        return whole.digest()
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.digest()
 
     def state_dict(self) -> dict[str, Any]:
-        """Give plain values and arrays."""
+        """Return plain values and arrays."""
         return asdict(self)
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any]) -> Window:
-        """Make the window of which `state_dict` was taken."""
+        """Restore a window from its `state_dict`."""
         return cls(**{name: state[name] for name in cls.__dataclass_fields__})
 
     @cached_property

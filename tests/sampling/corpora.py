@@ -1,4 +1,4 @@
-"""Corpora for the tests of the samplers, as arrays."""
+"""Synthetic corpora and observations for the tests of the samplers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stt.sampling.observations import Observations
 
 
 def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:
-    """Domains of these sizes, with durations of 0.5 to 20 s; rows of a domain have keys of their own."""
+    """Create domains of these sizes, with durations of 0.5 to 20 s and keys that are unique by domain."""
     rng = np.random.default_rng(seed)
     domain = np.repeat(np.arange(len(sizes), dtype=np.int32), list(sizes.values()))
     keys = [1_000_000 * (key + 1) + 10_000 * ord(name[0]) + np.arange(size) for name, size in sizes.items()]
@@ -25,8 +25,8 @@ def corpus(sizes: dict[str, int], seed: int = 0, key: int = 0) -> Utterances:
     )
 
 
-def observed(rows: np.ndarray, cers: np.ndarray, label_error_score: float = 0.0) -> Observations:
-    """What a batch shows: CERs, and losses that say how doubtful the labels are."""
+def make_observations(rows: np.ndarray, cers: np.ndarray, label_error_score: float = 0.0) -> Observations:
+    """Create observations of a batch: CERs, and losses that give this label-error score."""
     count = len(rows)
     values = np.stack([cers, np.full(count, 5 * label_error_score), np.full(count, 5.0), np.ones(count)], axis=1)
     return Observations(rows, values.astype(np.float32), {int(row): f"text {row}" for row in rows})

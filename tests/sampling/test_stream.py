@@ -9,11 +9,11 @@ import pytest
 from stt.errors import InputError
 from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler
 from stt.sampling.base import SampledRow
-from stt.sampling.batches import PADDING, padding_share
+from stt.sampling.batches import MAX_PADDING_SHARE, padding_share
 from stt.sampling.observations import Observations
 from stt.sampling.stream import LAG
 from stt.training.datamodule import to_arrays, to_tensors
-from tests.sampling.corpora import corpus, observed
+from tests.sampling.corpora import corpus, make_observations
 
 SIZES = {"a": 900, "b": 700, "small": 40}
 Batches = list[list[SampledRow]]
@@ -28,15 +28,15 @@ def stream_over(
     return BatchStream(sampler, utterances, shares, seconds, strength=0.3, seed=0, rank=rank, num_ranks=num_ranks)
 
 
-def seen(batch: list[SampledRow], number: int, rank: int = 0) -> Observations:
-    """What a batch shows: a CER that falls as training goes, never twice the same."""
+def observe(batch: list[SampledRow], number: int, rank: int = 0) -> Observations:
+    """Observe a batch: CERs that fall during training and never repeat."""
     rows = np.array([row.row for row in batch])
     rng = np.random.default_rng((number, rank))
-    return observed(rows, rng.random(len(rows)) * 30 / (30 + number), label_error_score=float(rng.random()))
+    return make_observations(rows, rng.random(len(rows)) * 30 / (30 + number), label_error_score=float(rng.random()))
 
 
 class Training:
-    """Takes batches as a loader does, which reads some of them ahead, and observes them."""
+    """Consumes batches like a loader that prefetches some, and observes them."""
 
     def __init__(self, stream: BatchStream, ahead: int = 0) -> None:
         self.stream = stream
@@ -53,8 +53,8 @@ class Training:
             self._queue.append(next(self._source))
             batch, number = self._queue.popleft(), self.stream.consumed
             self.stream.consumed += 1
-            found = seen(batch, number, self.stream.rank)
-            self.stream.observe(number, lambda found=found: found)
+            observations = observe(batch, number, self.stream.rank)
+            self.stream.observe(number, lambda observations=observations: observations)
             taken.append(batch)
         return taken
 
@@ -64,16 +64,14 @@ def saved(stream: BatchStream) -> dict:
 
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
-def test_how_far_one_reads_ahead_changes_nothing(kind: type[Sampler]) -> None:
+def test_prefetching_does_not_change_the_batches(kind: type[Sampler]) -> None:
     batches = [Training(stream_over(kind()), ahead).train(150) for ahead in (0, 7, LAG - 1)]
     assert batches[0] == batches[1] == batches[2]
 
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
 @pytest.mark.parametrize("stop", [1, LAG - 1, LAG, 53, 90])
-def test_a_stream_that_was_stopped_anywhere_goes_on_with_the_batches_that_were_left(
-    kind: type[Sampler], stop: int
-) -> None:
+def test_a_stream_resumes_with_the_remaining_batches_wherever_it_was_stopped(kind: type[Sampler], stop: int) -> None:
     whole = stream_over(kind())
     expected = Training(whole).train(160)
     first, second = stream_over(kind()), stream_over(kind())
@@ -84,7 +82,7 @@ def test_a_stream_that_was_stopped_anywhere_goes_on_with_the_batches_that_were_l
         np.testing.assert_equal(saved(second)["sampler"][key], value)
 
 
-def test_saving_on_the_way_changes_nothing() -> None:
+def test_saving_does_not_change_the_batches() -> None:
     stream, training = stream_over(CurriculumSampler()), None
     training = Training(stream)
     batches = []
@@ -95,7 +93,7 @@ def test_saving_on_the_way_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
-def test_domains_are_balanced_and_no_batch_holds_an_utterance_twice(kind: type[Sampler]) -> None:
+def test_domains_are_balanced_and_no_batch_contains_an_utterance_twice(kind: type[Sampler]) -> None:
     stream = stream_over(kind(), {"a": 900, "b": 700, "c": 650})
     batches = Training(stream).train(300)
     assert all(len({row.row for row in batch}) == len(batch) for batch in batches)
@@ -114,7 +112,7 @@ def test_a_domain_of_a_few_utterances_gets_its_share(kind: type[Sampler]) -> Non
     assert copies.max() < 1.25 * copies.min()
 
 
-def test_uniform_sampling_takes_every_utterance_of_a_domain_once_in_each_pass() -> None:
+def test_uniform_sampling_takes_every_utterance_of_a_domain_once_per_pass() -> None:
     stream = stream_over(UniformSampler(), {"a": 900, "b": 700})
     batches = Training(stream).train(300)
     rows = [row.row for batch in batches[: stream.windows[-1].start] for row in batch]
@@ -123,18 +121,18 @@ def test_uniform_sampling_takes_every_utterance_of_a_domain_once_in_each_pass() 
         assert counts[domain].max() - counts[domain].min() <= 1
 
 
-def test_over_passes_an_utterance_meets_nearly_as_many_others_as_in_random_batches() -> None:
+def test_batches_vary_between_passes_nearly_as_much_as_random_ones() -> None:
     stream = stream_over(UniformSampler(), {"a": 900, "b": 700, "c": 900})
     batches = [np.array([row.row for row in batch]) for batch in Training(stream).train(2000)]
     cuts = np.cumsum([len(rows) for rows in batches])[:-1]
     shuffled = np.split(np.random.default_rng(0).permutation(np.concatenate(batches)), cuts)
     met, by_chance = (neighbours(parts) for parts in (batches, shuffled))
     assert met > 0.7 * by_chance
-    assert padding_share(batches, stream.utterances.durations) <= 1.02 * PADDING
+    assert padding_share(batches, stream.utterances.durations) <= 1.02 * MAX_PADDING_SHARE
 
 
 def neighbours(batches: list[np.ndarray]) -> int:
-    """How many others each utterance met, summed up."""
+    """Count the distinct batch mates of each utterance, summed over utterances."""
     met: dict[int, set[int]] = {}
     for rows in batches:
         for row in rows.tolist():
@@ -142,25 +140,25 @@ def neighbours(batches: list[np.ndarray]) -> int:
     return sum(map(len, met.values()))
 
 
-def test_a_sampler_that_gets_no_feedback_says_what_is_missing() -> None:
+def test_missing_feedback_raises_an_error_that_names_the_callback() -> None:
     batches = stream_over(CurriculumSampler()).batches()
     with pytest.raises(RuntimeError, match="CurriculumFeedback is missing"):
         deque(itertools.islice(batches, 200))
 
 
-def test_reading_ahead_further_than_feedback_allows_is_refused() -> None:
-    with pytest.raises(RuntimeError, match=f"more than {LAG - 1} batches are read ahead"):
+def test_prefetching_more_than_the_feedback_lag_raises() -> None:
+    with pytest.raises(RuntimeError, match=f"more than {LAG - 1} batches are prefetched"):
         Training(stream_over(CurriculumSampler()), ahead=3 * LAG).train(100)
 
 
-def test_two_observers_are_refused() -> None:
+def test_a_second_observer_raises() -> None:
     stream = stream_over(CurriculumSampler())
     Training(stream).train(3)
     with pytest.raises(RuntimeError, match="exactly one callback"):
         stream.observe(2, Observations.empty)
 
 
-def test_uniform_sampling_needs_no_feedback_and_keeps_no_plans() -> None:
+def test_uniform_sampling_needs_no_feedback_and_keeps_few_windows() -> None:
     stream = stream_over(UniformSampler())
     expected = Training(stream_over(UniformSampler())).train(400)
     batches = stream.batches()
@@ -170,7 +168,7 @@ def test_uniform_sampling_needs_no_feedback_and_keeps_no_plans() -> None:
     assert len(stream.windows) < 5
 
 
-def test_an_observation_is_read_when_the_next_one_comes() -> None:
+def test_observations_are_read_when_the_next_batch_is_observed() -> None:
     stream, read = stream_over(UniformSampler()), []
     next(stream.batches())
 
@@ -187,25 +185,25 @@ def test_an_observation_is_read_when_the_next_one_comes() -> None:
 
 
 def ranks_of(kind: type[Sampler], states: list[dict] | None = None, count: int = 120) -> tuple[list[BatchStream], list]:
-    """Train on two ranks, each in a thread, which exchange what they have seen."""
+    """Train on two ranks, each in a thread, that gather their observations."""
     streams = [stream_over(kind(), rank=rank, num_ranks=2) for rank in range(2)]
     barrier, slots, taken = threading.Barrier(2), [{}, {}], [[], []]
 
     def work(rank: int) -> None:
-        def exchange(mine: dict) -> list[dict]:
-            slots[rank] = mine
+        def all_gather(local: dict) -> list[dict]:
+            slots[rank] = local
             barrier.wait(20)
             both = list(slots)
             barrier.wait(20)
             return both
 
         stream = streams[rank]
-        stream.exchange = exchange
+        stream.all_gather = all_gather
         if states:
             stream.load_state_dict(states[0])
         taken[rank] = Training(stream, ahead=2 + rank).train(count - stream.consumed)
-        stream.settle()
-        stream.share()
+        stream.flush()
+        stream.gather()
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
     for thread in threads:
@@ -216,7 +214,7 @@ def ranks_of(kind: type[Sampler], states: list[dict] | None = None, count: int =
 
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
-def test_ranks_plan_the_same_and_know_the_same(kind: type[Sampler]) -> None:
+def test_ranks_have_the_same_plans_and_states(kind: type[Sampler]) -> None:
     streams, taken = ranks_of(kind)
     assert streams[0].digest() == streams[1].digest()
     np.testing.assert_equal(saved(streams[0]), saved(streams[1]))
@@ -225,31 +223,31 @@ def test_ranks_plan_the_same_and_know_the_same(kind: type[Sampler]) -> None:
     assert sum(len(rows - set(range(1600, 1640))) for rows in both) < 0.01 * sum(map(len, taken[0]))
 
 
-def test_ranks_that_are_stopped_go_on_exactly_from_the_state_of_the_first() -> None:
+def test_all_ranks_resume_exactly_from_the_state_of_the_first() -> None:
     _, whole = ranks_of(CurriculumSampler, count=120)
     streams, parts = ranks_of(CurriculumSampler, count=47)
     _, rest = ranks_of(CurriculumSampler, states=[saved(streams[0])], count=120)
     assert [parts[rank] + rest[rank] for rank in range(2)] == whole
 
 
-def test_several_ranks_that_nothing_connects_are_refused() -> None:
+def test_several_ranks_without_a_gathering_callback_raise() -> None:
     with pytest.raises(RuntimeError, match="RankAgreement"):
         Training(stream_over(CurriculumSampler(), num_ranks=2)).train(100)
 
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
-def test_another_number_of_ranks_loses_and_repeats_nothing(kind: type[Sampler]) -> None:
+def test_resuming_with_another_number_of_ranks_neither_loses_nor_repeats_utterances(kind: type[Sampler]) -> None:
     streams, taken = ranks_of(kind, count=40)
     state = saved(streams[0])
     alone = stream_over(kind())
     alone.load_state_dict(state)
-    entered = state["entered"]
-    pending = [row for rank in range(2) for batch in taken[rank][entered:] for row in batch]
+    applied = state["applied"]
+    pending = [row for rank in range(2) for batch in taken[rank][applied:] for row in batch]
     assert sum(len(part.rows) for part in alone._pending.values()) == len(pending)
     left = np.concatenate([window.rows[window.first_row_of(40) :] for window in streams[0].windows])
     after = np.array([row.row for batch in Training(alone).train(60) for row in batch])
     if kind is CurriculumSampler:
-        assert np.isin(left, after).mean() > 0.6, "they are owed a draw more than what was trained on"
+        assert np.isin(left, after).mean() > 0.6, "their deficit is one larger than that of consumed utterances"
         return
     rows = [row.row for batch in (*taken[0], *taken[1]) for row in batch]
     counts = np.bincount([*rows, *after], minlength=1640)
@@ -257,7 +255,7 @@ def test_another_number_of_ranks_loses_and_repeats_nothing(kind: type[Sampler]) 
         assert counts[domain].max() - counts[domain].min() <= 1
 
 
-def test_other_batches_are_made_at_once_of_what_was_planned() -> None:
+def test_resuming_with_another_batch_size_replans_immediately() -> None:
     first = stream_over(UniformSampler())
     start = Training(first).train(30)
     second = stream_over(UniformSampler(), seconds=20.0)
@@ -270,7 +268,7 @@ def test_other_batches_are_made_at_once_of_what_was_planned() -> None:
         assert counts[domain].max() - counts[domain].min() <= 1
 
 
-def test_over_another_manifest_observations_follow_their_utterances() -> None:
+def test_pending_observations_follow_their_utterances_to_another_manifest() -> None:
     first = stream_over(CurriculumSampler())
     Training(first).train(30)
     fewer = stream_over(CurriculumSampler(), {"a": 900, "small": 40})
@@ -283,7 +281,7 @@ def test_over_another_manifest_observations_follow_their_utterances() -> None:
     Training(fewer).train(60)
 
 
-def test_a_domain_too_small_to_be_steered_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_domain_too_small_for_the_curriculum_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
     stream_over(UniformSampler())
     assert not caplog.text
     stream_over(CurriculumSampler())
@@ -291,12 +289,12 @@ def test_a_domain_too_small_to_be_steered_is_named(caplog: pytest.LogCaptureFixt
     assert caplog.text.count("too small") == 1
 
 
-def test_batches_too_small_for_the_utterances_are_refused() -> None:
-    with pytest.raises(InputError, match="max_batch_seconds 5 does not work"):
+def test_batches_smaller_than_an_utterance_raise() -> None:
+    with pytest.raises(InputError, match="max_batch_seconds 5 is unusable"):
         next(stream_over(UniformSampler(), seconds=5.0).batches())
 
 
-def test_strengths_are_the_samplers_and_seeds_are_never_the_same() -> None:
+def test_strengths_come_from_the_sampler_and_seeds_are_unique() -> None:
     stream = stream_over(CurriculumSampler())
     stream.sampler.curriculum.controllers[1].strength = 0.4  # type: ignore[attr-defined]
     batches = Training(stream).train(20)

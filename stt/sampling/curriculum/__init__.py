@@ -1,1 +1,1 @@
-"""The curriculum: an adaptive sampler that keeps the CER of what is trained on at a target."""
+"""The curriculum: an adaptive sampler that keeps the CER of the training batches at a target."""

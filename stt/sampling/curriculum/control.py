@@ -1,7 +1,8 @@
-"""The law of the curriculum: each window takes from every domain what keeps its CER at the target.
+"""The control law of the curriculum: each window samples every domain so that its CER stays at the target.
 
-Source: the article's Idea 6. A window's utterances of a domain are those whose deficit it is: deficits come
-the more often, the more the tilt favours an utterance. Suspects come in for audit only.
+Source: Idea 6 of (Veysov, 2020, "Towards an ImageNet Moment for Speech-to-Text"). A window takes the utterances of a
+domain with the largest deficits, which grow faster for utterances that the tilt favours. Suspected label errors are in
+quarantine and sampled for re-checks only.
 """
 
 from __future__ import annotations
@@ -12,196 +13,196 @@ from typing import Any
 
 import numpy as np
 
-from stt.sampling.curriculum.label_errors import could_be_cleared, find_label_errors, label_error_scores
+from stt.sampling.curriculum.label_errors import find_label_errors, is_clearable, label_error_scores
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.tilt import (
-    draw,
     effective_share,
-    frequencies,
     histogram,
+    largest_deficits,
+    relative_frequencies,
     solve_beta,
     tilted_mean,
 )
 from stt.sampling.observations import Floats, Observations, Rows
-from stt.sampling.shares import is_crowded
+from stt.sampling.shares import exceeds_domain_share
 
-RECHECK_SHARE = 0.005  # of a window: any label_errors
-PRIORITY_RECHECK_SHARE = 0.02  # of a window, at most: label_errors whom one look that goes well would clear
-SETTLED = 3  # observations at a label after which a suspicion can only wait for the audit
-TOLERANCE = 1e-6  # of a mean CER
+RECHECK_SHARE = 0.005  # of a domain's window: re-checks of random label errors
+PRIORITY_RECHECK_SHARE = 0.02  # at most, of label errors that one good observation would clear
+CONFIRMED_OBSERVATIONS = 3  # of a label; from then on only random re-checks
+MEAN_TOLERANCE = 1e-6  # of a mean CER
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How the newest window of a domain was taken.
+class DomainTilt:
+    """How a domain was sampled in the latest window.
 
     Attributes:
         beta: the tilt; 0 is uniform.
-        effective: effective number of utterances, 1 / sum p^2.
-        easiest: easier ones could not be had.
-        hardest: harder ones could not be had.
+        effective: effective sample size, 1 / sum p^2.
+        at_easiest: sampling cannot become easier.
+        at_hardest: sampling cannot become harder.
     """
 
     beta: float = 0.0
     effective: float = 0.0
-    easiest: bool = False
-    hardest: bool = False
+    at_easiest: bool = False
+    at_hardest: bool = False
 
 
 class Curriculum:
-    """Draws windows and learns from what was observed; everything follows from its state, the seed and the window."""
+    """Samples windows and learns from observations, deterministically by state, seed and window."""
 
     def __init__(self, ledger: Ledger, controllers: list[Controller], rows_by_domain: list[Rows], seed: int) -> None:
-        """Set up.
+        """Create a curriculum.
 
         Args:
             ledger: what is known of the utterances.
             controllers: one for each domain.
-            rows_by_domain: rows of each domain that can be trained on.
-            seed: decides on all draws.
+            rows_by_domain: trainable rows of each domain.
+            seed: seed of all sampling.
         """
         self.ledger = ledger
         self.controllers = controllers
         self.rows_by_domain = rows_by_domain
         self.seed = seed
         self.label_errors = np.zeros(len(ledger.domain), dtype=np.bool_)
-        self.bounds = [Bounds() for _ in controllers]
+        self.tilts = [DomainTilt() for _ in controllers]
 
-    def draw(self, domain: int, count: int, window: int) -> tuple[Rows, Floats]:
-        """Take utterances of a domain for a window; gives them, and how much of the domain each stands for.
+    def sample(self, domain: int, count: int, window: int) -> tuple[Rows, Floats]:
+        """Sample utterances of a domain for a window; return their rows and importance weights.
 
-        From a domain that must give more than a third of its utterances nothing is chosen: it is gone through pass by
-        pass, several times if need be.
+        A domain that contributes more than a third of its utterances is sampled uniformly, in passes, several if
+        necessary.
         """
         rng = np.random.default_rng([self.seed, window, domain])
-        every = self.rows_by_domain[domain]
-        if not count or not len(every):
-            return every[:0], np.zeros(0, np.float32)
-        quarantined = self.label_errors[every]
-        trusted = every[~quarantined]
-        rechecks = self._rechecks(every[quarantined], count, rng)
+        rows = self.rows_by_domain[domain]
+        if not count or not len(rows):
+            return rows[:0], np.zeros(0, np.float32)
+        quarantined = self.label_errors[rows]
+        trusted = rows[~quarantined]
+        rechecks = self._rechecks(rows[quarantined], count, rng)
         count -= len(rechecks)
 
-        crowded = is_crowded(count, len(every))
+        oversampled = exceeds_domain_share(count, len(rows))
         cers = self.ledger.estimate(trusted, domain)
         binned = histogram(cers)
-        wanted = self.controllers[domain].set_point
-        beta = 0.0 if crowded else solve_beta(binned, wanted)
+        set_point = self.controllers[domain].set_point
+        beta = 0.0 if oversampled else solve_beta(binned, set_point)
         mean = tilted_mean(binned, beta)
-        often = frequencies(cers, binned, beta)
-        passes, rest = divmod(count, len(trusted))
-        deficits = self.ledger.deficit[trusted] + often * np.float32(count / len(trusted)) - np.float32(passes)
-        chosen = draw(deficits, rest, rng)
-        deficits[chosen] -= 1
+        frequencies = relative_frequencies(cers, binned, beta)
+        passes, remainder = divmod(count, len(trusted))
+        deficits = self.ledger.deficit[trusted] + frequencies * np.float32(count / len(trusted)) - np.float32(passes)
+        selected = largest_deficits(deficits, remainder, rng)
+        deficits[selected] -= 1
         self.ledger.deficit[trusted] = deficits
-        self.bounds[domain] = Bounds(
+        self.tilts[domain] = DomainTilt(
             beta,
             effective_share(binned, beta) * len(trusted),
-            easiest=crowded or (beta > 0 and mean > wanted + TOLERANCE),
-            hardest=crowded or (beta < 0 and mean < wanted - TOLERANCE),
+            at_easiest=oversampled or (beta > 0 and mean > set_point + MEAN_TOLERANCE),
+            at_hardest=oversampled or (beta < 0 and mean < set_point - MEAN_TOLERANCE),
         )
-        rows = np.concatenate([*[trusted] * passes, trusted[chosen], rechecks])
-        weights = np.concatenate([*[1 / often] * passes, 1 / often[chosen], np.zeros(len(rechecks))])
+        rows = np.concatenate([*[trusted] * passes, trusted[selected], rechecks])
+        weights = np.concatenate([*[1 / frequencies] * passes, 1 / frequencies[selected], np.zeros(len(rechecks))])
         return rows, weights.astype(np.float32)
 
     def put_back(self, rows: Rows) -> None:
-        """Owe utterances the draw that found no room."""
+        """Increase the deficits of sampled utterances that did not fit."""
         np.add.at(self.ledger.deficit, rows, 1)
 
-    def update(self, observed: Observations) -> None:
-        """Enter what was observed, each utterance once, and move the controllers."""
-        index = self.ledger.domain[observed.rows]
+    def update(self, observations: Observations) -> None:
+        """Record observations, each utterance once, and update the controllers."""
+        index = self.ledger.domain[observations.rows]
         for domain, controller in enumerate(self.controllers):
-            found = observed.chosen((index == domain) & np.isfinite(observed.cers))
-            if not len(found.rows):
+            observed = observations.select((index == domain) & np.isfinite(observations.cers))
+            if not len(observed.rows):
                 continue
-            score = label_error_scores(found.losses, found.random_losses)
-            self.ledger.observe(found.rows, found.cers, score, found.weights * ~self.label_errors[found.rows], domain)
-            bounds = self.bounds[domain]
-            controller.update(float(np.clip(found.cers, 0, 1).mean()), bounds.easiest, bounds.hardest)
-            of_domain = self.rows_by_domain[domain]
-            found_errors = find_label_errors(
-                self.ledger.label_score[of_domain], self.ledger.label_observations[of_domain]
+            score = label_error_scores(observed.losses, observed.random_losses)
+            weights = observed.weights * ~self.label_errors[observed.rows]
+            self.ledger.observe(observed.rows, observed.cers, score, weights, domain)
+            tilt = self.tilts[domain]
+            controller.update(float(np.clip(observed.cers, 0, 1).mean()), tilt.at_easiest, tilt.at_hardest)
+            rows = self.rows_by_domain[domain]
+            self.label_errors[rows] = find_label_errors(
+                self.ledger.label_score[rows], self.ledger.label_observations[rows]
             )
-            self.label_errors[of_domain] = found_errors
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a later window depends on."""
+        """Return everything later windows depend on."""
         return {
             "ledger": self.ledger.state_dict(),
             "controllers": [asdict(controller) for controller in self.controllers],
-            "bounds": [asdict(bounds) for bounds in self.bounds],
+            "tilts": [asdict(tilt) for tilt in self.tilts],
             "label_errors": self.label_errors,
             "seed": self.seed,
         }
 
     def load_state_dict(
-        self, state: dict[str, Any], places: Rows | None = None, domains: list[int] | None = None
+        self, state: dict[str, Any], old_rows: Rows | None = None, old_domains: list[int] | None = None
     ) -> None:
-        """Go on where `state_dict` was taken; the targets stay those that are asked for now.
+        """Resume from `state_dict`, keeping the current targets.
 
         Args:
-            state: what `state_dict` gave.
-            places: place of each utterance in the state, -1 for a new one; None where they are the same.
-            domains: place of each domain in the state, -1 for a new one; None where they are the same.
+            state: result of `state_dict`.
+            old_rows: row of each utterance in the state, -1 if it is new; None if the rows are the same.
+            old_domains: index of each domain in the state, -1 if it is new; None if the domains are the same.
         """
         old = Ledger.from_state_dict(state["ledger"])
-        places = np.arange(len(self.label_errors)) if places is None else places
-        domains = list(range(len(self.controllers))) if domains is None else domains
-        self.ledger.carry_over(old, places, domains)
-        self.label_errors = np.where(places >= 0, np.asarray(state["label_errors"])[places], False)
-        for domain, place in enumerate(domains):
-            if place >= 0:
-                self.controllers[domain].carry_over(Controller(**state["controllers"][place]))
-                self.bounds[domain] = Bounds(**state["bounds"][place])
+        old_rows = np.arange(len(self.label_errors)) if old_rows is None else old_rows
+        old_domains = list(range(len(self.controllers))) if old_domains is None else old_domains
+        self.ledger.carry_over(old, old_rows, old_domains)
+        self.label_errors = np.where(old_rows >= 0, np.asarray(state["label_errors"])[old_rows], False)
+        for domain, old_domain in enumerate(old_domains):
+            if old_domain >= 0:
+                self.controllers[domain].carry_over(Controller(**state["controllers"][old_domain]))
+                self.tilts[domain] = DomainTilt(**state["tilts"][old_domain])
         self.seed = state["seed"]
 
     def forget_labels(self, rows: Rows) -> None:
-        """Take the suspicion from utterances whose texts were mended."""
+        """Clear the label-error scores of utterances whose texts were corrected."""
         self.ledger.forget_labels(rows)
         self.label_errors[rows] = False
 
     def _rechecks(self, label_errors: Rows, count: int, rng: np.random.Generator) -> Rows:
-        """Suspects to look at again in a window of `count`, so that a wrong suspicion is taken back.
+        """Sample label errors to re-check in a window of `count`, so that false positives are cleared.
 
-        Most wrong suspicions rest on a single look at a short utterance, so those come first.
+        Most false positives rest on a single observation of a short utterance, so those come first.
         """
-        rechecks = _some(label_errors, round(RECHECK_SHARE * count), rng)
+        rechecks = _random_subset(label_errors, round(RECHECK_SHARE * count), rng)
         others = np.setdiff1d(label_errors, rechecks)
         score, observations = self.ledger.label_score[others], self.ledger.label_observations[others]
-        reversible = np.flatnonzero((observations < SETTLED) & could_be_cleared(score, observations))
-        order = np.lexsort((score[reversible], observations[reversible]))[: round(PRIORITY_RECHECK_SHARE * count)]
-        return np.concatenate([rechecks, others[reversible[order]]])
+        clearable = np.flatnonzero((observations < CONFIRMED_OBSERVATIONS) & is_clearable(score, observations))
+        order = np.lexsort((score[clearable], observations[clearable]))[: round(PRIORITY_RECHECK_SHARE * count)]
+        return np.concatenate([rechecks, others[clearable[order]]])
 
 
-def _some(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
-    """Draw `most` of these rows, or all if there are no more."""
-    return rows if len(rows) <= most else rng.choice(rows, most, replace=False, shuffle=False)
+def _random_subset(rows: Rows, max_count: int, rng: np.random.Generator) -> Rows:
+    """Return `max_count` random rows, or all if there are fewer."""
+    return rows if len(rows) <= max_count else rng.choice(rows, max_count, replace=False, shuffle=False)
 
 
-GAIN = 0.5  # exponent of the miss of an update
-STRENGTH_GAIN = 0.3  # change of the augmentation strength in an update, for a miss by a factor of e
-NEAR = 0.15  # relative miss that counts as none
+SET_POINT_GAIN = 0.5  # exponent of the ratio of target to observed CER
+STRENGTH_GAIN = 0.3  # change of the augmentation strength per update, for a ratio of e
+DEAD_BAND = 0.15  # relative deviation from the target that does not change the strength
 
 
 @dataclass
 class Controller:
-    """The control of one domain.
+    """The controller of one domain.
 
     Attributes:
-        target: CER that is wanted of what is trained on, in 0..1 (both excluded).
-        set_point: mean CER that the tilt is asked for; it differs from the target by what the estimates get wrong.
+        target: target CER of the training batches, between 0 and 1 (exclusive).
+        set_point: mean estimated CER that the tilt aims at; differs from the target by the bias of the estimates.
         strength: augmentation strength, 0..1.
-        strongest: bound of the strength; 0 where the domain has no second lever.
+        max_strength: upper bound of the strength; 0 disables the secondary control.
     """
 
     target: float
     set_point: float
     strength: float = 0.0
-    strongest: float = 1.0
+    max_strength: float = 1.0
 
     @classmethod
-    def new(cls, target: float, strength: float = 0.0, strongest: float = 1.0) -> Controller:
+    def new(cls, target: float, strength: float = 0.0, max_strength: float = 1.0) -> Controller:
         """Start with the target as the set-point.
 
         Raises:
@@ -209,24 +210,24 @@ class Controller:
         """
         if not 0 < target < 1:
             raise ValueError(f"a target CER must lie between 0 and 1, not {target:g}")
-        return cls(target, target, strength, strongest)
+        return cls(target, target, strength, max_strength)
 
-    def update(self, observed: float, easiest: bool, hardest: bool) -> None:
-        """Learn from what was observed since the last update.
+    def update(self, observed_cer: float, at_easiest: bool, at_hardest: bool) -> None:
+        """Adjust set-point and strength to the observations since the last update.
 
         Args:
-            observed: mean CER of what was trained on.
-            easiest: sampling was at its easiest bound.
-            hardest: sampling was at its hardest bound.
+            observed_cer: mean CER of the training batches.
+            at_easiest: sampling was at its easiest bound.
+            at_hardest: sampling was at its hardest bound.
         """
-        miss = self.target / max(observed, 1e-3)
-        # At a bound a further set-point would change nothing now and would have to be unwound later.
-        if not (easiest and miss < 1) and not (hardest and miss > 1):
-            self.set_point = min(max(self.set_point * miss**GAIN, self.target / 5), 5 * self.target, 0.95)
-        if (hardest and miss > 1 + NEAR) or miss < 1 - NEAR:
-            self.strength = min(max(self.strength + STRENGTH_GAIN * math.log(miss), 0.0), self.strongest)
+        ratio = self.target / max(observed_cer, 1e-3)
+        # Anti-windup: at a bound, moving the set-point has no effect now and would have to be undone later.
+        if not (at_easiest and ratio < 1) and not (at_hardest and ratio > 1):
+            self.set_point = min(max(self.set_point * ratio**SET_POINT_GAIN, self.target / 5), 5 * self.target, 0.95)
+        if (at_hardest and ratio > 1 + DEAD_BAND) or ratio < 1 - DEAD_BAND:
+            self.strength = min(max(self.strength + STRENGTH_GAIN * math.log(ratio), 0.0), self.max_strength)
 
     def carry_over(self, old: Controller) -> None:
-        """Go on where another one was; its set-point is scaled to this one's target."""
+        """Continue from another controller, scaling its set-point to this target."""
         self.set_point = old.set_point * (self.target / old.target)
-        self.strength = min(old.strength, self.strongest)
+        self.strength = min(old.strength, self.max_strength)

@@ -32,8 +32,8 @@ class RankAgreement(Callback):
         """Connect the ranks and compare their first windows."""
         stream = stream_of(trainer)
         if trainer.world_size > 1:
-            stream.exchange = partial(all_gather, trainer)
-            stream.begin()
+            stream.all_gather = partial(all_gather, trainer)
+            stream.plan_first()
             self._compare(trainer)
 
     def on_train_batch_end(
@@ -42,7 +42,7 @@ class RankAgreement(Callback):
         """Compare windows that were planned since the last batch; share what was seen where a checkpoint is due."""
         if trainer.world_size == 1:
             return
-        if stream_of(trainer).fed != self._compared:
+        if stream_of(trainer).num_with_feedback != self._compared:
             self._compare(trainer)
         if any(_is_due(callback, trainer.global_step) for callback in trainer.checkpoint_callbacks):
             self._share(trainer)
@@ -58,17 +58,17 @@ class RankAgreement(Callback):
 
     def _share(self, trainer: Trainer) -> None:
         if trainer.world_size > 1:
-            stream_of(trainer).settle()
-            stream_of(trainer).share()
+            stream_of(trainer).flush()
+            stream_of(trainer).gather()
 
     def _compare(self, trainer: Trainer) -> None:
         stream = stream_of(trainer)
-        self._compared = stream.fed
+        self._compared = stream.num_with_feedback
         if len(set(all_gather(trainer, stream.digest()))) > 1:
             raise InputError(
                 "the ranks have planned different batches: they must read the same manifest and checkpoint"
             )
-        log_now(trainer, {RANK_COST_SPREAD: stream.rank_spread()})
+        log_now(trainer, {RANK_COST_SPREAD: stream.rank_cost_spread()})
 
 
 def _is_due(checkpoint: object, step: int) -> bool:

@@ -75,14 +75,14 @@ def test_what_was_seen_is_shared_before_a_checkpoint_and_not_at_other_steps(
         stream.observe(number, Observations.empty)
         trainer.global_step = number + 1
         callback.on_train_batch_end(trainer, MODULE, None, BATCH, number)
-        if stream._shared == number + 1:
+        if stream._gathered == number + 1:
             complete.append(number + 1)
     assert complete == [4, 8]
     callback.on_validation_end(trainer, MODULE)
-    assert stream._shared == 9
+    assert stream._gathered == 9
     stream.observe(9, Observations.empty)
     callback.on_train_epoch_end(trainer, MODULE)
-    assert stream._shared == 10
+    assert stream._gathered == 10
 
 
 def test_a_checkpoint_that_nobody_announced_says_what_it_lacks(
@@ -93,7 +93,7 @@ def test_a_checkpoint_that_nobody_announced_says_what_it_lacks(
     stream.consumed = 1
     stream.observe(0, Observations.empty)
     stream.state_dict()
-    assert "observations of 1 batches on other ranks are missing" in caplog.text
+    assert "observations of 1 batches are missing" in caplog.text
 
 
 def test_one_rank_asks_nobody(other: dict[str, Any], tmp_path: Path) -> None:
