@@ -1,4 +1,4 @@
-"""What the strength of the augmentation means: draws the range and the chance of each member for docs/augmentation.md.
+"""Plot the range and the probability of each transform over the augmentation strength, for docs/augmentation.md.
 
 python benchmarks/augmentation.py --out docs/results/augmentation.png
 """
@@ -23,23 +23,23 @@ COLUMNS = 4
 
 
 def main() -> None:
-    """Draw and save."""
+    """Plot and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/augmentation.png")
     plot().savefig(parser.parse_args().out, dpi=90)
 
 
 def plot() -> Figure:
-    """Draw a panel for each member: its range, shaded, and how often it comes, dotted."""
+    """Plot a panel for each transform: its range (shaded) and its probability (dotted)."""
     strengths = np.linspace(0.001, 1, 50)
     height = math.ceil(len(TRANSFORMS) / COLUMNS)
     figure, axes = plt.subplots(height, COLUMNS, figsize=(15, 3 * height), layout="constrained")
-    for axis, member in zip(axes.flat, TRANSFORMS, strict=False):
-        low, high = np.array([member.range(float(strength)) for strength in strengths]).T
+    for axis, transform in zip(axes.flat, TRANSFORMS, strict=False):
+        low, high = np.array([transform.range(float(strength)) for strength in strengths]).T
         axis.fill_between(strengths, low, high, alpha=0.4)
-        axis.set(title=member.what, ylabel=member.unit, xlim=(0, 1))
+        axis.set(title=transform.name, ylabel=transform.unit, xlim=(0, 1))
         share = axis.twinx()
-        share.plot(strengths, [100 * member.probability(float(strength)) for strength in strengths], "C1:")
+        share.plot(strengths, [100 * transform.probability(float(strength)) for strength in strengths], "C1:")
         share.set(ylim=(0, 105), ylabel="of utterances, %")
         share.yaxis.label.set_color("C1")
     for axis in axes[-1]:

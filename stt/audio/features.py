@@ -13,19 +13,19 @@ from stt.tensors import length_mask
 
 PRE_EMPHASIS = 0.97
 NORMALIZATION_SECONDS = 3.0
-LEVEL, SPREAD = -11.0, 3.5  # of the log-mel energies of speech, in round numbers
+SPEECH_MEAN, SPEECH_DEVIATION = -11.0, 3.5  # of the log-mel energies of speech, rounded
 
 
 class FrontEnd(nn.Module):
-    """What a recognizer expects of a front end: subclass it, register it, name it in a config."""
+    """Base class of front ends: subclass it, register the subclass and name it in a config."""
 
     sample_rate: int
-    """Rate of the waveforms, Hz."""
+    """Sample rate of the waveforms, Hz."""
     n_mels: int
     """Size of a feature frame."""
 
     def output_lengths(self, samples: Tensor) -> Tensor:
-        """Feature frames (batch,) that come out of so many samples (batch,)."""
+        """Return the number of feature frames (batch,) for numbers of samples (batch,)."""
         raise NotImplementedError
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,11 +35,11 @@ class FrontEnd(nn.Module):
 
 @register
 class LogMel(FrontEnd):
-    """Log-mel spectrogram, number by number that of NVIDIA NeMo's models in sherpa-onnx.
+    """Log-mel spectrogram, numerically identical to that of NVIDIA NeMo's models in sherpa-onnx.
 
-    So the network runs there unchanged, on phones and in browsers: a Hann window, pre-emphasis, the mel scale and
-    the areas of Slaney, frames whose centres lie half a hop after those of torch, both ends of the utterance
-    mirrored. Source: kaldi-native-fbank with `snip_edges=False` and `is_librosa=True`.
+    The network therefore runs there unchanged, on phones and in browsers: Hann window, pre-emphasis, Slaney's mel
+    scale and area normalization, frame centres half a hop later than torch's, both ends of the utterance mirrored.
+    Source: kaldi-native-fbank with `snip_edges=False` and `is_librosa=True`.
     """
 
     window: Tensor
@@ -56,13 +56,13 @@ class LogMel(FrontEnd):
         """Set up the front end.
 
         Args:
-            sample_rate: rate of the waveforms, Hz.
+            sample_rate: of the waveforms, Hz.
             n_mels: number of mel bands.
             window_seconds: length of the Hann window, seconds.
-            hop_seconds: distance between frames, seconds.
-            normalization: what each band gets zero mean and unit deviation over: the 3 seconds around a frame, so
-                that long audio and another speaker change nothing, or the whole utterance; "none" shifts and scales
-                all bands by the same constants.
+            hop_seconds: time between frames, seconds.
+            normalization: span over which each band gets zero mean and unit deviation: the 3 seconds around a frame,
+                so that distant audio and other speakers have no influence, or the whole utterance; "none" shifts and
+                scales all bands by the same constants.
         """
         super().__init__()
         self.sample_rate = sample_rate
@@ -75,18 +75,18 @@ class LogMel(FrontEnd):
         bands = torchaudio.functional.melscale_fbanks(
             self.n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
         )
-        # They follow from the arguments, which a checkpoint carries.
+        # Not persistent: both are derived from the arguments, which checkpoints store.
         self.register_buffer("window", torch.hann_window(win_length), persistent=False)
         self.register_buffer("bands", bands, persistent=False)  # (frequency, mel)
 
     def output_lengths(self, samples: Tensor) -> Tensor:
-        """Frames (batch,) that come out of so many samples (batch,)."""
+        """Return the number of frames (batch,) for numbers of samples (batch,)."""
         return torch.div(samples + self.hop_length // 2, self.hop_length, rounding_mode="floor").clamp(min=1)
 
     def log_mel(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """Logarithms of the mel energies (batch, frame, mel) of waveforms (batch, sample)."""
+        """Compute log-mel energies (batch, frame, mel) of waveforms (batch, sample)."""
         win_length = len(self.window)
-        margin = (self.n_fft - win_length) // 2  # torch puts the window into the middle of the transform
+        margin = (self.n_fft - win_length) // 2  # torch centres the window in the FFT
         before, after = win_length // 2 - self.hop_length // 2, win_length // 2
         signal = mirror_ends(waveforms, lengths, before, after, margin + 1, self.n_fft)
         spectrum = torch.stft(
@@ -98,7 +98,7 @@ class LogMel(FrontEnd):
             center=False,
             return_complex=True,
         )
-        # Many times faster on a CPU than the absolute value squared.
+        # Many times faster on a CPU than spectrum.abs().square().
         power = spectrum.real.square() + spectrum.imag.square()
         frames = max(1, (waveforms.shape[1] + self.hop_length // 2) // self.hop_length)
         return (power[:, :, :frames].transpose(1, 2) @ self.bands).clamp(min=torch.finfo(torch.float32).eps).log()
@@ -106,56 +106,57 @@ class LogMel(FrontEnd):
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Turn waveforms (batch, sample) into features (batch, frame, mel) and their lengths (batch,).
 
-        Always float32: mel energies span more decades than half precision holds.
+        Always in float32: the range of mel energies exceeds half precision.
         """
         with torch.autocast(waveforms.device.type, enabled=False):
             features = self.log_mel(waveforms.float(), lengths)
             frames = self.output_lengths(lengths)
             if self.normalization == "utterance":
-                return over_utterance(features, frames), frames
+                return normalize_utterance(features, frames), frames
             if self.normalization == "window":
-                return over_windows(features, frames, self.normalization_frames), frames
-            return (features - LEVEL) / SPREAD * length_mask(frames, features.shape[1]).unsqueeze(-1), frames
+                return normalize_windows(features, frames, self.normalization_frames), frames
+            mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
+            return (features - SPEECH_MEAN) / SPEECH_DEVIATION * mask, frames
 
 
 def mirror_ends(
     waveforms: Tensor, lengths: Tensor, before: int, after: int, zeros_before: int = 0, zeros_after: int = 0
 ) -> Tensor:
-    """Put mirror images of both ends of waveforms (batch, sample) around them, wherever in its row one ends, and zeros.
+    """Pad each of the waveforms (batch, sample) at its own start and end with mirrored samples, then with zeros.
 
-    An utterance that is shorter than its image is mirrored again and again.
+    An utterance shorter than the padding is mirrored repeatedly.
     """
     lengths = lengths.clamp(min=1).unsqueeze(1)
     outside = [torch.arange(-before, 0, device=waveforms.device).expand(len(waveforms), -1)]
     outside.append(torch.arange(after, device=waveforms.device) + lengths)
     index = torch.cat(outside, dim=1)
-    turned = torch.remainder(index, 2 * lengths)
-    images = waveforms.gather(1, torch.minimum(turned, 2 * lengths - 1 - turned))
+    wrapped = torch.remainder(index, 2 * lengths)
+    mirrored = waveforms.gather(1, torch.minimum(wrapped, 2 * lengths - 1 - wrapped))
     start = zeros_before + before
     padded = torch.nn.functional.pad(waveforms, (start, after + zeros_after))
-    return padded.scatter_(1, index + start, images)
+    return padded.scatter_(1, index + start, mirrored)
 
 
-FLOOR = 1e-2  # added to deviations: digital silence stays zero
+DEVIATION_FLOOR = 1e-2  # added to deviations, so that digital silence stays zero
 
 
-def over_utterance(features: Tensor, frames: Tensor) -> Tensor:
-    """Normalize features (batch, frame, mel) over all `frames` (batch,) of each utterance; what follows is zero."""
-    centred, _ = _centred(features, frames)
+def normalize_utterance(features: Tensor, frames: Tensor) -> Tensor:
+    """Normalize features (batch, frame, mel) over all `frames` (batch,) of each utterance; padding becomes zero."""
+    centred, _ = _centre(features, frames)
     deviation = (centred.square().sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)).sqrt()
-    return centred / (deviation + FLOOR)
+    return centred / (deviation + DEVIATION_FLOOR)
 
 
-def over_windows(features: Tensor, frames: Tensor, width: int) -> Tensor:
-    """Normalize each frame of features (batch, frame, mel) over the `width` frames around it; what follows is zero.
+def normalize_windows(features: Tensor, frames: Tensor, width: int) -> Tensor:
+    """Normalize each frame of features (batch, frame, mel) over the `width` frames around it; padding becomes zero.
 
-    At the ends of `frames` (batch,) a window keeps its width and looks further to the other side, so that an utterance
-    of at most `width` frames is normalized as a whole. Source: sliding-window CMVN of Kaldi, centred.
+    Near the ends of `frames` (batch,) the window is shifted inwards, not shortened, so that an utterance of at most
+    `width` frames is normalized as a whole. Source: sliding-window CMVN of Kaldi, centred.
     """
     size, mels = features.shape[1:]
     width = min(width, size)
-    # Around the utterance's mean, where differences of running sums lose few digits.
-    centred, mask = _centred(features, frames)
+    # Subtracting the utterance's mean first keeps differences of cumulative sums accurate.
+    centred, mask = _centre(features, frames)
 
     def means(values: Tensor) -> Tensor:
         sums = torch.nn.functional.pad(values.cumsum(dim=1), (0, 0, 1, 0))
@@ -166,11 +167,11 @@ def over_windows(features: Tensor, frames: Tensor, width: int) -> Tensor:
     last = (frames.unsqueeze(1) - width).clamp(min=0)
     start = torch.minimum((torch.arange(size, device=features.device) - width // 2).clamp(min=0), last)
     start = start.unsqueeze(-1).expand(-1, -1, mels)
-    return (centred - mean.gather(1, start)) / (deviation.gather(1, start) + FLOOR) * mask
+    return (centred - mean.gather(1, start)) / (deviation.gather(1, start) + DEVIATION_FLOOR) * mask
 
 
-def _centred(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Take the mean of each band out of real frames, and the mask (batch, frame, 1) that tells which these are."""
+def _centre(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Subtract each band's mean over real frames; also return the mask (batch, frame, 1) of real frames."""
     mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
     mean = (features * mask).sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)
     return (features - mean) * mask, mask

@@ -20,7 +20,7 @@ EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says."""
+    """Metadata from an audio file's header."""
 
     duration: float  # seconds
     sample_rate: int  # Hz
@@ -33,13 +33,13 @@ def audio_info(source: AudioSource | Path | str) -> AudioInfo:
         AudioError: the file is missing, empty or not readable by libsndfile.
     """
     source = AudioSource.of(source)
-    opened = _checked(source)
+    opened = _open(source)
     try:
         info = soundfile.info(opened)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         raise AudioError(f"{source}: not a readable audio file ({_reason(error)})") from error
     if info.frames <= 0:
-        raise AudioError(f"{source}: the audio file holds no samples")
+        raise AudioError(f"{source}: the audio file contains no samples")
     return AudioInfo(info.frames / info.samplerate, int(info.samplerate))
 
 
@@ -49,23 +49,23 @@ def read_audio(
     """Read a mono waveform (sample,) in [-1, 1] at `sample_rate` Hz; channels are averaged.
 
     Args:
-        source: a file or a span of bytes in one, here or elsewhere, in any format that libsndfile reads, at any rate.
+        source: a local or remote file, or a byte span of one, in any format and at any rate that libsndfile reads.
         sample_rate: rate to resample to, Hz.
-        offset: where to start in it, seconds.
-        duration: how much to read, seconds; None reads to the end.
+        offset: start, seconds.
+        duration: seconds to read; None reads to the end.
 
     Raises:
-        AudioError: the file is missing, damaged, shorter than asked for, or holds NaN or infinity.
+        AudioError: the file is missing, corrupt, shorter than requested, or contains NaN or infinity.
     """
     source = AudioSource.of(source)
-    opened = _checked(source)
+    opened = _open(source)
     try:
         with soundfile.SoundFile(opened) as file:
             rate = int(file.samplerate)
             start = min(round(offset * rate), file.frames)
             if file.seekable():
                 file.seek(start)
-            else:  # GSM: what comes before has to be decoded
+            else:  # GSM: everything before the offset has to be decoded
                 file.read(start, dtype="float32")
             rest = file.frames - start
             count = rest if duration is None else min(rest, round(duration * rate))
@@ -73,54 +73,56 @@ def read_audio(
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         raise AudioError(f"{source}: not a readable audio file ({_reason(error)})") from error
     if not len(samples):
-        raise AudioError(f"{source}: there is no audio from {offset:g} s on")
+        raise AudioError(f"{source}: there is no audio after {offset:g} s")
     if duration is not None and len(samples) < (duration - _tolerance(duration)) * rate:
         raise AudioError(
-            f"{source}: {duration:g} s were promised from {offset:g} s on, there are {len(samples) / rate:.2f} s"
+            f"{source}: expected {duration:g} s of audio from {offset:g} s on, found {len(samples) / rate:.2f} s"
         )
     waveform = samples.mean(axis=1)
     if not np.isfinite(waveform).all():
-        raise AudioError(f"{source}: the samples hold NaN or infinity")
+        raise AudioError(f"{source}: the samples contain NaN or infinity")
     return resample(waveform, rate, sample_rate)
 
 
 def encode_flac(waveform: Waveform, sample_rate: int) -> bytes:
-    """Encode a waveform (sample,): nothing is lost, every browser plays it, and it is ten times faster than MP3."""
+    """Encode a waveform (sample,) as FLAC: lossless, played by every browser, ten times faster to encode than MP3."""
     buffer = io.BytesIO()
     soundfile.write(buffer, waveform, sample_rate, format="FLAC")
     return buffer.getvalue()
 
 
-def durations_agree(promised: float, actual: float) -> bool:
-    """Tell whether a promised duration (seconds) is what the file holds, up to rounding and codec padding."""
-    return abs(promised - actual) <= _tolerance(promised)
+def durations_agree(expected: float, actual: float) -> bool:
+    """Whether an expected duration (seconds) matches the actual one, up to rounding and codec padding."""
+    return abs(expected - actual) <= _tolerance(expected)
 
 
 def _tolerance(duration: float) -> float:
-    return 0.1 + 0.02 * duration  # seconds; mp3 and opus pad by up to some 0.07 s
+    return 0.1 + 0.02 * duration  # seconds; MP3 and Opus pad by up to about 0.07 s
 
 
 def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
     """Resample a waveform (sample,) with a windowed sinc; rates in Hz."""
     if from_rate == to_rate:
         return waveform
-    import torch  # takes seconds to import, which commands that read no audio should not
+    import torch  # imported here because it takes seconds, which commands that read no audio should not pay for
     import torchaudio.functional
 
     resampled = torchaudio.functional.resample(torch.from_numpy(waveform), from_rate, to_rate)
     return np.asarray(resampled.numpy(), dtype=np.float32)
 
 
-def _checked(source: AudioSource) -> str | io.BytesIO:
+def _open(source: AudioSource) -> str | io.BytesIO:
     opened = source.open()
     if isinstance(opened, str):
         with Path(opened).open("rb") as file:
             head = file.read(12)
     else:
         head = bytes(opened.getbuffer()[:12])
-    # libsndfile's MP3 reader hunts for a frame anywhere in the bytes, so it must not be asked.
+    # libsndfile's MP3 reader scans the bytes for anything like a frame, so MP4 must not reach it.
     if head[4:8] == b"ftyp":
-        raise AudioError(f"{source}: this is MP4/AAC (m4a) whatever its name says; convert it to wav, flac, mp3 or ogg")
+        raise AudioError(
+            f"{source}: this is MP4/AAC (m4a), whatever its extension; convert it to wav, flac, mp3 or ogg"
+        )
     return opened
 
 

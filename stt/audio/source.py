@@ -1,4 +1,4 @@
-"""Where audio is: a file or a span of bytes in one, here or at an address that `fsspec` knows (s3://, https:// ...)."""
+"""References to audio: a file or a byte span of one, local or at a URL that `fsspec` supports (s3://, https:// ...)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stt.errors import InputError, reason
 
 
 class AudioError(InputError):
-    """Audio that is missing, in a format that cannot be read, or damaged."""
+    """Audio that is missing, corrupt or in an unsupported format."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class AudioSource:
     """A reference to audio.
 
     Attributes:
-        address: path of a file, or an address with `://`.
-        byte_offset: where the audio begins in the file, bytes; None where it is the whole file.
-        byte_length: how long it is, bytes.
+        address: path of a file, or a URL with `://`.
+        byte_offset: start of the audio in the file, bytes; None for the whole file.
+        byte_length: length of the audio in the file, bytes.
     """
 
     address: str
@@ -29,27 +29,27 @@ class AudioSource:
 
     @classmethod
     def of(cls, source: AudioSource | Path | str) -> AudioSource:
-        """Take a whole file by its path or address, or a reference as it is."""
+        """Return a reference to a whole file by its path or URL; a reference is returned as it is."""
         return source if isinstance(source, AudioSource) else cls(str(source))
 
     def __str__(self) -> str:
-        """Name it in a message."""
+        """Format it for messages."""
         if self.byte_offset is None:
             return self.address
         return f"{self.address} (bytes {self.byte_offset} to {self.byte_offset + (self.byte_length or 0)})"
 
     def absolute(self) -> AudioSource:
-        """Give a reference that holds in any folder."""
+        """Return the reference with an absolute path."""
         return self if is_remote(self.address) else replace(self, address=str(Path(self.address).absolute()))
 
     def open(self) -> str | io.BytesIO:
-        """Give what a decoder can open: the path of a whole file that is here, else the bytes.
+        """Return what a decoder can open: the path of a whole local file, otherwise the bytes.
 
         Raises:
-            AudioError: the file is missing, cannot be reached, or is shorter than the span.
+            AudioError: the file is missing, unreachable, or ends before the byte span does.
         """
         if is_remote(self.address):
-            return io.BytesIO(self._whole(self._fetch()))
+            return io.BytesIO(self._check_length(self._fetch()))
         path = Path(self.address)
         if not path.is_file():
             raise AudioError(f"{self}: the audio file is missing")
@@ -57,10 +57,10 @@ class AudioSource:
             return str(path)
         with path.open("rb") as file:
             file.seek(self.byte_offset)
-            return io.BytesIO(self._whole(file.read(self.byte_length)))
+            return io.BytesIO(self._check_length(file.read(self.byte_length)))
 
     def _fetch(self) -> bytes:
-        from fsspec.core import url_to_fs  # only who has audio elsewhere needs it
+        from fsspec.core import url_to_fs  # only needed for remote audio
 
         start, end = self.byte_offset, None
         if start is not None:
@@ -69,26 +69,26 @@ class AudioSource:
             system, path = url_to_fs(self.address)
             data: bytes = system.cat_file(path, start=start, end=end)
         except ImportError as error:
-            raise AudioError(f"{self}: its protocol needs another package: {error}") from error
+            raise AudioError(f"{self}: its protocol needs an additional package: {error}") from error
         except FileNotFoundError as error:
             raise AudioError(f"{self}: the audio file is missing") from error
-        except Exception as error:  # every file system has errors of its own
-            raise AudioError(f"{self}: it cannot be fetched ({reason(error)})") from error
+        except Exception as error:  # every file system raises its own exceptions
+            raise AudioError(f"{self}: cannot be fetched ({reason(error)})") from error
         if self.byte_length is not None and len(data) > self.byte_length:
-            return data[start:end]  # a server that knows no ranges sends the whole file
+            return data[start:end]  # a server without range requests sends the whole file
         return data
 
-    def _whole(self, data: bytes) -> bytes:
+    def _check_length(self, data: bytes) -> bytes:
         if self.byte_length is not None and len(data) < self.byte_length:
-            raise AudioError(f"{self}: the file ends before, {len(data)} of {self.byte_length} bytes are there")
+            raise AudioError(f"{self}: the file is too short, it has {len(data)} of the {self.byte_length} bytes")
         return data
 
 
 def is_remote(address: str) -> bool:
-    """Tell whether an address is fsspec's, not a path."""
+    """Whether an address is a URL for fsspec, not a local path."""
     return "://" in address
 
 
-def located(folder: Path, name: str) -> str:
-    """Give the address of audio that is named relative to a folder, or by an absolute path or an address."""
+def resolve_address(folder: Path, name: str) -> str:
+    """Resolve the name of audio against a folder; absolute paths and URLs are returned as they are."""
     return name if is_remote(name) else str(folder / name)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from stt.audio.io import AudioError, Waveform, read_audio
-from stt.audio.source import AudioSource, located
+from stt.audio.source import AudioSource, resolve_address
 from stt.corpus.columns import COLUMNS, joined, typed
 from stt.corpus.ids import first_repeated, hashes, with_ids
 from stt.corpus.mapped import typed_table
@@ -92,7 +92,7 @@ class Manifest:
     def audio(self, row: int) -> AudioSource:
         """Where a row's audio is."""
         start, length = (self.value(row, name) for name in ("byte_offset", "byte_length"))
-        address = located(self._part(row)[1].parent, str(self.value(row, "audio")))
+        address = resolve_address(self._part(row)[1].parent, str(self.value(row, "audio")))
         return AudioSource(address, *(None if n is None else int(str(n)) for n in (start, length)))
 
     def offset(self, row: int) -> float:

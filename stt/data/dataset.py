@@ -93,9 +93,9 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
         strength = 0.0
         if isinstance(item, SampledRow) and item.strength:
             strength = item.strength
-            highest_speed = seconds / ((frames_needed(tokens) + 1) * self.frame_seconds)
+            max_speed = seconds / ((frames_needed(tokens) + 1) * self.frame_seconds)
             rng = np.random.default_rng(item.seed)
-            waveform = augment_waveform(waveform, self.sample_rate, strength, rng, highest_speed)
+            waveform = augment_waveform(waveform, self.sample_rate, strength, rng, max_speed)
             seconds = len(waveform) / self.sample_rate
         domain = str(self.manifest.value(row, "domain"))
         return Utterance(row, name, domain, seconds, waveform, reference, tokens, strength)

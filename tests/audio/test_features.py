@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import torch
 
-from stt.audio.features import LogMel, mirror_ends, over_windows
+from stt.audio.features import LogMel, mirror_ends, normalize_windows
 
 RATES = [(8_000, 64), (16_000, 80)]
 
 
-def of_sherpa_onnx(waveform: torch.Tensor, sample_rate: int, n_mels: int) -> np.ndarray:
-    """What sherpa-onnx computes for models of NeMo, before it normalizes: (frame, mel)."""
+def sherpa_onnx_features(waveform: torch.Tensor, sample_rate: int, n_mels: int) -> np.ndarray:
+    """Return what sherpa-onnx computes for NeMo models, before normalization: (frame, mel)."""
     options = kaldi_native_fbank.FbankOptions()
     options.frame_opts.dither = 0
     options.frame_opts.snip_edges = False
@@ -27,7 +27,7 @@ def of_sherpa_onnx(waveform: torch.Tensor, sample_rate: int, n_mels: int) -> np.
 
 
 @pytest.mark.parametrize(("sample_rate", "n_mels"), RATES)
-def test_the_numbers_are_those_of_sherpa_onnx_for_each_utterance_of_a_batch(sample_rate: int, n_mels: int) -> None:
+def test_features_match_sherpa_onnx_for_every_utterance_of_a_batch(sample_rate: int, n_mels: int) -> None:
     generator = torch.Generator().manual_seed(0)
     waveforms = [0.1 * torch.randn(n, generator=generator) for n in (16_001, 100, 799, 4_000, 16_240)]
     waveforms.append(torch.zeros(2_000))
@@ -36,7 +36,7 @@ def test_the_numbers_are_those_of_sherpa_onnx_for_each_utterance_of_a_batch(samp
     batch = front_end.log_mel(torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True), lengths)
     frames = front_end.output_lengths(lengths)
     for features, count, waveform in zip(batch, frames, waveforms, strict=True):
-        expected = of_sherpa_onnx(waveform, sample_rate, n_mels)
+        expected = sherpa_onnx_features(waveform, sample_rate, n_mels)
         assert len(expected) == count
         np.testing.assert_allclose(features[:count], expected, atol=5e-4)
 
@@ -52,18 +52,18 @@ def test_a_tone_peaks_in_its_mel_band() -> None:
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 16_000])
-def test_lengths_are_those_of_the_features_for_any_number_of_samples(sample_rate: int) -> None:
+def test_output_lengths_match_the_features_for_any_number_of_samples(sample_rate: int) -> None:
     front_end = LogMel(sample_rate=sample_rate)
     for samples in (1, 39, 40, 79, 80, 81, 159, 160, 161, 239, 240, 1000, 16_001):
         features, frames = front_end(torch.zeros(1, samples), torch.tensor([samples]))
         assert features.shape[1] == frames.item()
 
 
-def test_mirrored_ends_are_where_each_utterance_ends() -> None:
+def test_each_utterance_is_mirrored_at_its_own_end() -> None:
     waveforms = torch.tensor([[1.0, 2, 3, 4, 5], [1, 2, 0, 0, 0], [7, 0, 0, 0, 0]])
     mirrored = mirror_ends(waveforms, torch.tensor([5, 2, 1]), 2, 3)
     assert mirrored[0].tolist() == [2, 1, 1, 2, 3, 4, 5, 5, 4, 3]
-    assert mirrored[1, :7].tolist() == [2, 1, 1, 2, 2, 1, 1], "again and again, where the utterance is short"
+    assert mirrored[1, :7].tolist() == [2, 1, 1, 2, 2, 1, 1], "a short utterance is mirrored repeatedly"
     assert mirrored[2, :6].tolist() == [7] * 6
 
 
@@ -89,7 +89,7 @@ def test_each_band_of_a_short_utterance_has_zero_mean_and_unit_deviation(normali
 
 
 @pytest.mark.parametrize("normalization", ["utterance", "window"])
-def test_loudness_does_not_matter(normalization: str) -> None:
+def test_features_do_not_depend_on_loudness(normalization: str) -> None:
     front_end, waveform = LogMel(normalization=normalization), torch.randn(1, 80_000)
     loud, _ = front_end(waveform, torch.tensor([80_000]))
     soft, _ = front_end(0.1 * waveform, torch.tensor([80_000]))
@@ -103,7 +103,7 @@ def test_digital_silence_gives_no_nan(normalization: str) -> None:
     assert normalization == "none" or features.abs().max() < 1e-3
 
 
-def test_windows_hear_nothing_of_what_was_said_seconds_ago() -> None:
+def test_window_normalization_is_independent_of_distant_audio() -> None:
     front_end = LogMel(normalization="window")
     quiet, loud = 0.001 * torch.randn(6 * 16_000), torch.randn(6 * 16_000).cumsum(0).sin()
     alone, _ = front_end(loud.unsqueeze(0), torch.tensor([len(loud)]))
@@ -111,11 +111,11 @@ def test_windows_hear_nothing_of_what_was_said_seconds_ago() -> None:
     torch.testing.assert_close(joined[0, 600 + 160 : 1150], alone[0, 160:550], atol=1e-3, rtol=0)
 
 
-def test_windows_are_those_of_a_plain_loop() -> None:
+def test_window_normalization_matches_a_plain_loop() -> None:
     features = torch.randn(1, 50, 3) * 4 - 9
-    found = over_windows(features, torch.tensor([47]), 20)
+    normalized = normalize_windows(features, torch.tensor([47]), 20)
     for frame in range(47):
         start = min(max(0, frame - 10), 27)
         window = features[0, start : start + 20]
         expected = (features[0, frame] - window.mean(0)) / (window.std(0, correction=0) + 1e-2)
-        torch.testing.assert_close(found[0, frame], expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(normalized[0, frame], expected, atol=1e-4, rtol=1e-4)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from stt.audio.io import AudioError, audio_info, read_audio
-from stt.audio.source import AudioSource, located
+from stt.audio.source import AudioSource, resolve_address
 
 RATE = 8_000
 FORMATS = ("wav", "flac", "ogg", "mp3")
@@ -23,7 +23,7 @@ def noise(seed: int, seconds: float = 0.5) -> np.ndarray:
 
 @pytest.fixture
 def shard(tmp_path: Path) -> tuple[Path, list[AudioSource], list[np.ndarray]]:
-    """Files of several formats one after the other in one, with something between; how to find each, and what it is."""
+    """Audio files of several formats in one shard, with padding between; also their references and waveforms."""
     content, sources, waveforms = b"header", [], []
     for seed, kind in enumerate(FORMATS):
         path = tmp_path / f"{seed}.{kind}"
@@ -38,17 +38,17 @@ def shard(tmp_path: Path) -> tuple[Path, list[AudioSource], list[np.ndarray]]:
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):
-    """A server that, unlike Python's own, sends only the bytes that it is asked for."""
+    """An HTTP server that, unlike Python's own, supports range requests."""
 
     def log_message(self, *arguments: object) -> None: ...
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range")
+        requested = self.headers.get("Range")
         path = Path(self.translate_path(self.path))
-        if not asked or not path.is_file():
+        if not requested or not path.is_file():
             super().do_GET()
             return
-        start, end = asked.removeprefix("bytes=").split("-")
+        start, end = requested.removeprefix("bytes=").split("-")
         data = path.read_bytes()[int(start) : int(end) + 1]
         self.send_response(206)
         self.send_header("Content-Length", str(len(data)))
@@ -63,7 +63,7 @@ class NoRanges(Ranges):
 
 @pytest.fixture(params=[Ranges, NoRanges])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of the temporary folder over HTTP."""
+    """URL of the temporary folder over HTTP."""
     handler = partial(request.param, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
@@ -79,13 +79,13 @@ def check(sources: list[AudioSource], waveforms: list[np.ndarray]) -> None:
         assert audio_info(source).duration == len(waveform) / RATE
 
 
-def test_a_span_of_a_file_is_the_file_that_was_put_there(
+def test_a_byte_span_reads_like_the_original_file(
     shard: tuple[Path, list[AudioSource], list[np.ndarray]],
 ) -> None:
     check(shard[1], shard[2])
 
 
-def test_spans_and_files_are_read_over_http(
+def test_byte_spans_and_files_are_read_over_http(
     shard: tuple[Path, list[AudioSource], list[np.ndarray]], server: str
 ) -> None:
     check([AudioSource(f"{server}/shard.tar", s.byte_offset, s.byte_length) for s in shard[1]], shard[2])
@@ -95,7 +95,7 @@ def test_spans_and_files_are_read_over_http(
         read_audio(f"{server}/none.wav", RATE)
 
 
-def test_spans_are_read_from_any_file_system_of_fsspec(
+def test_byte_spans_are_read_from_any_fsspec_file_system(
     shard: tuple[Path, list[AudioSource], list[np.ndarray]],
 ) -> None:
     address = f"memory://{uuid.uuid4()}/shard.tar"
@@ -108,27 +108,29 @@ def test_spans_are_read_from_any_file_system_of_fsspec(
     ("source", "message"),
     [
         (AudioSource("memory://nobody/none.wav"), "memory://nobody/none.wav: the audio file is missing"),
-        (AudioSource("klingon://x/a.wav"), "klingon://x/a.wav: it cannot be fetched"),
-        (AudioSource("s3://bucket/a.wav"), "s3://bucket/a.wav: its protocol needs another package"),
+        (AudioSource("klingon://x/a.wav"), "klingon://x/a.wav: cannot be fetched"),
+        (AudioSource("s3://bucket/a.wav"), "s3://bucket/a.wav: its protocol needs an additional package"),
         (AudioSource("none.tar", 5, 10), r"none\.tar \(bytes 5 to 15\): the audio file is missing"),
     ],
 )
-def test_what_is_not_there_gets_a_sentence(source: AudioSource, message: str) -> None:
+def test_missing_audio_raises_a_clear_error(source: AudioSource, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         read_audio(source, RATE)
 
 
-def test_a_span_beyond_the_end_or_of_other_bytes_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_byte_span_that_is_too_long_or_not_audio_raises_a_clear_error(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(0), RATE)
-    with pytest.raises(AudioError, match=r"a\.wav \(bytes 8000 to 9000\): the file ends before, 44 of 1000"):
+    with pytest.raises(
+        AudioError, match=r"a\.wav \(bytes 8000 to 9000\): the file is too short, it has 44 of the 1000 bytes"
+    ):
         read_audio(AudioSource(str(tmp_path / "a.wav"), 8000, 1000), RATE)
     with pytest.raises(AudioError, match=r"a\.wav \(bytes 100 to 1100\): not a readable audio file"):
         read_audio(AudioSource(str(tmp_path / "a.wav"), 100, 1000), RATE)
 
 
-def test_names_are_relative_to_their_folder_unless_they_are_addresses() -> None:
-    assert located(Path("corpus"), "a/1.wav") == "corpus/a/1.wav"
-    assert located(Path("corpus"), "/b/1.wav") == "/b/1.wav"
-    assert located(Path("corpus"), "s3://bucket/1.wav") == "s3://bucket/1.wav"
+def test_names_are_relative_to_their_folder_unless_they_are_absolute_or_urls() -> None:
+    assert resolve_address(Path("corpus"), "a/1.wav") == "corpus/a/1.wav"
+    assert resolve_address(Path("corpus"), "/b/1.wav") == "/b/1.wav"
+    assert resolve_address(Path("corpus"), "s3://bucket/1.wav") == "s3://bucket/1.wav"
     assert AudioSource("s3://bucket/1.wav").absolute().address == "s3://bucket/1.wav"
     assert Path(AudioSource("1.wav", 1, 2).absolute().address) == Path.cwd() / "1.wav"

@@ -1,1 +1,1 @@
-"""The augmentation: what its one strength means, and the two places where it runs."""
+"""Augmentation: a policy set by one strength, and the transforms on the host and on the device."""

@@ -1,4 +1,4 @@
-"""The part of the augmentation that runs where files are read: speed, which changes lengths, pitch and codecs."""
+"""Augmentation on the host, in the data-loading workers: speed (which changes lengths), pitch and codecs."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from stt.audio.augmentation.policy import CODEC, PITCH, SPEED, Transform
 from stt.audio.io import Waveform, resample
 
 TELEPHONE_RATE = 8_000  # Hz
-# Format and subtype for libsndfile, and how often each is taken: Opus is ten times slower than the others.
+# Format and subtype for libsndfile: probability; Opus is ten times slower than the others.
 CODECS = {
     ("MP3", "MPEG_LAYER_III"): 0.35,
     ("OGG", "OPUS"): 0.05,
     ("WAV", "GSM610"): 0.3,
     ("WAV", "ULAW"): 0.3,
 }
-TELEPHONE = frozenset({"GSM610", "ULAW", "ALAW"})  # at its rate, which loses everything above 4 kHz too
+TELEPHONE = frozenset({"GSM610", "ULAW", "ALAW"})  # at 8 kHz, so that everything above 4 kHz is lost as well
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
-HIGHEST_LEVEL = 0.99  # libsndfile refuses 1 for MP3
-SPEEDS = 20  # parts that speeds are rounded to: resampling is fast between small whole numbers
+MAX_LEVEL = 0.99  # libsndfile rejects 1 for MP3
+SPEED_STEPS = 20  # speeds are multiples of 1/20: resampling by a ratio of small integers is fast
 
 
 def augment_waveform(
-    waveform: Waveform, sample_rate: int, strength: float, rng: np.random.Generator, highest_speed: float = math.inf
+    waveform: Waveform, sample_rate: int, strength: float, rng: np.random.Generator, max_speed: float = math.inf
 ) -> Waveform:
-    """Change speed and pitch of a waveform (sample,) and send it through a codec, each by chance.
+    """Randomly change the speed and pitch of a waveform (sample,) and pass it through a codec.
 
     Args:
         waveform: samples in [-1, 1].
         sample_rate: Hz.
-        strength: 0 (nothing) to 1.
-        rng: decides.
-        highest_speed: factor that the speed is not raised beyond, so that CTC still has its frames.
+        strength: 0 (off) to 1.
+        rng: source of randomness.
+        max_speed: largest speed factor, so that enough frames remain for CTC.
     """
-    faster, higher, coded = (rng.random() < member.probability(strength) for member in (SPEED, PITCH, CODEC))
-    if faster:
-        parts = round(SPEEDS * _drawn(SPEED, strength, rng))
-        if parts <= SPEEDS * max(1.0, highest_speed):
-            waveform = resample(waveform, parts, SPEEDS)
-    if higher:
-        waveform = shift_pitch(waveform, sample_rate, _drawn(PITCH, strength, rng))
-    if coded:
+    use_speed, use_pitch, use_codec = (rng.random() < t.probability(strength) for t in (SPEED, PITCH, CODEC))
+    if use_speed:
+        steps = round(SPEED_STEPS * _sample_value(SPEED, strength, rng))
+        if steps <= SPEED_STEPS * max(1.0, max_speed):
+            waveform = resample(waveform, steps, SPEED_STEPS)
+    if use_pitch:
+        waveform = shift_pitch(waveform, sample_rate, _sample_value(PITCH, strength, rng))
+    if use_codec:
         codec = list(CODECS)[int(rng.choice(len(CODECS), p=list(CODECS.values())))]
-        waveform = through_codec(waveform, sample_rate, *codec, level=_drawn(CODEC, strength, rng))
+        waveform = apply_codec(waveform, sample_rate, *codec, level=_sample_value(CODEC, strength, rng))
     return waveform
 
 
 def shift_pitch(waveform: Waveform, sample_rate: int, semitones: float) -> Waveform:
-    """Make a waveform (sample,) higher by semitones, with nothing moved in time."""
+    """Raise the pitch of a waveform (sample,) by semitones without changing its timing."""
     shifter = python_stretch.Signalsmith.Stretch()
     shifter.preset(1, sample_rate)
     shifter.setTransposeSemitones(semitones)
@@ -60,27 +60,27 @@ def shift_pitch(waveform: Waveform, sample_rate: int, semitones: float) -> Wavef
     return shifted.reshape(-1)
 
 
-def through_codec(waveform: Waveform, sample_rate: int, kind: str, subtype: str, level: float) -> Waveform:
-    """Encode and decode a waveform (sample,), which keeps its length and rate.
+def apply_codec(waveform: Waveform, sample_rate: int, container: str, subtype: str, level: float) -> Waveform:
+    """Encode and decode a waveform (sample,), keeping its length and sample rate.
 
     Args:
-        waveform: samples in [-1, 1]; what is beyond is clipped.
+        waveform: samples in [-1, 1]; values outside are clipped.
         sample_rate: Hz.
-        kind: format, for libsndfile.
-        subtype: codec, for libsndfile; those of the telephone work at 8 kHz.
-        level: compression, 0 (best) to 1 (smallest), where the codec has a choice.
+        container: libsndfile format.
+        subtype: libsndfile codec; telephone codecs run at 8 kHz.
+        level: compression, 0 (best quality) to 1 (smallest file), for codecs that support it.
     """
     if subtype == "OPUS" and sample_rate not in OPUS_RATES:
         return waveform
     rate = TELEPHONE_RATE if subtype in TELEPHONE else sample_rate
     file = io.BytesIO()
-    options = {} if subtype in TELEPHONE else {"compression_level": min(level, HIGHEST_LEVEL)}
-    soundfile.write(file, resample(waveform, sample_rate, rate).clip(-1, 1), rate, subtype, format=kind, **options)
+    options = {} if subtype in TELEPHONE else {"compression_level": min(level, MAX_LEVEL)}
+    soundfile.write(file, resample(waveform, sample_rate, rate).clip(-1, 1), rate, subtype, format=container, **options)
     file.seek(0)
-    coded = soundfile.read(file, dtype="float32")[0]
-    back = resample(coded, rate, sample_rate)[: len(waveform)]
-    return np.pad(back, (0, len(waveform) - len(back)))
+    decoded = soundfile.read(file, dtype="float32")[0]
+    decoded = resample(decoded, rate, sample_rate)[: len(waveform)]
+    return np.pad(decoded, (0, len(waveform) - len(decoded)))
 
 
-def _drawn(member: Transform, strength: float, rng: np.random.Generator) -> float:
-    return float(rng.uniform(*member.range(strength)))
+def _sample_value(transform: Transform, strength: float, rng: np.random.Generator) -> float:
+    return float(rng.uniform(*transform.range(strength)))

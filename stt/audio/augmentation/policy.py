@@ -1,6 +1,6 @@
-"""What one strength from 0 to 1 means to each member of the augmentation: how often it comes, and how harsh it is.
+"""How one strength from 0 to 1 sets the probability and the range of every transform of the augmentation.
 
-Source: the article asks for one knob (tried there at 0.2, 0.5 and 0.9).
+Source: Veysov, 2020, "Towards an ImageNet Moment for Speech-to-Text", which uses one knob (at 0.2, 0.5 and 0.9).
 """
 
 from __future__ import annotations
@@ -17,53 +17,56 @@ Strength = TypeVar("Strength", float, Tensor)
 
 @dataclass(frozen=True)
 class Transform:
-    """A kind of augmentation; ends of its range and its chance go in a line from strength 0 to strength 1."""
+    """One transform; its range and its probability are interpolated linearly between strength 0 and strength 1."""
 
-    what: str
+    name: str
     unit: str
-    mild: Range  # as the strength goes to 0
+    mild: Range  # as the strength approaches 0
     harsh: Range  # at strength 1
-    chance: Range = (1.0, 1.0)  # share of the utterances that it comes to, likewise
+    probabilities: Range = (1.0, 1.0)  # of being applied to an utterance: as the strength approaches 0, and at 1
 
     def probability(self, strength: float) -> float:
-        """Share of the utterances that it comes to; none at strength 0."""
-        return self.chance[0] + (self.chance[1] - self.chance[0]) * strength if strength > 0 else 0.0
+        """Return the probability of being applied to an utterance; 0 at strength 0."""
+        return self._interpolated_probability(strength) if strength > 0 else 0.0
 
     def range(self, strength: Strength) -> tuple[Strength, Strength]:
-        """Ends of the range that its value is drawn from, for a strength or for several (batch,)."""
+        """Return the bounds that a value is drawn from, for one strength or several (batch,)."""
         low, high = (mild + (harsh - mild) * strength for mild, harsh in zip(self.mild, self.harsh, strict=True))
         return low, high
 
-    def chosen(self, strengths: Tensor) -> Tensor:
-        """Draw which utterances (batch,) of these strengths it comes to."""
-        probabilities = self.chance[0] + (self.chance[1] - self.chance[0]) * strengths
+    def sample_rows(self, strengths: Tensor) -> Tensor:
+        """Draw a mask (batch,) of the utterances that it is applied to, given their strengths."""
+        probabilities = self._interpolated_probability(strengths)
         return (torch.rand(len(strengths)) < probabilities) & (strengths > 0)
 
-    def drawn(self, strengths: Tensor) -> Tensor:
-        """Draw a value (batch,) for each of these strengths."""
+    def sample_values(self, strengths: Tensor) -> Tensor:
+        """Draw a value (batch,) for each strength."""
         low, high = self.range(strengths)
         return low + (high - low) * torch.rand(len(strengths))
 
+    def _interpolated_probability(self, strength: Strength) -> Strength:
+        return self.probabilities[0] + (self.probabilities[1] - self.probabilities[0]) * strength
 
-SOMETIMES = (0.0, 1.0)
-SELDOM = (0.0, 0.5)
+
+UP_TO_ALL = (0.0, 1.0)
+UP_TO_HALF = (0.0, 0.5)
 
 # On the host, where files are read: they change lengths, or need a codec.
-SPEED = Transform("speed (tempo and pitch)", "times", (1.0, 1.0), (0.8, 1.25), SOMETIMES)
-PITCH = Transform("pitch alone", "semitones", (0.0, 0.0), (-5.0, 5.0), SELDOM)
-CODEC = Transform("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), SELDOM)
+SPEED = Transform("speed (tempo and pitch)", "factor", (1.0, 1.0), (0.8, 1.25), UP_TO_ALL)
+PITCH = Transform("pitch only", "semitones", (0.0, 0.0), (-5.0, 5.0), UP_TO_HALF)
+CODEC = Transform("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), UP_TO_HALF)
 # On the device, in this order.
-DECAY = Transform("room: time to fall by 60 dB", "s", (0.05, 0.1), (0.2, 1.0), SELDOM)
-DIRECT = Transform("room: direct over reflected sound", "dB", (20.0, 30.0), (0.0, 10.0), SELDOM)
-LOW_CUT = Transform("band: lower end", "Hz", (0.0, 0.0), (0.0, 500.0), SELDOM)
-HIGH_CUT = Transform("band: upper end", "share of the highest", (1.0, 1.0), (0.3, 1.0), SELDOM)
-NOISE = Transform("noise: signal over noise", "dB", (60.0, 80.0), (0.0, 20.0))
+DECAY = Transform("RIR: RT60", "s", (0.05, 0.1), (0.2, 1.0), UP_TO_HALF)
+DIRECT = Transform("RIR: direct-to-reverberant ratio", "dB", (20.0, 30.0), (0.0, 10.0), UP_TO_HALF)
+LOW_CUT = Transform("band: lower cutoff", "Hz", (0.0, 0.0), (0.0, 500.0), UP_TO_HALF)
+HIGH_CUT = Transform("band: upper cutoff", "share of Nyquist", (1.0, 1.0), (0.3, 1.0), UP_TO_HALF)
+NOISE = Transform("noise: SNR", "dB", (60.0, 80.0), (0.0, 20.0))
 GAIN = Transform("gain (clips above full scale)", "dB", (0.0, 0.0), (-20.0, 20.0))
-BANDS = Transform("hidden mels: 2 bands, each", "share of the mels", (0.0, 0.0), (0.0, 0.4))
-STRETCHES = Transform("hidden time: 10 stretches, each", "share of the frames", (0.0, 0.0), (0.0, 0.05))
-PATCHES = Transform("cut-outs: 5 patches, each side", "share of mels, frames", (0.0, 0.0), (0.0, 0.2))
+FREQUENCY_MASKS = Transform("2 frequency masks, each", "share of the mels", (0.0, 0.0), (0.0, 0.4))
+TIME_MASKS = Transform("10 time masks, each", "share of the frames", (0.0, 0.0), (0.0, 0.05))
+CUTOUTS = Transform("5 cutouts, each side", "share of mels, frames", (0.0, 0.0), (0.0, 0.2))
 
 TRANSFORMS = (
     *(SPEED, PITCH, CODEC, DECAY, DIRECT, LOW_CUT, HIGH_CUT),
-    *(NOISE, GAIN, BANDS, STRETCHES, PATCHES),
+    *(NOISE, GAIN, FREQUENCY_MASKS, TIME_MASKS, CUTOUTS),
 )

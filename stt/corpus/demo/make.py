@@ -14,7 +14,7 @@ import pyarrow as pa
 import soundfile
 import torch
 
-from stt.audio.augmentation.host import through_codec
+from stt.audio.augmentation.host import apply_codec
 from stt.audio.io import Waveform, audio_info, resample
 from stt.corpus.demo import sound
 from stt.corpus.demo.sentences import sentences
@@ -57,14 +57,14 @@ def youtube(waveform: Waveform, rng: Chooser) -> Waveform:
     noise = sound.colored_noise(len(waveform), rng.uniform(0, 2), rng)
     mixed = sound.compress(sound.mix(waveform, noise, rng.uniform(6, 18)), rng.uniform(0.5, 3))
     codec = (("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"))[int(rng.integers(2))]
-    return through_codec(mixed, SAMPLE_RATE, *codec, level=0.5)
+    return apply_codec(mixed, SAMPLE_RATE, *codec, level=0.5)
 
 
 def calls(waveform: Waveform, rng: Chooser) -> Waveform:
     """Telephone: noise at the speaker's, 300-3400 Hz at 8 kHz, a telephone codec."""
     noisy = sound.mix(waveform, sound.colored_noise(len(waveform), rng.uniform(0.5, 1.5), rng), rng.uniform(8, 20))
     subtype = ("GSM610", "ULAW", "ALAW")[int(rng.integers(3))]
-    return through_codec(sound.band(noisy, SAMPLE_RATE, 300, 3400), SAMPLE_RATE, "WAV", subtype, level=0)
+    return apply_codec(sound.band(noisy, SAMPLE_RATE, 300, 3400), SAMPLE_RATE, "WAV", subtype, level=0)
 
 
 def public_speech(waveform: Waveform, rng: Chooser) -> Waveform:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from stt.audio.source import located
+from stt.audio.source import resolve_address
 from stt.corpus.columns import COLUMNS
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
@@ -98,5 +98,5 @@ def _read(path: Path, needed: bool = True) -> dict[str, tuple[int, str]]:
 
 
 def _found(roots: list[Path], entry: str) -> str:
-    addresses = [located(root, entry) for root in roots]
+    addresses = [resolve_address(root, entry) for root in roots]
     return next((address for address in addresses if Path(address).is_file()), addresses[0])

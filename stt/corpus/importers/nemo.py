@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from stt.audio.source import located
+from stt.audio.source import resolve_address
 from stt.corpus.columns import COLUMNS
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
@@ -40,7 +40,7 @@ def rows(source: Path, *, domain: str = "{name}") -> Iterator[Row]:
                 continue
             yield Row(
                 where,
-                located(source.parent, audio),
+                resolve_address(source.parent, audio),
                 text,
                 domain_of(domain, {"name": source.stem, **entry}, where),
                 duration=duration,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from stt.audio.source import located
+from stt.audio.source import resolve_address
 from stt.corpus.columns import COLUMNS, decoded
 from stt.corpus.row import Row, domain_of
 from stt.corpus.table import read_table
@@ -73,7 +73,7 @@ def _row(
             fault = f"{name} is not a {'whole ' if kind is int else ''}number: {value!r}"
     return Row(
         where,
-        located(source.parent, str(fields.get("audio") or "")),
+        resolve_address(source.parent, str(fields.get("audio") or "")),
         str(fields.get("text") or ""),
         domain_of(domain, fields, where),
         id=_text(fields.get("id")),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stt.audio.augmentation.host import CODECS, augment_waveform, shift_pitch, through_codec
+from stt.audio.augmentation.host import CODECS, apply_codec, augment_waveform, shift_pitch
 from stt.audio.augmentation.policy import Transform
 
 RATE = 16_000
@@ -21,14 +21,14 @@ def test_strength_zero_changes_nothing() -> None:
         assert augment_waveform(waveform, RATE, 0.0, np.random.default_rng(seed)) is waveform
 
 
-def test_the_same_seed_distorts_the_same_way() -> None:
+def test_the_same_seed_augments_identically() -> None:
     for seed in range(10):
         first, second = (augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("semitones", [-5.0, 0.5, 5.0])
-def test_pitch_changes_without_moving_anything_in_time(semitones: float) -> None:
+def test_pitch_shift_preserves_timing(semitones: float) -> None:
     waveform = np.concatenate([np.zeros(RATE, np.float32), tone(440), np.zeros(RATE, np.float32)])
     changed = shift_pitch(waveform, RATE, semitones)
     assert len(changed) == len(waveform)
@@ -38,8 +38,8 @@ def test_pitch_changes_without_moving_anything_in_time(semitones: float) -> None
 
 
 def test_speed_changes_tempo_and_pitch_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    for member in ("PITCH", "CODEC"):
-        monkeypatch.setattr(f"stt.audio.augmentation.host.{member}", Transform(member, "", (0, 0), (0, 0), (0, 0)))
+    for name in ("PITCH", "CODEC"):
+        monkeypatch.setattr(f"stt.audio.augmentation.host.{name}", Transform(name, "", (0, 0), (0, 0), (0, 0)))
     lengths = set()
     for seed in range(30):
         changed = augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed))
@@ -50,31 +50,31 @@ def test_speed_changes_tempo_and_pitch_together(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050])
-@pytest.mark.parametrize(("kind", "subtype"), CODECS)
+@pytest.mark.parametrize(("container", "subtype"), CODECS)
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_a_codec_keeps_length_and_place(kind: str, subtype: str, level: float, rate: int) -> None:
+def test_codecs_preserve_length_and_timing(container: str, subtype: str, level: float, rate: int) -> None:
     waveform = np.concatenate([np.zeros(rate // 2, np.float32), tone(440, 0.7, rate), np.zeros(rate // 2, np.float32)])
-    coded = through_codec(waveform, rate, kind, subtype, level)
+    coded = apply_codec(waveform, rate, container, subtype, level)
     assert coded.shape == waveform.shape
     assert coded.dtype == np.float32
     assert peak_frequency(coded, rate) == pytest.approx(440, rel=0.02)
     shift = np.correlate(coded, waveform, "full").argmax() - (len(waveform) - 1)
-    assert abs(shift) <= 0.004 * rate, "a codec that delays would move the words"
+    assert abs(shift) <= 0.004 * rate, "a codec delay would shift the words"
 
 
-def test_the_telephone_loses_what_is_above_4_khz() -> None:
-    hiss = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
-    spectrum = np.abs(np.fft.rfft(through_codec(hiss, RATE, "WAV", "ULAW", 0.0))) ** 2
+def test_telephone_codecs_remove_everything_above_4_khz() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(apply_codec(noise, RATE, "WAV", "ULAW", 0.0))) ** 2
     assert spectrum[4200:].sum() < 0.01 * spectrum[:4000].sum()
 
 
-def test_the_highest_speed_is_kept() -> None:
+def test_the_maximum_speed_is_respected() -> None:
     shortest = min(len(augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed), 1.1)) for seed in range(60))
     assert RATE / 1.11 <= shortest < RATE
 
 
 @pytest.mark.parametrize("samples", [1, 80, 800])
-def test_very_short_audio_survives(samples: int) -> None:
+def test_very_short_audio_can_be_augmented(samples: int) -> None:
     for seed in range(12):
         changed = augment_waveform(tone(440)[:samples], RATE, 1.0, np.random.default_rng(seed))
         assert len(changed) > 0

@@ -1,4 +1,4 @@
-"""Noise and rooms of the user's own folders, read once before training."""
+"""Loading the user's recordings of noise and room impulse responses, once before training."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from stt.audio.io import EXTENSIONS, AudioError, Waveform, read_audio
 from stt.errors import InputError
 
 log = logging.getLogger(__name__)
-MOST_NOISE = 1800.0  # seconds that are held, on the device too: 58 MB at 16 kHz
+MAX_NOISE_SECONDS = 1800.0  # kept in memory, on the device as well: 58 MB at 16 kHz
 
 
 def read_noise(folder: str, sample_rate: int) -> Tensor:
-    """Read recordings (sample,) of noise, one after the other and equally loud, in half precision.
+    """Read noise recordings, normalized to equal loudness and concatenated (sample,), in half precision.
 
     Raises:
-        InputError: the folder is missing or holds nothing that can be read.
+        InputError: the folder is missing or contains no readable audio.
     """
     parts: list[Tensor] = []
     seconds = 0.0
     for path, waveform in _recordings(folder, sample_rate):
-        if seconds >= MOST_NOISE:
-            log.warning("not used, %.0f s of noise are enough: %s and what follows", seconds, path)
+        if seconds >= MAX_NOISE_SECONDS:
+            log.warning("skipping %s and all later noise recordings: %.0f s are loaded already", path, seconds)
             break
         loudness = max(float((waveform**2).mean()) ** 0.5, 1e-6)
         parts.append(torch.from_numpy(waveform / (10 * loudness)).half())
@@ -34,13 +34,13 @@ def read_noise(folder: str, sample_rate: int) -> Tensor:
     return torch.cat(parts)
 
 
-def read_rirs(folder: str, sample_rate: int, longest: float) -> Tensor:
-    """Read what follows the direct sound in impulse responses: (room, sample), up to `longest` seconds of each.
+def read_rirs(folder: str, sample_rate: int, max_seconds: float) -> Tensor:
+    """Read the reflections after the direct sound of each RIR: (room, sample), up to `max_seconds` of each.
 
     Raises:
-        InputError: the folder is missing or holds nothing that can be read.
+        InputError: the folder is missing or contains no readable audio.
     """
-    size = int(longest * sample_rate)
+    size = int(max_seconds * sample_rate)
     tails = []
     for _, waveform in _recordings(folder, sample_rate):
         response = torch.from_numpy(waveform)
@@ -51,15 +51,15 @@ def read_rirs(folder: str, sample_rate: int, longest: float) -> Tensor:
 
 def _recordings(folder: str, sample_rate: int) -> Iterator[tuple[Path, Waveform]]:
     if not Path(folder).is_dir():
-        raise InputError(f"{folder}: there is no such folder of recordings")
+        raise InputError(f"{folder}: folder of recordings not found")
     readable = 0
     for path in sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in EXTENSIONS):
         try:
             waveform = read_audio(path, sample_rate)
         except AudioError as error:
-            log.warning("not used: %s", error)
+            log.warning("skipping a recording: %s", error)
             continue
         readable += 1
         yield path, waveform
     if not readable:
-        raise InputError(f"{folder}: no audio that can be read")
+        raise InputError(f"{folder}: no readable audio files")
