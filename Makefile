@@ -39,7 +39,7 @@ demo: setup
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses=2
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -56,21 +57,33 @@ def write_corpus(folder: Path, count: int, seed: int, domains: tuple[str, ...] =
     return manifest
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Make a folder in the process of the test run that comes first; return it, which all of them share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            make(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 120 utterances of tones in two domains."""
-    return write_corpus(tmp_path_factory.mktemp("tones"), 120, seed=0)
+    """A manifest of 120 utterances of tones in two domains, with a tokenizer beside it."""
+    from stt.text.tokenizer import train_tokenizer
+
+    def make(folder: Path) -> None:
+        texts = [json.loads(line)["text"] for line in write_corpus(folder, 120, seed=0).read_text().splitlines()]
+        (folder / "tokenizer.model").write_bytes(train_tokenizer(texts, 8).model)
+
+    return made_once(tmp_path_factory, "tones", make) / "manifest.jsonl"
 
 
 @pytest.fixture(scope="session")
 def tokenizer_file(tones: Path) -> Path:
     """A tokenizer for the tones."""
-    from stt.text.tokenizer import train_tokenizer
-
-    texts = [json.loads(line)["text"] for line in tones.read_text().splitlines()]
-    path = tones.parent / "tokenizer.model"
-    path.write_bytes(train_tokenizer(texts, 8).model)
-    return path
+    return tones.parent / "tokenizer.model"
 
 
 class StandIn(Preprocessing):
@@ -93,25 +106,22 @@ def fit_args(tones: Path, tokenizer_file: Path, tmp_path: Path) -> list[str]:
     ]
 
 
+def fit_once(tmp_path_factory: pytest.TempPathFactory, name: str, args: list[str]) -> Path:
+    """Train in the process of the test run that comes first; return the run folder, which all of them share."""
+    from stt.cli.train import main
+
+    def fit(run: Path) -> None:
+        main(["fit", f"--config={MICRO}", *args, f"--run={run}"])
+
+    return made_once(tmp_path_factory, name, fit)
+
+
 @pytest.fixture(scope="session")
 def trained(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that has learned the tones."""
-    from stt.cli.train import main
-
-    run = tmp_path_factory.mktemp("trained")
-    main(
-        [
-            "fit",
-            f"--config={MICRO}",
-            f"--model.tokenizer={tokenizer_file}",
-            f"--data.train={tones}",
-            f"--data.validate={tones}",
-            f"--run={run}",
-            "--trainer.max_steps=300",
-            "--data.batches_per_epoch=75",
-        ]
-    )
-    return run
+    data = [f"--data.train={tones}", f"--data.validate={tones}"]
+    length = ["--trainer.max_steps=300", "--data.batches_per_epoch=75"]
+    return fit_once(tmp_path_factory, "trained", [f"--model.tokenizer={tokenizer_file}", *data, *length])
 
 
 @pytest.fixture(scope="session")
@@ -141,19 +151,6 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def steered(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was steered by the curriculum, and tested."""
-    from stt.cli.train import main
-
-    run = tmp_path_factory.mktemp("steered")
-    main(
-        [
-            "fit",
-            f"--config={MICRO}",
-            f"--model.tokenizer={tokenizer_file}",
-            *(f"--data.{split}={tones}" for split in ("train", "validate", "test")),
-            f"--run={run}",
-            "--data.sampler=CurriculumSampler",
-            "--trainer.max_steps=120",
-            "--data.batches_per_epoch=40",
-        ]
-    )
-    return run
+    data = [*(f"--data.{split}={tones}" for split in ("train", "validate", "test")), "--data.sampler=CurriculumSampler"]
+    length = ["--trainer.max_steps=120", "--data.batches_per_epoch=40"]
+    return fit_once(tmp_path_factory, "steered", [f"--model.tokenizer={tokenizer_file}", *data, *length])

@@ -97,9 +97,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches
 @pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
 def test_how_often_one_validates_changes_no_weight(sampler: str, fit_args: list[str], tmp_path: Path) -> None:
     runs = []
-    for every, workers in ((40, 0), (100, 2), (200, 0)):
+    for every, workers in ((40, 0), (60, 2), (120, 0)):
         runs.append(tmp_path / f"{every}")
-        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=200"]
+        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=120"]
         steps.append("--last_checkpoint.every_n_train_steps=null")
         main([*fit_args, *options(runs[-1]), *steps, f"--data.sampler=stt.sampling.{sampler}"])
     for run in runs[1:]:
