@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -29,6 +28,7 @@ from stt.training.callbacks import (
     WandbMetadata,
 )
 from stt.training.datamodule import SpeechDataModule
+from stt.training.precision import default_precision
 from stt.training.task import SpeechTask
 from stt.training.tracking.loggers import DATA_VARIABLE, finish_wandb, with_run_loggers
 
@@ -133,12 +133,11 @@ class SpeechCLI(LightningCLI):
             self.model.recognizer = self.loaded.train(self.subcommand == "fit")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer: loggers in the run folder, bf16 where the device has it."""
+        """Make the trainer: loggers in the run folder, the precision that the GPU computes fast."""
         config, trainer = self.config[self.subcommand], self.config_init[self.subcommand].trainer
         kwargs["default_root_dir"] = config.run
         if trainer.precision is None:
-            bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-            kwargs["precision"] = "bf16-mixed" if bf16 else "32-true"
+            kwargs["precision"] = default_precision()
         if trainer.logger is not False and not trainer.fast_dev_run:
             given = [] if trainer.logger in (None, True) else trainer.logger
             given = given if isinstance(given, list) else [given]

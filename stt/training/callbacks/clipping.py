@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from stt.runs.metric_names import CLIP_LIMIT, CLIP_NORM, CLIP_TIME, CLIPPED, SKIPPED_STEPS
 from stt.tensors import HostCopy
+from stt.training.precision import unscale_gradients
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +54,12 @@ class GradientClipping(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Measure, then clip or skip; runs after unscaling, once per optimizer step."""
         started = time.perf_counter()
+        scaled = unscale_gradients(trainer, optimizer)
         parameters = [p for p in pl_module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
         limit = self.limit(norm)
-        skip(optimizer, norm, parameters)
+        if not scaled:  # a gradient scaler skips by itself
+            skip(optimizer, norm, parameters)
         torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)  # type: ignore[arg-type]
         self._count()
         self._previous = (trainer.global_step, HostCopy(torch.stack([norm, limit])))

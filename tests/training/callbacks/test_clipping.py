@@ -1,7 +1,9 @@
 import pytest
 import torch
 from lightning import LightningModule, Trainer
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import nn
+from torch.amp import GradScaler
 
 from stt.training.callbacks import GradientClipping, PercentileClipping
 
@@ -22,7 +24,7 @@ class Line(LightningModule):
 
 
 def train(
-    gradients: list[list[float]], clipping: GradientClipping, fused: bool = True
+    gradients: list[list[float]], clipping: GradientClipping, fused: bool = True, scaler: GradScaler | None = None
 ) -> tuple[Line, dict[str, float]]:
     model = Line(fused)
     trainer = Trainer(
@@ -33,6 +35,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
         accelerator="cpu",
+        plugins=[MixedPrecision("16-mixed", "cpu", scaler)] if scaler else None,
     )
     trainer.fit(model, torch.utils.data.DataLoader(torch.tensor(gradients)))
     return model, {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -69,3 +72,23 @@ def test_the_percentile_follows_the_norms() -> None:
     restored = PercentileClipping(percentile=50, window=10)
     restored.load_state_dict(clipping.state_dict())
     assert float(restored.limit(torch.tensor(6.0))) == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_gradients_of_float16_are_unscaled_before_they_are_clipped(fused: bool) -> None:
+    clipping = GradientClipping(1.0)
+    model, logged = train([[3.0, 4.0, 0.0], [0.3, 0.0, 0.0]], clipping, fused, GradScaler("cpu", init_scale=4096.0))
+    assert logged["clip/norm"] == pytest.approx(0.3, rel=1e-2)
+    assert (clipping.steps, clipping.clipped) == (2, 1)
+    # The second step moves by momentum too: 0.9 times the clipped first one.
+    expected = -torch.tensor([0.6 + 0.9 * 0.6 + 0.3, 0.8 + 0.9 * 0.8, 0.0])
+    torch.testing.assert_close(model.weight.data, expected, atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_an_overflow_of_float16_skips_the_step_and_lowers_the_scale(fused: bool) -> None:
+    clipping, scaler = GradientClipping(10.0), GradScaler("cpu", init_scale=4096.0)
+    model, _ = train([[1.0, 0.0, 0.0], [float("inf"), 0.0, 0.0], [1.0, 0.0, 0.0]], clipping, fused, scaler)
+    torch.testing.assert_close(model.weight.data, -torch.tensor([1.0 + 1.9, 0.0, 0.0]), atol=1e-2, rtol=0)
+    assert (clipping.steps, clipping.skipped) == (3, 1)
+    assert scaler.get_scale() == 2048.0

@@ -1,0 +1,34 @@
+"""Mixed precision: which one a GPU computes fast, and gradients that are unscaled before they are clipped."""
+
+from __future__ import annotations
+
+import torch
+from lightning import Trainer
+from torch.amp import GradScaler
+from torch.optim import Optimizer
+
+
+def default_precision() -> str:
+    """Return the precision that the slowest visible GPU computes fast, as Lightning names it.
+
+    Compute capability decides: bf16 from 8.0 (Ampere), fp16 from 7.0 (Volta, Turing), else float32.
+    `torch.cuda.is_bf16_supported()` is no guide: it says yes to cards that only emulate bf16.
+    """
+    if not torch.cuda.is_available():
+        return "32-true"
+    oldest = min(torch.cuda.get_device_capability(i) for i in range(torch.cuda.device_count()))
+    if oldest >= (8, 0):
+        return "bf16-mixed"
+    return "16-mixed" if oldest >= (7, 0) else "32-true"
+
+
+def unscale_gradients(trainer: Trainer, optimizer: Optimizer) -> bool:
+    """Unscale the gradients of fp16 training before they are measured; return whether a gradient scaler is in use.
+
+    Lightning leaves unscaling to optimizers that can do it in their step, such as fused AdamW, so that in
+    `on_before_optimizer_step` their gradients still are 65,536 times too large.
+    """
+    scaler: GradScaler | None = getattr(trainer.precision_plugin, "scaler", None)
+    if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+        scaler.unscale_(optimizer)
+    return scaler is not None
