@@ -17,7 +17,7 @@ from rich.table import Table
 
 from stt.errors import InputError
 from stt.files import atomic_write
-from stt.reports.convergence import FEWEST_POINTS, Convergence, fit_convergence
+from stt.reports.convergence import MIN_POINTS, Convergence, fit_convergence
 from stt.reports.run import Run, over
 from stt.runs.folder import RunFolder
 from stt.runs.metric_names import BEST_CER, DEVICE_HOURS
@@ -52,7 +52,7 @@ class Trained:
     @property
     def early(self) -> int:
         """Validations in the first quarter."""
-        return max(FEWEST_POINTS, round(QUARTER * len(self.hours)))
+        return max(MIN_POINTS, round(QUARTER * len(self.hours)))
 
     def hours_to(self, cer: float) -> float | None:
         """Device hours until a CER was first reached, in a line between two validations; None if it was not."""

@@ -1,7 +1,7 @@
-"""How long a window of 1,000 batches takes to plan, and what the curriculum weighs, up to 16.5 million utterances.
+"""Planning time of a window of 1,000 batches, and the size of the curriculum, for up to 16.5 million utterances.
 
-Six domains with the proportions of Open STT. Durations and CERs are drawn by chance; everything else is
-what training does: plan a window, enter what was observed, write the state.
+Six domains with the proportions of Open STT. Durations and CERs are random; everything else is as in
+training: plan a window, record observations, save the state.
 
     python benchmarks/curriculum_scale.py --out docs/results/curriculum_scale.json
 """
@@ -28,14 +28,14 @@ from stt.sampling.observations import Observations
 from stt.training.datamodule import to_tensors
 
 SIZES = (100_000, 1_000_000, 4_000_000, 16_500_000)
-# Millions of utterances in Open STT, about.
+# Approximate millions of utterances in Open STT.
 MILLIONS = {"radio": 8.3, "youtube": 2.6, "addresses": 1.8, "public_speech": 1.7, "audiobooks": 1.2, "calls": 0.9}
 MAX_BATCH_SECONDS = 600.0
 WINDOWS = 4
 
 
 def main() -> None:
-    """Measure every size in a process of its own, so that the peak of memory is its own."""
+    """Measure every size in a separate process, so that peak memory is measured separately."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/results/curriculum_scale.json"))
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
@@ -53,9 +53,9 @@ def main() -> None:
 
 
 def measure(size: int) -> dict[str, Any]:
-    """Go through a few windows over `size` utterances; seconds are the slowest, megabytes those of 10^6 bytes.
+    """Run a few windows over `size` utterances; return the maximum seconds, and megabytes of 10^6 bytes.
 
-    The peak is that of the whole process before it saves, Python, torch and the making of the corpus included.
+    Peak memory is that of the whole process before saving, including Python, torch and creating the corpus.
     """
     rng = np.random.default_rng(0)
     utterances = corpus(size, rng)
@@ -65,8 +65,8 @@ def measure(size: int) -> dict[str, Any]:
 
 
 def run(sampler: Sampler, utterances: Utterances, rng: np.random.Generator) -> dict[str, float]:
-    """Let a sampler plan and learn."""
-    own = np.minimum(rng.exponential(0.15, len(utterances)), 1)
+    """Run a sampler over a few windows."""
+    true_cers = np.minimum(rng.exponential(0.15, len(utterances)), 1)
     shares = np.full(len(utterances.domains), 1 / len(utterances.domains))
     sampler.start(utterances, seed=0)
     stream = BatchStream(sampler, utterances, shares, MAX_BATCH_SECONDS)
@@ -77,7 +77,7 @@ def run(sampler: Sampler, utterances: Utterances, rng: np.random.Generator) -> d
     while stream.num_planned < WINDOWS + 2:
         rows = np.array([row.row for row in next(batches)])
         stream.consumed += 1
-        cers = np.minimum(own[rows] * rng.gamma(4, 0.25, len(rows)), 1)
+        cers = np.minimum(true_cers[rows] * rng.gamma(4, 0.25, len(rows)), 1)
         values = np.column_stack([cers, 5 * cers, np.full(len(rows), 5.0), np.ones(len(rows))]).astype(np.float32)
         planned, start = stream.num_planned, time.process_time()
         stream.observe(number, partial(Observations, rows, values))
@@ -102,7 +102,7 @@ def run(sampler: Sampler, utterances: Utterances, rng: np.random.Generator) -> d
 
 
 def timed(sampler: Sampler, name: str) -> list[float]:
-    """Measure every call of a method; gives the list that the seconds go to."""
+    """Time every call of a method; return the list that collects the seconds."""
     method, seconds = getattr(sampler, name), []
 
     def measured(*args: Any) -> Any:
@@ -116,7 +116,7 @@ def timed(sampler: Sampler, name: str) -> list[float]:
 
 
 def corpus(size: int, rng: np.random.Generator) -> Utterances:
-    """Make up a corpus."""
+    """Create a synthetic corpus."""
     names = sorted(MILLIONS)
     shares = np.array([MILLIONS[name] for name in names]) / sum(MILLIONS.values())
     index = rng.choice(len(names), size, p=shares).astype(np.int32)
@@ -132,7 +132,7 @@ def corpus(size: int, rng: np.random.Generator) -> Utterances:
 
 
 def peak_mb() -> float:
-    """Most memory this process has held so far."""
+    """Return the peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 

@@ -1,7 +1,7 @@
-"""What a network forgets of three speakers while it learns a fourth, with and without the old ones in the mix.
+"""Forgetting of three speakers while a fourth is learned, with and without the old ones in the mix.
 
-Strings of digits (`make fsdd` imports them); a domain is a speaker. First three domains are trained on;
-then training goes on, with the same number of steps, on the fourth alone and on all four. Both go on from the
+Strings of digits (imported by `make fsdd`); each speaker is a domain. A network is trained on three domains;
+then training is resumed, for the same number of steps, on the fourth alone and on all four, from the
 same checkpoint, with the curriculum's ledger.
 
     make fsdd && python benchmarks/forgetting.py --out docs/results/forgetting.json
@@ -21,17 +21,17 @@ from common import ROOT, call, fit, select, write_report
 from stt.progress import track
 
 OLD, NEW = ("george", "jackson", "theo"), "nicolas"
-STEPS = (600, 1000)  # at the end of the three, and of all
+STEPS = (600, 1000)  # after the first three, and in total
 
 
 def main() -> None:
-    """Train everything and write the report."""
+    """Train all runs and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, default=Path("corpora/fsdd"), help="what make fsdd has imported")
+    parser.add_argument("--corpus", type=Path, default=Path("corpora/fsdd"), help="corpus imported by make fsdd")
     parser.add_argument("--work", type=Path, default=Path("runs/forgetting"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/forgetting.json"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, each with its share of the cores")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, which share the cores")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
     manifests = {
@@ -42,8 +42,8 @@ def main() -> None:
     for split in ("validate", "test"):
         select(args.corpus / f"{split}.parquet", args.corpus / f"four.{split}.parquet", (*OLD, NEW))
 
-    def trained(run: Path, seed: int, *options: str) -> dict[str, float]:
-        """Train; test the last checkpoint, because the best one would be chosen for forgetting little."""
+    def train_and_test(run: Path, seed: int, *options: str) -> dict[str, float]:
+        """Train, and test the last checkpoint: the best one would be selected for little forgetting."""
         if not (run / "test_metrics.json").exists():
             common = ["--data.sampler=CurriculumSampler", "--data.batches_per_epoch=40"]
             common += [f"--data.validate={args.corpus}/four.validate.parquet", "--data.test=null"]
@@ -57,12 +57,12 @@ def main() -> None:
     def result(seed: int) -> dict[str, Any]:
         before = args.work / f"old.{seed}"
         options = [f"--data.train={manifests['old']}", f"--trainer.max_steps={STEPS[0]}"]
-        found: dict[str, Any] = {"seed": seed, "before": trained(before, seed, *options)}
-        # Going on lays the schedule out anew: the learning rate rises to about a third of its peak, and falls again.
+        cers: dict[str, Any] = {"seed": seed, "before": train_and_test(before, seed, *options)}
+        # Resuming recomputes the schedule: the learning rate rises to about a third of its peak and falls again.
         start = [f"--ckpt_path={before}/checkpoints/last.ckpt", f"--trainer.max_steps={STEPS[1]}"]
         for name in ("new", "all"):
-            found[name] = trained(args.work / f"{name}.{seed}", seed, f"--data.train={manifests[name]}", *start)
-        return found
+            cers[name] = train_and_test(args.work / f"{name}.{seed}", seed, f"--data.train={manifests[name]}", *start)
+        return cers
 
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(track(pool.map(result, args.seeds), "training", len(args.seeds)))

@@ -1,7 +1,7 @@
-"""Uniform sampling against the curriculum on real digits in noise, with right and with shuffled labels.
+"""Uniform sampling against the curriculum on real digits in noise, with clean and with shuffled labels.
 
-Strings of 1-5 digits at signal-to-noise ratios of 30, 15, 5 and 0 dB, a domain each. All runs have
-the same model, steps and batches; runs that are finished already are not repeated.
+Strings of 1-5 digits at SNRs of 30, 15, 5 and 0 dB, one domain each. All runs have the same
+model, number of steps and batch size; finished runs are not repeated.
 
     python benchmarks/noisy_digits.py --data ../shared/data --out docs/results/noisy_digits.json
 """
@@ -37,23 +37,25 @@ from stt.reports.run import find_run
 from stt.text.normalize import get_normalizer
 
 DOMAINS = {"snr_30_db": 30.0, "snr_15_db": 15.0, "snr_05_db": 5.0, "snr_00_db": 0.0}
-STRINGS = {"train": 200, "validate": 12, "test": 40}  # for each of six speakers, in every domain
+STRINGS = {"train": 200, "validate": 12, "test": 40}  # per speaker (six) and domain
 SHUFFLED = {"clean": 0.0, "shuffled_05": 0.05, "shuffled_25": 0.25}
 SAMPLINGS = ("UniformSampler", "CurriculumSampler")
 
 
 def main() -> None:
-    """Make the corpora, train everything, write the report."""
+    """Create the corpora, train all runs, write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds fsdd/recordings")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder that contains fsdd/recordings"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/noisy_digits"), help="folder for corpora and runs")
     parser.add_argument("--out", type=Path, default=Path("docs/results/noisy_digits.json"))
     parser.add_argument("--labels", nargs="+", choices=list(SHUFFLED), default=list(SHUFFLED))
     parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, each with its share of the cores")
-    parser.add_argument("options", nargs="*", help="more options for train.py, after --")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, which share the cores")
+    parser.add_argument("options", nargs="*", help="further options for train.py, after --")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
     corpora = {labels: make_corpus(args.data, args.work / "corpora", labels) for labels in args.labels}
@@ -65,7 +67,7 @@ def main() -> None:
         manifests = [f"--data.{split}={corpus}/{split}.parquet" for split in STRINGS]
         options = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampler={sampling}"]
         options += [f"--seed_everything={seed}", f"--data.seed={seed}", f"--trainer.max_steps={args.steps}"]
-        options += ["--data.batches_per_epoch=40", "--trainer.callbacks+=drawn.DrawnRows"]
+        options += ["--data.batches_per_epoch=40", "--trainer.callbacks+=sampled_rows.SampledRows"]
         fit(run, *manifests, *options, *args.options)
         return {"labels": labels, "sampling": sampling, "seed": seed, **read_run(run, corpora[labels])}
 
@@ -82,16 +84,16 @@ def main() -> None:
 
 
 def make_corpus(data: Path, folder: Path, labels: str) -> Path:
-    """Write the manifests of all splits, and `wrong.npy`: which rows of the training were given a wrong label."""
+    """Write the manifests of all splits, and `wrong.npy`: which training rows were given a wrong label."""
     corpus = folder / labels
     if (corpus / "wrong.npy").exists():
         return corpus
     normalizer = get_normalizer("plain-1")
-    for place, (split, count) in enumerate(STRINGS.items()):
+    for split_index, (split, count) in enumerate(STRINGS.items()):
         rows = []
         for number, (domain, snr_db) in enumerate(DOMAINS.items()):
             strings = fsdd.rows(data / "fsdd/recordings", split=split, strings=count, domain=domain, seed=number)  # type: ignore[arg-type]
-            rng = np.random.default_rng([place, number])
+            rng = np.random.default_rng([split_index, number])
             for row in strings:
                 assert row.waveform is not None
                 noisy = mix(row.waveform, colored_noise(len(row.waveform), 0.0, rng), snr_db)
@@ -112,23 +114,25 @@ def make_corpus(data: Path, folder: Path, labels: str) -> Path:
 def shuffle_labels(
     texts: list[str], domains: list[str], share: float, seed: int = 0
 ) -> tuple[list[str], npt.NDArray[np.bool_]]:
-    """Give a share of the utterances of every domain the text of another one of them; tells which."""
+    """Exchange the texts of a share of the utterances of every domain; return the texts and which are wrong."""
     rng = np.random.default_rng(seed)
     shuffled, wrong = list(texts), np.zeros(len(texts), np.bool_)
     for domain in sorted(set(domains)):
-        mine = np.flatnonzero(np.array(domains) == domain)
-        chosen = rng.choice(mine, round(share * len(mine)), replace=False)
-        given = rng.permutation(chosen)
-        while (same := np.array([texts[a] == texts[b] for a, b in zip(chosen, given, strict=True)], np.bool_)).any():
-            given[same] = rng.permutation(given)[: same.sum()] if same.sum() > 1 else rng.choice(chosen, 1)
-        for place, source in zip(chosen, given, strict=True):
-            shuffled[place] = texts[source]
-        wrong[chosen] = True
+        rows = np.flatnonzero(np.array(domains) == domain)
+        selected = rng.choice(rows, round(share * len(rows)), replace=False)
+        sources = rng.permutation(selected)
+        while (
+            same := np.array([texts[a] == texts[b] for a, b in zip(selected, sources, strict=True)], np.bool_)
+        ).any():
+            sources[same] = rng.permutation(sources)[: same.sum()] if same.sum() > 1 else rng.choice(selected, 1)
+        for row, source in zip(selected, sources, strict=True):
+            shuffled[row] = texts[source]
+        wrong[selected] = True
     return shuffled, wrong
 
 
 def summarize(results: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
-    """Mean, least and largest over the seeds of every figure, by labels and sampling; only of what all seeds have."""
+    """Return mean, minimum and maximum over seeds of every figure that all seeds have, by labels and sampling."""
     summary: dict[str, dict[str, list[float]]] = {}
     for run in results:
         group = summary.setdefault(f"{run['labels']} {run['sampling']}", {})
@@ -150,7 +154,7 @@ def summarize(results: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]
 
 
 def plot(results: list[dict[str, Any]]) -> Figure:
-    """Draw validation CER over audio hours, and the observed CER of the curriculum's first seed."""
+    """Plot validation CER over audio hours, and the observed CER of the curriculum's first seed."""
     kinds = sorted({run["labels"] for run in results})
     figure, axes = plt.subplots(2, len(kinds), figsize=(4 * len(kinds), 7), squeeze=False, layout="constrained")
     for column, labels in enumerate(kinds):
@@ -162,37 +166,37 @@ def plot(results: list[dict[str, Any]]) -> Figure:
             axes[0, column].plot(hours, [100 * cer for _, cer in run["validation_cer"]["mean"]], **style)
             for domain, points in run["observed"].items() if curriculum and run["seed"] == results[0]["seed"] else ():
                 axes[1, column].plot(*zip(*[(s, 100 * cer) for s, cer in points], strict=True), label=domain)
-        axes[0, column].set(title=labels, yscale="log", ylim=(3, 100), xlabel="audio trained on, hours")
+        axes[0, column].set(title=labels, yscale="log", ylim=(3, 100), xlabel="training audio, hours")
         axes[1, column].axhspan(7, 13, color="0.9", zorder=0)
         axes[1, column].set(yscale="log", ylim=(3, 100), xlabel="step")
     axes[0, 0].set_ylabel("validation CER, mean over domains, %")
-    axes[1, 0].set_ylabel("CER of what the curriculum trains on, %")
+    axes[1, 0].set_ylabel("CER of the curriculum's training batches, %")
     axes[0, 0].legend(fontsize="small")
     axes[1, 0].legend(fontsize="small")
     return figure
 
 
 def read_run(run: Path, corpus: Path) -> dict[str, Any]:
-    """Sum up a run: error rates by domain over steps, what was drawn, what was held, what was suspected."""
+    """Summarize a run: error rates by domain over steps, sampled rows, deviation from the target, label errors."""
     wrong = np.load(corpus / "wrong.npy")
-    drawn = [np.array(rows) for rows in json.loads((run / "drawn.json").read_text())]
+    sampled = [np.array(rows) for rows in json.loads((run / "sampled_rows.json").read_text())]
     manifest = read_manifest(corpus / "train.parquet")
-    late = np.concatenate(drawn[-len(drawn) // 4 :])
-    found = find_run(run)
-    metrics = found.metrics()
+    late = np.concatenate(sampled[-len(sampled) // 4 :])
+    run_folder = find_run(run)
+    metrics = run_folder.metrics()
 
     def curve(name: str) -> list[tuple[int, float]]:
-        """Points of a metric: steps done, value."""
+        """Return the points of a metric: completed steps, value."""
         return [(step + 1, round(value, 4)) for step, value in metrics.get(name, [])]
 
     test = json.loads((run / "test_metrics.json").read_text())
-    seconds = np.cumsum([float(manifest.durations[rows].sum()) for rows in drawn])
+    seconds = np.cumsum([float(manifest.durations[rows].sum()) for rows in sampled])
     curves = {domain: curve(f"val/cer/{domain}") for domain in [*DOMAINS, "mean"]}
     result: dict[str, Any] = {
         "test_cer": test["mean"]["cer"],
         "audio_seconds": float(seconds[-1]),
         "wrong_drawn_late": float(wrong[late].mean()),
-        "wrong_drawn": float(wrong[np.concatenate(drawn)].mean()),
+        "wrong_drawn": float(wrong[np.concatenate(sampled)].mean()),
         "test_cer_by_domain": {domain: test["domains"][domain]["cer"] for domain in DOMAINS},
         "validation_cer": curves,
         "audio_seconds_at": [[step, float(seconds[step - 1])] for step, _ in curves["mean"]],
@@ -200,16 +204,16 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
         "observed": {domain: curve(f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
     }
     if any(name.startswith("curriculum/target_cer/") for name in metrics):
-        label_errors = sampler_state(found)["label_errors"].numpy()
-        right = int((label_errors & wrong).sum())
-        held = [within_band(result["observed"][domain]) for domain in DOMAINS]
+        label_errors = sampler_state(run_folder)["label_errors"].numpy()
+        correct = int((label_errors & wrong).sum())
+        in_band = [within_band(result["observed"][domain]) for domain in DOMAINS]
         effective = [v for d in DOMAINS for _, v in curve(f"curriculum/effective_utterances/{d}")]
         result |= {
-            "held": float(np.mean(np.concatenate(held))) if sum(map(len, held)) else None,
-            "held_by_domain": {d: float(np.mean(h)) if len(h) else None for d, h in zip(DOMAINS, held, strict=True)},
+            "held": float(np.mean(np.concatenate(in_band))) if sum(map(len, in_band)) else None,
+            "held_by_domain": {d: float(np.mean(h)) if len(h) else None for d, h in zip(DOMAINS, in_band, strict=True)},
             "label_errors": int(label_errors.sum()),
-            "precision": right / max(int(label_errors.sum()), 1),
-            "recall": right / max(int(wrong.sum()), 1),
+            "precision": correct / max(int(label_errors.sum()), 1),
+            "recall": correct / max(int(wrong.sum()), 1),
             "wrongly_flagged": float((label_errors & ~wrong).sum() / (~wrong).sum()),
             "least_effective_share": min(effective) / (len(wrong) / len(DOMAINS)),
             "beta": {domain: curve(f"curriculum/beta/{domain}") for domain in DOMAINS},
@@ -219,7 +223,7 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
 
 
 def within_band(observed: list[tuple[int, float]], target: float = 0.1) -> npt.NDArray[np.bool_]:
-    """Tell which windows are within the band, from the one in which the target was first reached on."""
+    """Return which windows are within the band, from the first that reaches the target."""
     values = np.array([value for _, value in observed])
     first = np.flatnonzero(values <= target)[:1]
     return np.abs(values[first[0] :] / target - 1) <= BAND if len(first) else np.zeros(0, np.bool_)

@@ -1,6 +1,6 @@
-"""What the curriculum costs: time spent observing and planning windows, as a share of the time spent in steps.
+"""Overhead of the curriculum: time for observations and planning windows, as a share of the time of training steps.
 
-Strings of digits (`make fsdd` imports them), the size tiny: the smaller the network, the larger the share.
+Strings of digits (imported by `make fsdd`), model size tiny: the smaller the network, the larger the share.
 
     make fsdd && python benchmarks/observing.py --out docs/results/observing.json
 """
@@ -17,12 +17,12 @@ from common import ROOT, call, write_report
 
 
 def main() -> None:
-    """Train a few windows under Lightning's profiler and sum up."""
+    """Train a few windows with Lightning's profiler and summarize."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/observing"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/observing.json"))
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("options", nargs="*", help="more options for train.py, after --")
+    parser.add_argument("options", nargs="*", help="further options for train.py, after --")
     args = parser.parse_args()
     shutil.rmtree(args.work, ignore_errors=True)
     configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def profile(report: str) -> dict[str, float]:
-    """Total seconds of every action of a SimpleProfiler report."""
+    """Return the total seconds of every action in a SimpleProfiler report."""
     lines = re.findall(r"^\|\s+(\S.*?)\s+\|\s+[\d.e+-]+\s+\|\s+\d+\s+\|\s+([\d.e+-]+)\s+\|", report, re.MULTILINE)
     return {name: float(total) for name, total in lines}
 

@@ -22,14 +22,14 @@ def report(
     import matplotlib as mpl
 
     mpl.use("agg")
-    from stt.reports.page import load_run_summary, page  # takes seconds to import, which --help should not
+    from stt.reports.page import load_run_summary, render_page  # takes seconds to import, which --help should not
     from stt.reports.run import find_run
 
     found = [find_run(run) for run in runs]
     names = [run.folder.resolve().name for run in found]
     if len(set(names)) < len(names):
         names = [str(run.folder) for run in found]
-    text = page([load_run_summary(run, name) for run, name in zip(found, names, strict=True)], worst)
+    text = render_page([load_run_summary(run, name) for run, name in zip(found, names, strict=True)], worst)
     with atomic_write(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"{out}: {len(text) / 1e6:.1f} MB, opens in any browser")

@@ -1,1 +1,1 @@
-"""What a person looks at after training: pictures and lists made of a run folder."""
+"""Plots, tables and pages about trained runs, made from their run folders."""

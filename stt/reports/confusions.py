@@ -1,4 +1,4 @@
-"""Pictures and tables of what is taken for what."""
+"""Plots and tables of confused characters and words."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from matplotlib.figure import Figure
 from stt.metrics.alignment import visible
 from stt.metrics.confusions import Confusions, Pairs
 
-NOTHING = "∅"
+EMPTY = "∅"
 
 
-def top(pairs: Pairs, counts: Counter[str], most: int = 20) -> list[tuple[str, str, int, float | None]]:
-    """Give the most frequent: in the reference, understood, times, share of all its occurrences (0..1)."""
+def most_frequent(pairs: Pairs, counts: Counter[str], limit: int = 20) -> list[tuple[str, str, int, float | None]]:
+    """Return the most frequent errors: reference, hypothesis, count, share of the reference's occurrences (0..1)."""
     return [
-        (shown(ours), shown(theirs), count, count / counts[ours] if ours else None)
-        for (ours, theirs), count in pairs.most_common(most)
+        (display(reference), display(hypothesis), count, count / counts[reference] if reference else None)
+        for (reference, hypothesis), count in pairs.most_common(limit)
     ]
 
 
-def plot_characters(found: Confusions, most: int = 18) -> Figure | None:
-    """Draw which characters are taken for which others, of those with most errors; None if there is no error."""
+def plot_characters(confusions: Confusions, limit: int = 18) -> Figure | None:
+    """Plot the confusion matrix of the characters with the most errors; None if there are no errors."""
     errors: Counter[str] = Counter()
-    for (ours, theirs), count in found.characters.items():
-        errors[ours] += count
-        errors[theirs] += count
-    names = sorted((name for name, _ in errors.most_common(most)), key=lambda name: (name == "", name))
+    for (reference, hypothesis), count in confusions.characters.items():
+        errors[reference] += count
+        errors[hypothesis] += count
+    names = sorted((name for name, _ in errors.most_common(limit)), key=lambda name: (name == "", name))
     if not names:
         return None
-    matrix = np.array([[found.characters[ours, theirs] for theirs in names] for ours in names], dtype=float)
+    matrix = np.array([[confusions.characters[row, column] for column in names] for row in names], dtype=float)
     figure, axis = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
     image = axis.imshow(np.where(matrix > 0, matrix, np.nan), cmap="YlOrRd")
     _label(axis, names)
-    figure.colorbar(image, label="times")
-    axis.set_xlabel(f"understood ({NOTHING}: nothing, left out)")
-    axis.set_ylabel(f"said ({NOTHING}: nothing, added)")
+    figure.colorbar(image, label="count")
+    axis.set_xlabel(f"hypothesis ({EMPTY}: deleted)")
+    axis.set_ylabel(f"reference ({EMPTY}: inserted)")
     return figure
 
 
-def shown(text: str) -> str:
-    """Make spaces and nothing visible."""
-    return visible(text) or NOTHING
+def display(text: str) -> str:
+    """Return the text with symbols for spaces and for the empty string."""
+    return visible(text) or EMPTY
 
 
 def _label(axis: Axes, names: Sequence[str]) -> None:
-    labels = [shown(name) for name in names]
+    labels = [display(name) for name in names]
     axis.set_xticks(range(len(names)), labels)
     axis.set_yticks(range(len(names)), labels)

@@ -1,4 +1,4 @@
-"""The curriculum of a run: a picture of how it was steered, and the list of what looks mislabelled."""
+"""The curriculum of a run: a plot of its control, and the list of suspected label errors."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from stt.runs.metric_names import curriculum_metric_name
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.simulation import Simulation
 
-BAND = 0.3  # relative distance from the target that the picture shades
+BAND = 0.3  # relative deviation from the target that is shaded in plots
 COLUMNS = ("row", "audio", "domain", "cer", "label_error_score", "observations", "reference", "hypothesis")
 
 
 def sampler_state(run: Run) -> dict[str, Any]:
-    """State of the curriculum in a run's checkpoint.
+    """Return the curriculum's state in a run's checkpoint.
 
     Raises:
-        InputError: the run was not sampled by a curriculum.
+        InputError: the run did not use a curriculum.
     """
     state = run.state().get("SpeechDataModule", {}).get("stream", {}).get("sampler", {})
     if "ledger" not in state:
-        raise InputError(f"{run.checkpoint}: this run has no curriculum (--data.sampler CurriculumSampler makes one)")
+        raise InputError(f"{run.checkpoint}: this run has no curriculum (train with --data.sampler CurriculumSampler)")
     return dict(state)
 
 
 def plot(run: Run) -> Figure:
-    """Draw observed CER against target, beta and strength over the steps, and the ledger: a column for each domain.
+    """Plot observed CER against target, beta, strength and the ledger: a column for each domain.
 
     Raises:
-        InputError: the run was not sampled by a curriculum, or its log is gone.
+        InputError: the run did not use a curriculum, or its log is missing.
     """
     state, curves = sampler_state(run), run.metrics()
     ledger = Ledger.from_state_dict(state["ledger"])
@@ -68,9 +68,9 @@ def plot(run: Run) -> Figure:
         for axis in axes[1:3, i]:
             axis.sharex(axes[0, i])
     labels = (
-        "CER of what is\ntrained on, %",
+        "CER of the training\nbatches, %",
         "beta\n(> 0 easier, < 0 harder)",
-        "augmentation on top\nof what all have",
+        "additional\naugmentation strength",
         "utterances",
     )
     for axis, label in zip(axes[:, 0], labels, strict=True):
@@ -82,11 +82,11 @@ def plot(run: Run) -> Figure:
 
 
 def plot_simulation(simulation: Simulation, names: Sequence[str], target: float) -> Figure:
-    """Draw how a simulated learner was steered: observed CER, second lever, wrong labels, a line for each domain."""
+    """Plot a simulation: observed CER, secondary control and label errors, a line for each domain."""
     panels = {
         "observed CER, %": 100 * simulation.observed_cer,
         "augmentation strength, 0..1": simulation.strength,
-        "wrong labels in what is drawn, %": 100 * simulation.label_error_share,
+        "label errors among the sampled utterances, %": 100 * simulation.label_error_share,
     }
     figure, axes = plt.subplots(1, len(panels), figsize=(13, 3.5), layout="constrained")
     for axis, (label, values) in zip(axes, panels.items(), strict=True):
@@ -99,20 +99,20 @@ def plot_simulation(simulation: Simulation, names: Sequence[str], target: float)
 
 
 def write_label_errors(run: Run, manifest: Manifest, out: Path) -> int:
-    """Write the label errors as a CSV table, worst first; gives their number.
+    """Write the suspected label errors as a CSV table, worst first; return their number.
 
-    The columns: row of the manifest (from 1), audio, domain, CER of the last hypothesis, label-error score
-    (0: the label fits, 1: no better than a random one), observations that went into it, reference, last hypothesis.
+    The columns: manifest row (from 1), audio, domain, CER of the last hypothesis, label-error score
+    (0: the label fits, 1: no better than a random one), number of scores, reference, last hypothesis.
 
     Raises:
-        InputError: the run was not sampled by a curriculum, or trained on another manifest.
+        InputError: the run did not use a curriculum, or was trained on another manifest.
     """
     state = sampler_state(run)
     if not np.array_equal(state["keys"].numpy(), manifest.keys):
         raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
     ledger = Ledger.from_state_dict(state["ledger"])
     hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))
-    # A text that was mended since has not been judged.
+    # The scores of texts corrected since then no longer apply.
     rows = np.flatnonzero(state["label_errors"].numpy() & (state["texts"].numpy() == utterances_of(manifest).texts))
     rows = rows[np.argsort(-ledger.label_score[rows], kind="stable")]
     with atomic_write(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -122,8 +122,8 @@ def write_label_errors(run: Run, manifest: Manifest, out: Path) -> int:
             reference, hypothesis = manifest.text(row), hypotheses.get(row, "")
             cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in hypotheses else ""
             domain = manifest.domains[int(ledger.domain[row])]
-            known = [cer, f"{ledger.label_score[row]:.2f}", int(ledger.label_observations[row])]
-            writer.writerow([row + 1, manifest.name(row), domain, *known, reference, hypothesis])
+            scores = [cer, f"{ledger.label_score[row]:.2f}", int(ledger.label_observations[row])]
+            writer.writerow([row + 1, manifest.name(row), domain, *scores, reference, hypothesis])
     return len(rows)
 
 
@@ -131,19 +131,19 @@ def _plot_observed(axis: Axes, observed: Curve, target: Curve) -> None:
     steps, values = _points(observed)
     axis.plot(steps, 100 * values, marker=".", label="observed")
     if target:
-        wanted = 100 * target[-1][1]
-        axis.axhline(wanted, color="0.3", linewidth=0.8, label="target")
-        axis.axhspan((1 - BAND) * wanted, (1 + BAND) * wanted, color="0.9", zorder=0)
+        percent = 100 * target[-1][1]
+        axis.axhline(percent, color="0.3", linewidth=0.8, label="target")
+        axis.axhspan((1 - BAND) * percent, (1 + BAND) * percent, color="0.9", zorder=0)
 
 
 def _plot_ledger(axis: Axes, ledger: Ledger, label_errors: npt.NDArray[np.bool_], domain: int) -> None:
     seen = (ledger.domain == domain) & (ledger.count > 0)
-    cers = [100 * ledger.estimate(np.flatnonzero(seen & which), domain) for which in (~label_errors, label_errors)]
+    cers = [100 * ledger.estimate(np.flatnonzero(seen & group), domain) for group in (~label_errors, label_errors)]
     bins = np.linspace(0, 100, 21).tolist()
-    axis.hist(cers, bins=bins, stacked=True, color=["C0", "C3"], label=["trusted", "label_errors"])
+    axis.hist(cers, bins=bins, stacked=True, color=["C0", "C3"], label=["trusted", "label errors"])
     unseen = int(((ledger.domain == domain) & (ledger.count == 0)).sum())
-    axis.set_title(f"{int(seen.sum()):,} seen, {unseen:,} never", fontsize="small")
-    axis.set_xlabel("CER expected today, %")
+    axis.set_title(f"{int(seen.sum()):,} seen, {unseen:,} unseen", fontsize="small")
+    axis.set_xlabel("currently expected CER, %")
 
 
 def _points(curve: Curve) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

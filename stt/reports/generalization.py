@@ -1,4 +1,4 @@
-"""How error rates differ: between domains trained on and not, between clear and noisy audio, over the domains."""
+"""Gaps in error rates: in and out of domain, clear and noisy audio, best and worst domain."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ PARTS = 3  # of a domain's utterances, from the noisiest to the clearest
 
 @dataclass(frozen=True)
 class Gaps:
-    """CERs, unweighted means over domains; None where there is nothing to compare."""
+    """CERs, unweighted means over domains; None if there is nothing to compare."""
 
     by_domain: dict[str, float]
     in_domain: float | None
     out_of_domain: float | None
-    clear: float | None  # third of each domain whose speech stands out most, by level range
-    noisy: float | None  # third whose speech stands out least
+    clear: float | None  # third of each domain with the largest level range
+    noisy: float | None  # third with the smallest level range
 
     @property
     def spread(self) -> float:
-        """Difference between the worst domain and the best."""
+        """Difference between the worst and the best domain."""
         return max(self.by_domain.values()) - min(self.by_domain.values())
 
     @property
     def rows(self) -> list[tuple[str, float | None, float | None]]:
-        """Pairs to compare: what is compared, the easier, the harder."""
+        """Pairs to compare: name, easier, harder."""
         values = self.by_domain.values()
         return [
-            ("trained on / not trained on", self.in_domain, self.out_of_domain),
+            ("in domain / out of domain", self.in_domain, self.out_of_domain),
             ("clearest third / noisiest third", self.clear, self.noisy),
             ("best domain / worst domain", min(values), max(values)),
         ]
 
 
 def gaps(items: Sequence[RecognizedUtterance], train_domains: Sequence[str]) -> Gaps:
-    """Compare the utterances of a test, or of a validation."""
+    """Compute the gaps of a test or a validation."""
     domains = _by_domain(items)
     cers = {domain: cer(group) for domain, group in domains.items()}
     thirds = [_third(group) for group in domains.values() if len(group) >= PARTS]
@@ -56,17 +56,17 @@ def gaps(items: Sequence[RecognizedUtterance], train_domains: Sequence[str]) -> 
 
 
 def cer(items: Sequence[RecognizedUtterance]) -> float:
-    """Edits of all over characters of all."""
+    """Return the total number of edits over the total number of characters."""
     return corpus_cer((item.reference, item.hypothesis) for item in items)
 
 
 def plot_gaps(runs: Mapping[str, Gaps]) -> Figure:
-    """Draw the pairs side by side, for each run."""
+    """Plot the pairs side by side, for each run."""
     kinds = [name for name, *_ in next(iter(runs.values())).rows]
     figure, axes = plt.subplots(1, len(kinds), figsize=(11, 3.2), sharey=True, layout="constrained")
     for axis, kind in zip(axes, kinds, strict=True):
-        for i, (run, found) in enumerate(runs.items()):
-            easier, harder = next(pair for name, *pair in found.rows if name == kind)
+        for i, (run, run_gaps) in enumerate(runs.items()):
+            easier, harder = next(pair for name, *pair in run_gaps.rows if name == kind)
             if easier is not None and harder is not None:
                 axis.plot([0, 1], [100 * easier, 100 * harder], marker="o", color=f"C{i}", label=run)
         axis.set_xticks([0, 1], kind.split(" / "))
@@ -80,7 +80,7 @@ def plot_gaps(runs: Mapping[str, Gaps]) -> Figure:
 
 
 def plot_by_level(runs: Mapping[str, Sequence[RecognizedUtterance]], bins: int = 6) -> Figure:
-    """Draw CER over the level range of the audio, in bins with the same number of utterances."""
+    """Plot CER over the level range of the audio, in bins with the same number of utterances."""
     figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
     for i, (run, items) in enumerate(runs.items()):
         ordered = sorted(items, key=lambda item: item.level_range)
@@ -105,7 +105,7 @@ def _by_domain(items: Sequence[RecognizedUtterance]) -> dict[str, list[Recognize
 
 
 def _third(items: list[RecognizedUtterance]) -> tuple[list[RecognizedUtterance], list[RecognizedUtterance]]:
-    """The noisiest and the clearest third."""
+    """Return the noisiest and the clearest third."""
     ordered = sorted(items, key=lambda item: item.level_range)
     size = len(ordered) // PARTS
     return ordered[:size], ordered[-size:]

@@ -1,4 +1,4 @@
-"""One self-contained page about one run, or several compared: pictures, tables, and utterances to listen to."""
+"""One self-contained page about a run, or comparing several: plots, tables and utterances with audio."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst_p
 from stt.metrics.summary import metric_info
 from stt.progress import track
 from stt.recognition.description import description_of
-from stt.reports.confusions import plot_characters, top
+from stt.reports.confusions import most_frequent, plot_characters
 from stt.reports.curriculum import plot
-from stt.reports.curves import Curves, axes_of, measured, plot_by_domain, plot_speed, plot_training
+from stt.reports.curves import Curves, available_axes, logged_metrics, plot_by_domain, plot_speed, plot_training
 from stt.reports.generalization import gaps, plot_by_level, plot_gaps
 from stt.reports.run import Run
 from stt.runs import metric_names
 from stt.runs.folder import RunFolder
 
-PLAYED_RATE = 16_000  # Hz
+PLAYBACK_RATE = 16_000  # Hz
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run as the page tells it."""
+    """The data of a run that the page shows."""
 
     name: str
     run: Run
     curves: Curves
     config: dict[str, Any]
-    split: str  # `test`, or `validate` where nothing was tested
+    split: str  # `test`, or `validate` if the run was not tested
     recognized: list[RecognizedUtterance]
-    results: dict[str, Any]  # of the test, greedy; empty where nothing was tested
+    results: dict[str, Any]  # of the test, with greedy decoding; empty if the run was not tested
     results_lm: dict[str, Any]  # with a language model
     parameters: int
     steps: int
@@ -54,10 +54,10 @@ class RunSummary:
 
 
 def load_run_summary(run: Run, name: str) -> RunSummary:
-    """Read what a run has left in its folder.
+    """Read the files of a run folder.
 
     Raises:
-        InputError: it has no log, no configuration, or neither a validation nor a test that kept its utterances.
+        InputError: log, configuration or the recognized utterances of a validation or test are missing.
     """
     folder = RunFolder(run.folder)
     splits = [split for split in ("test", "validate") if folder.recognized(split).is_file()]
@@ -65,7 +65,7 @@ def load_run_summary(run: Run, name: str) -> RunSummary:
         raise InputError(f"{run.folder}: no recognized utterances (recognized/*.jsonl): validate or test the run")
     items = read_recognized(folder.recognized(splits[0]))
     if not items:
-        raise InputError(f"{folder.recognized(splits[0])}: holds no utterance")
+        raise InputError(f"{folder.recognized(splits[0])}: contains no utterances")
     state = run.state()
     return RunSummary(
         name,
@@ -82,75 +82,75 @@ def load_run_summary(run: Run, name: str) -> RunSummary:
     )
 
 
-def page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
-    """Make the page, with the worst utterances of each domain."""
+def render_page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
+    """Render the page, with the worst `per_domain` utterances of each domain."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.2f}"
     environment.filters["figure"] = lambda cell: "–" if cell is None else format_value(cell[0], cell[1]["unit"])
-    curves = {one.name: one.curves for one in runs}
-    sets = {one.name: one.recognized for one in runs}
-    found = {one.name: gaps(one.recognized, one.train_domains) for one in runs}
-    axes, metrics = axes_of(curves), _metrics(runs)
+    curves = {summary.name: summary.curves for summary in runs}
+    sets = {summary.name: summary.recognized for summary in runs}
+    run_gaps = {summary.name: gaps(summary.recognized, summary.train_domains) for summary in runs}
+    axes, metrics = available_axes(curves), _metrics(runs)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        runs=[_facts(one) for one in runs],
+        runs=[_overview(summary) for summary in runs],
         axes=axes,
         metrics=metrics,
         by_domain=[
-            (axis, name, title, _picture(plot_by_domain(curves, axis, name, title, unit)))
+            (axis, name, title, _svg_uri(plot_by_domain(curves, axis, name, title, unit)))
             for axis in axes
             for name, (title, unit) in metrics.items()
         ],
-        training=_picture(plot_training(curves)),
-        curricula=[(one.name, _picture(plot(one.run))) for one in runs if _has_curriculum(one)],
-        speed=_picture(plot_speed(curves)),
+        training=_svg_uri(plot_training(curves)),
+        curricula=[(summary.name, _svg_uri(plot(summary.run))) for summary in runs if _has_curriculum(summary)],
+        speed=_svg_uri(plot_speed(curves)),
         domains=_domain_rows(runs),
-        gaps=found,
-        gap_rows=[name for name, *_ in next(iter(found.values())).rows],
-        gap_picture=_picture(plot_gaps(found)),
-        level_picture=_picture(plot_by_level(sets)),
+        gaps=run_gaps,
+        gap_rows=[name for name, *_ in next(iter(run_gaps.values())).rows],
+        gap_picture=_svg_uri(plot_gaps(run_gaps)),
+        level_picture=_svg_uri(plot_by_level(sets)),
         legend=Markup(f"{deletion_html('reference only')} {insertion_html('hypothesis only')}"),
-        details=[_details(one, per_domain) for one in runs],
+        details=[_details(summary, per_domain) for summary in runs],
     )
 
 
 def _metrics(runs: Sequence[RunSummary]) -> dict[str, tuple[str, str]]:
-    """Title and unit of every metric by domain that the validations have logged; the tests say what they are."""
-    known = {name: one for run in runs for name, one in metric_info(run.results).items()}
-    found = {}
-    for name in measured({run.name: run.curves for run in runs}):
+    """Return title and unit (from the test results) of every logged validation metric by domain."""
+    known = {name: info for run in runs for name, info in metric_info(run.results).items()}
+    titles = {}
+    for name in logged_metrics({run.name: run.curves for run in runs}):
         plain = name.removesuffix(metric_names.DECODED)
         title, unit = known[plain].values() if plain in known else (plain, "")
-        found[name] = (title if name == plain else f"{title} with LM", unit)
-    return found
+        titles[name] = (title if name == plain else f"{title} with LM", unit)
+    return titles
 
 
-def _facts(one: RunSummary) -> dict[str, Any]:
-    """What stands in the first table."""
-    last = {name: curve[-1][1] for name, curve in one.curves.items()}
-    best = min(one.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
-    speeds = sorted(value for _, value in one.curves.get(metric_names.SPEED, []))
+def _overview(summary: RunSummary) -> dict[str, Any]:
+    """Return a run's row of the first table."""
+    last = {name: curve[-1][1] for name, curve in summary.curves.items()}
+    best = min(summary.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
+    speeds = sorted(value for _, value in summary.curves.get(metric_names.SPEED, []))
     return {
-        "name": one.name,
-        "folder": str(one.run.folder),
-        "parameters": one.parameters,
-        "steps": one.steps,
+        "name": summary.name,
+        "folder": str(summary.run.folder),
+        "parameters": summary.parameters,
+        "steps": summary.steps,
         "audio_hours": last.get(metric_names.AUDIO_HOURS),
         "device_hours": last.get(metric_names.DEVICE_HOURS),
         "passes": last.get(metric_names.PASSES),
         "best": best,
         "speed": speeds[len(speeds) // 2] if speeds else None,
         "waiting": last.get(metric_names.WAITING),
-        "train": ", ".join(map(str, one.run.train_manifests())),
-        "init_from": one.config["model"].get("init_from"),
+        "train": ", ".join(map(str, summary.run.train_manifests())),
+        "init_from": summary.config["model"].get("init_from"),
     }
 
 
 def _domain_rows(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
-    """A row for each domain: utterances and hours, and for each run what was measured, also with a language model."""
+    """Return a row for each domain: utterances, hours and each run's metrics, with and without a language model."""
     sources = [
-        (one.name, label, results)
-        for one in runs
-        for label, results in (("", one.results), ("with LM", one.results_lm))
+        (summary.name, label, results)
+        for summary in runs
+        for label, results in (("", summary.results), ("with LM", summary.results_lm))
         if results
     ]
     names = dict.fromkeys(domain for *_, results in sources for domain in results["domains"])
@@ -161,51 +161,51 @@ def _domain_rows(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
     ]
     rows = []
     for name in [*names, *means]:
-        found = [results["domains"].get(name) or results.get(name) or {} for *_, results in sources]
-        size: dict[str, Any] = next((values for values in found if "hours" in values), {})
+        values_by_source = [results["domains"].get(name) or results.get(name) or {} for *_, results in sources]
+        size: dict[str, Any] = next((values for values in values_by_source if "hours" in values), {})
         cells = [
-            (f"{run} {label} {one['title']}, {one['unit']}", None if metric not in values else (values[metric], one))
-            for (run, label, results), values in zip(sources, found, strict=True)
-            for metric, one in metric_info(results).items()
+            (f"{run} {label} {info['title']}, {info['unit']}", None if metric not in values else (values[metric], info))
+            for (run, label, results), values in zip(sources, values_by_source, strict=True)
+            for metric, info in metric_info(results).items()
         ]
         rows.append({"domain": name.replace("_", " ") if name in means else name, "cells": cells, "size": size})
     return rows
 
 
-def _details(one: RunSummary, per_domain: int) -> dict[str, Any]:
-    """Confusions and the worst utterances of a run."""
-    counted = count_confusions((item.reference, item.hypothesis) for item in one.recognized)
-    shown = worst_per_domain(one.recognized, per_domain)
+def _details(summary: RunSummary, per_domain: int) -> dict[str, Any]:
+    """Return the confusions and the worst utterances of a run."""
+    errors = count_confusions((item.reference, item.hypothesis) for item in summary.recognized)
+    worst_items = worst_per_domain(summary.recognized, per_domain)
     return {
-        "name": one.name,
-        "split": one.split,
-        "utterances": len(one.recognized),
-        "picture": _picture(plot_characters(counted)),
-        "characters": top(counted.characters, counted.character_counts),
-        "words": top(counted.words, counted.word_counts),
-        "domains": sorted({item.domain for item in shown}),
+        "name": summary.name,
+        "split": summary.split,
+        "utterances": len(summary.recognized),
+        "picture": _svg_uri(plot_characters(errors)),
+        "characters": most_frequent(errors.characters, errors.character_counts),
+        "words": most_frequent(errors.words, errors.word_counts),
+        "domains": sorted({item.domain for item in worst_items}),
         "worst": [
             {
                 "item": item,
                 "alignment": Markup(alignment_html(item.reference, item.hypothesis)),  # escaped there
-                "audio": _audio(item),
+                "audio": _flac_uri(item),
             }
-            for item in track(shown, f"audio of {one.name}")
+            for item in track(worst_items, f"audio of {summary.name}")
         ],
     }
 
 
-def _audio(item: RecognizedUtterance) -> str | None:
-    """Audio as a data address; None where the file is gone."""
+def _flac_uri(item: RecognizedUtterance) -> str | None:
+    """Return an utterance's audio as a data URI; None if the file is missing."""
     try:
-        waveform = read_audio(item.source, PLAYED_RATE, item.offset, item.seconds)
+        waveform = read_audio(item.source, PLAYBACK_RATE, item.offset, item.seconds)
     except AudioError:
         return None
-    return "data:audio/flac;base64," + base64.b64encode(encode_flac(waveform, PLAYED_RATE)).decode()
+    return "data:audio/flac;base64," + base64.b64encode(encode_flac(waveform, PLAYBACK_RATE)).decode()
 
 
-def _picture(figure: Figure | None) -> str | None:
-    """Picture as a data address; closes the figure."""
+def _svg_uri(figure: Figure | None) -> str | None:
+    """Return a figure as a data URI, and close it."""
     if figure is None:
         return None
     buffer = io.BytesIO()
@@ -214,8 +214,8 @@ def _picture(figure: Figure | None) -> str | None:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _has_curriculum(one: RunSummary) -> bool:
-    return any(name.startswith(metric_names.curriculum_metric_name("beta", "")) for name in one.curves)
+def _has_curriculum(summary: RunSummary) -> bool:
+    return any(name.startswith(metric_names.curriculum_metric_name("beta", "")) for name in summary.curves)
 
 
 def _json(path: Path) -> dict[str, Any]:

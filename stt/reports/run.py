@@ -1,4 +1,4 @@
-"""Reading a run folder: its metrics over steps, its checkpoint, its configuration."""
+"""Reads a run folder: metrics over steps, checkpoint, configuration."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ Curve = list[tuple[int, float]]  # (step, value), steps ascending
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and the checkpoint in it that is looked at."""
+    """A run folder and one of its checkpoints."""
 
     folder: Path
     checkpoint: Path
 
     def state(self) -> dict[str, Any]:
-        """Everything the checkpoint holds, on the CPU.
+        """Return the contents of the checkpoint, on the CPU.
 
         Raises:
-            InputError: the file is not a checkpoint of a training.
+            InputError: the file is not a training checkpoint.
         """
         state = read_checkpoint(self.checkpoint)
         if not {"global_step", "state_dict"} <= set(state):
-            raise InputError(f"{self.checkpoint}: not a checkpoint of a training")
+            raise InputError(f"{self.checkpoint}: not a training checkpoint")
         return state
 
     def train_manifests(self) -> list[Path]:
-        """Where the manifests that the run trained on were, those of replay last.
+        """Return the paths of the training manifests, replay last.
 
         Raises:
             InputError: the run folder has no configuration.
         """
         data = self.config()["data"]
-        given = (data["train"], data.get("replay") or [])
-        return [Path(one) for paths in given for one in ([paths] if isinstance(paths, str) else paths)]
+        groups = (data["train"], data.get("replay") or [])
+        return [Path(path) for paths in groups for path in ([paths] if isinstance(paths, str) else paths)]
 
     def metrics(self) -> dict[str, Curve]:
-        """Every logged metric over the steps; where a run was resumed, the later log counts.
+        """Return every logged metric over steps; where the logs of a resumed run overlap, the later one is used.
 
         Raises:
             InputError: the run folder has no log.
         """
         logs = RunFolder(self.folder).logs
         if not logs:
-            raise InputError(f"{self.folder}: there is no log in this run folder (logs/version_*/metrics.csv)")
+            raise InputError(f"{self.folder}: no log in this run folder (logs/version_*/metrics.csv)")
         curves: dict[str, Curve] = {}
         for log in logs:
             newer: dict[str, dict[int, float]] = {}
@@ -67,33 +67,33 @@ class Run:
         return curves
 
     def config(self) -> dict[str, Any]:
-        """The whole configuration.
+        """Return the complete configuration.
 
         Raises:
             InputError: the run folder has none.
         """
         path = RunFolder(self.folder).config
         if not path.is_file():
-            raise InputError(f"{path} is missing, which a training leaves in its folder")
+            raise InputError(f"{path} is missing; every training run writes it")
         config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         return config
 
 
 def over(curve: Curve, axis: Curve) -> list[tuple[float, float]]:
-    """Give a metric's points over another metric, such as device hours, that was logged at the same steps."""
-    places = dict(axis)
-    return [(places[step], value) for step, value in curve if step in places]
+    """Return a metric's points over another metric that was logged at the same steps, such as device hours."""
+    positions = dict(axis)
+    return [(positions[step], value) for step, value in curve if step in positions]
 
 
 def find_run(path: Path) -> Run:
-    """Find the run that a run folder or a checkpoint inside of one stands for; a folder means its last checkpoint.
+    """Return the run of a run folder (with its last checkpoint) or of a checkpoint inside one.
 
     Raises:
-        InputError: it is neither.
+        InputError: the path is neither.
     """
     if path.is_file():
         return Run(path.parent.parent, path)
     last = RunFolder(path).last
     if not last.is_file():
-        raise InputError(f"{path}: neither a checkpoint nor a run folder with {last.relative_to(path)} in it")
+        raise InputError(f"{path}: neither a checkpoint nor a run folder with {last.relative_to(path)}")
     return Run(path, last)

@@ -1,4 +1,4 @@
-"""A picture of how a language model was tuned."""
+"""Plot of the tuning of a language model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def plot_tuning(
     widths: dict[int, float],
     greedy: float,
 ) -> Figure:
-    """Draw WER (alpha, beta) as a map with the best pair marked, and WER over the width of the beam."""
+    """Plot WER (alpha, beta) as a heat map with the best pair marked, and WER over the beam width."""
     figure, (surface, line) = plt.subplots(1, 2, figsize=(11, 4.5), width_ratios=(3, 2), layout="constrained")
     image = surface.imshow(100 * wers.T, origin="lower", aspect="auto", cmap="viridis_r")
     surface.set_xticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
     surface.set_yticks(range(len(betas)), [f"{beta:g}" for beta in betas])
-    surface.set(xlabel="alpha, weight of the language model", ylabel="beta, reward of a word")
+    surface.set(xlabel="alpha, language-model weight", ylabel="beta, word reward")
     for (i, j), wer in np.ndenumerate(wers):
         surface.text(i, j, f"{100 * wer:.1f}", ha="center", va="center", fontsize="x-small", color="white")
     best = np.unravel_index(int(wers.argmin()), wers.shape)

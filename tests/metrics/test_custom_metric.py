@@ -11,7 +11,7 @@ import yaml
 from stt.cli.train import main
 from stt.corpus.manifest import read_manifest
 from stt.metrics.domain_metric import DomainMetric
-from stt.reports.page import load_run_summary, page
+from stt.reports.page import load_run_summary, render_page
 from stt.reports.run import find_run
 from stt.runs.folder import RunFolder
 from stt.runs.metric_names import logged_domain_metrics
@@ -79,7 +79,7 @@ def test_a_custom_domain_metric_is_logged_tested_and_reported(
     assert "deleted" in printed
     titles = [panel.title for section in sections_for(curves) for panel in section.panels]
     assert "deletions by domain" in titles
-    shown = page([load_run_summary(run, "mine")])
+    shown = render_page([load_run_summary(run, "mine")])
     assert "mine  deleted, %" in shown
     assert "validation deleted by domain over steps" in shown
 

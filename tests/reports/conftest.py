@@ -1,4 +1,4 @@
-"""A headless browser to look at pages with; tests that need one skip where there is none."""
+"""A headless browser for testing pages; tests that need it are skipped if there is none."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def browser() -> Iterator[webdriver.Chrome]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1180,900"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(driver))
-    yield found
-    found.quit()
+    driver_session = webdriver.Chrome(options=options, service=Service(driver))
+    yield driver_session
+    driver_session.quit()

@@ -15,7 +15,7 @@ CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
 
 @pytest.fixture
 def run(fit_args: list[str], tmp_path: Path) -> Path:
-    """The folder of a run under the curriculum."""
+    """Train with the curriculum; return the run folder."""
     main([*fit_args, CURRICULUM])
     return tmp_path / "run"
 
@@ -26,7 +26,7 @@ def command(*args: object) -> None:
     assert stopped.value.code == 0
 
 
-def test_a_run_is_drawn_with_a_column_for_each_domain(run: Path) -> None:
+def test_the_plot_has_a_column_for_each_domain(run: Path) -> None:
     command(run)
     picture = matplotlib.image.imread(run / "curriculum.png")
     height, width, _ = picture.shape
@@ -35,7 +35,7 @@ def test_a_run_is_drawn_with_a_column_for_each_domain(run: Path) -> None:
     assert picture[..., :3].std() > 0.1
 
 
-def test_label_errors_are_listed_worst_first_with_what_was_read_and_heard(
+def test_label_errors_are_listed_worst_first_with_reference_and_hypothesis(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = run / "checkpoints" / "last.ckpt"
@@ -59,7 +59,7 @@ def test_label_errors_are_listed_worst_first_with_what_was_read_and_heard(
     assert "2 suspected label errors" in capsys.readouterr().out
 
 
-def test_what_is_no_run_or_has_no_curriculum_is_refused(
+def test_a_path_without_a_run_or_curriculum_is_rejected(
     fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
 ) -> None:
     assert "neither a checkpoint nor a run folder" in fails(stt, ["curriculum", "show", str(tmp_path)])
@@ -79,7 +79,7 @@ def test_label_errors_of_another_manifest_are_not_listed(run: Path, tmp_path: Pa
     assert "was not trained on this manifest" in fails(stt, args)
 
 
-def test_a_mended_text_is_no_label_error_any_more_and_training_goes_on_with_what_else_is_known(
+def test_a_corrected_text_is_no_longer_listed_and_training_resumes_with_the_rest_of_the_ledger(
     run: Path, fit_args: list[str], tones: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoint = run / "checkpoints" / "last.ckpt"
@@ -90,19 +90,19 @@ def test_a_mended_text_is_no_label_error_any_more_and_training_goes_on_with_what
     torch.save(state, checkpoint)
     lines = tones.read_text().splitlines()
     lines[3] = json.dumps({**json.loads(lines[3]), "text": "abc"})
-    mended = tones.parent / "mended.jsonl"  # beside the audio
-    mended.write_text("\n".join(lines))
+    corrected = tones.parent / "corrected.jsonl"  # next to the audio
+    corrected.write_text("\n".join(lines))
 
-    command(checkpoint, "--out", tmp_path / "c.png", "--label-errors", tmp_path / "s.csv", "--manifest", mended)
+    command(checkpoint, "--out", tmp_path / "c.png", "--label-errors", tmp_path / "s.csv", "--manifest", corrected)
     with (tmp_path / "s.csv").open() as file:
         assert [row["row"] for row in csv.DictReader(file)] == ["11"]
 
     steps = state["global_step"] + 1
-    resume = [f"--ckpt_path={checkpoint}", f"--data.train={mended}", f"--trainer.max_steps={steps}"]
-    main([*fit_args, CURRICULUM, *resume, "--data.batches_per_epoch=1", f"--run={tmp_path / 'on'}"])
-    assert "1 texts were mended, so their labels are judged anew" in caplog.text
+    resume = [f"--ckpt_path={checkpoint}", f"--data.train={corrected}", f"--trainer.max_steps={steps}"]
+    main([*fit_args, CURRICULUM, *resume, "--data.batches_per_epoch=1", f"--run={tmp_path / 'resumed'}"])
+    assert "1 texts were corrected, so their label-error scores are reset" in caplog.text
     assert "utterances are known" not in caplog.text  # they all are
-    after = torch.load(tmp_path / "on" / "checkpoints" / "last.ckpt", weights_only=True)
+    after = torch.load(tmp_path / "resumed" / "checkpoints" / "last.ckpt", weights_only=True)
     after = after["SpeechDataModule"]["stream"]["sampler"]
     assert after["ledger"]["label_observations"][[3, 10]].tolist()[0] < 4
     assert after["ledger"]["label_observations"][10] >= 4

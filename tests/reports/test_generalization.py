@@ -11,13 +11,13 @@ ONE = RecognizedUtterance(1, "a.wav", "radio", "/x/a.wav", 0.0, 1.5, 30.0, "abcd
 
 
 def domain(name: str, levels: list[float]) -> list[RecognizedUtterance]:
-    """Utterances of which those below 20 dB have one character of four wrong."""
+    """Create utterances with one of four characters wrong if their level range is below 20 dB."""
     return [
         replace(ONE, domain=name, level_range=level, hypothesis="abcd" if level > 20 else "abcx") for level in levels
     ]
 
 
-def test_gaps_are_means_over_domains_whatever_their_size() -> None:
+def test_gaps_are_unweighted_means_over_domains() -> None:
     found = gaps(domain("radio", [30.0] * 90) + domain("calls", [10.0] * 3), ["radio"])
     assert found.by_domain == {"calls": 0.25, "radio": 0.0}
     assert (found.in_domain, found.out_of_domain, found.spread) == (0.0, 0.25, 0.25)
@@ -30,12 +30,12 @@ def test_clear_and_noisy_are_thirds_of_each_domain() -> None:
     assert (few.noisy, few.clear, few.out_of_domain) == (None, None, None)
 
 
-def test_a_rate_of_many_is_edits_over_characters() -> None:
+def test_the_cer_of_several_utterances_is_edits_over_characters() -> None:
     assert cer([replace(ONE, hypothesis=""), replace(ONE, reference="ab" * 6, hypothesis="ab" * 6)]) == 0.25
     assert cer([]) == 0.0
 
 
-def test_pictures_say_what_they_show() -> None:
+def test_plots_label_their_axes() -> None:
     items = domain("radio", [10, 20, 30, 40])
     figure = plot_gaps({"a": gaps(items, []), "b": gaps(items, ["radio"])})
     assert "%" in figure.axes[0].get_ylabel()
