@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from lightning import Trainer
-from torch.amp import GradScaler
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 

@@ -3,7 +3,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import nn
-from torch.amp import GradScaler
+from torch.amp.grad_scaler import GradScaler
 
 from stt.training.callbacks import GradientClipping, PercentileClipping
 
