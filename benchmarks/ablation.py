@@ -25,7 +25,7 @@ from stt.errors import InputError, exit_with
 from stt.files import atomic_write
 from stt.progress import track
 from stt.runs.folder import RunFolder
-from stt.text.tokenizer import train_letters
+from stt.text.tokenizer import train_character_tokenizer
 from stt.training.subprocesses import measure_training, run_training
 
 VARIANTS = ROOT / "configs" / "ablation" / "variants.yaml"
@@ -149,7 +149,7 @@ def letters_of(data: Path, out: Path) -> Path:
         train = yaml.safe_load(data.read_text(encoding="utf-8")).get("data", {}).get("train")
         if not train:
             raise InputError(f"{data}: no training manifest (data.train)")
-        tokenizer = train_letters(read_manifest(Path(train)).table["text"].to_pylist())
+        tokenizer = train_character_tokenizer(read_manifest(Path(train)).table["text"].to_pylist())
         with atomic_write(path) as temporary:
             temporary.write_bytes(tokenizer.model)
     return path

@@ -1,4 +1,4 @@
-"""Errors of the user: bad input, an extra that is not installed, and how a program ends on them."""
+"""User errors: invalid input and missing extras, and how a program exits on them."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from typing import NoReturn
 
 
 class InputError(ValueError):
-    """Bad input from the user: one sentence that names the file, the row and what to do."""
+    """Invalid user input; the message is one sentence that names the file, the row and what to do."""
 
 
 def reason(error: Exception, width: int = 160) -> str:
-    """Give the beginning of what another library says, on one line, as a part of a sentence."""
+    """Format another library's exception on one line, shortened, for use inside a sentence."""
     return f"{type(error).__name__}: {textwrap.shorten(str(error), width)}" if str(error) else type(error).__name__
 
 
 def exit_with(error: InputError) -> NoReturn:
-    """Print the sentence of an `InputError` on standard error and end with exit code 2."""
+    """Print the message of an `InputError` to standard error and exit with code 2."""
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2)
 
 
 _REQUIREMENT = re.compile(r"(?P<package>[\w.-]+).*\bextra == [\"'](?P<extra>[\w-]+)[\"']")
-_OTHERWISE_NAMED = {"yaml": "pyyaml"}  # modules that are not called as their package is
+_PACKAGES = {"yaml": "pyyaml"}  # package names that differ from the module's
 
 
 class MissingExtraError(InputError, ImportError):
-    """Something was asked for that needs an extra which is not installed."""
+    """A feature needs an extra that is not installed."""
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError:
-    """Say in one sentence which extra brings the module that was not found.
+    """Return an error whose message says which extra provides the missing module.
 
     Raises:
-        ModuleNotFoundError: no extra brings it, so that it is a fault of the code: the error itself.
+        ModuleNotFoundError: the original error, if no extra provides the module: this is a bug in the code.
     """
     module = (error.name or "").partition(".")[0]
     extra = extra_of(module)
     if extra is None:
         raise error
     return MissingExtraError(
-        f"{module} is not installed, which this needs; it comes with the extra {extra!r}: "
-        f"pip install '.[{extra}]' in the project's folder"
+        f"this needs {module}, which is not installed; it comes with the extra {extra!r}: "
+        f"run pip install '.[{extra}]' in the project's folder"
     )
 
 
 def extra_of(module: str) -> str | None:
-    """Name the extra that brings a module; None where none does."""
-    wanted = _plain(_OTHERWISE_NAMED.get(module, module))
+    """Return the extra that provides a module, or None."""
+    package = _canonical(_PACKAGES.get(module, module))
     try:
-        listed = requires("stt") or []
-    except PackageNotFoundError:  # a copy of the code that nobody installed
+        requirements = requires("stt") or []
+    except PackageNotFoundError:  # the package is not installed, only on the path
         return None
-    for requirement in listed:
-        found = _REQUIREMENT.match(requirement)
-        if found and found["package"] != "stt" and _plain(found["package"]) == wanted:
-            return found["extra"]
+    for requirement in requirements:
+        match = _REQUIREMENT.match(requirement)
+        if match and match["package"] != "stt" and _canonical(match["package"]) == package:
+            return match["extra"]
     return None
 
 
-def _plain(name: str) -> str:
+def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()

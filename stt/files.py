@@ -1,4 +1,4 @@
-"""Files: atomic writes, and a cache of what takes minutes to compute again."""
+"""Atomic file writes, and a cache for results that take minutes to compute."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import TypeVar
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
+    """Yield a temporary path next to `path` and rename it to `path` if the block succeeds.
 
-    The folder is made where it is missing. On an exception nothing is left behind and an
-    older file at `path` stays as it was.
+    Missing folders are created. On an exception the temporary file is removed and an
+    existing file at `path` stays unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,38 +37,38 @@ T = TypeVar("T")
 
 
 def cache_folder() -> Path:
-    """Where the cache is: `stt` in $XDG_CACHE_HOME, or in ~/.cache."""
+    """Return the cache folder: `stt` in $XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stt"
 
 
-def cached(name: str, read: Callable[[Path], T], write: Callable[[Path], None], otherwise: Callable[[], T]) -> T:
-    """Read a file of the cache; where it is missing or damaged, one process of a machine writes it and the others wait.
+def cached(name: str, read: Callable[[Path], T], write: Callable[[Path], None], compute: Callable[[], T]) -> T:
+    """Read a cached file; if it is missing or corrupt, one process per machine writes it while the others wait.
 
     Args:
-        name: of the file; it must follow from all that the content follows from.
-        read: gives the content; whatever it raises counts as damage.
-        write: writes the content to a path.
-        otherwise: gives the content where no file can be written.
+        name: file name; must be derived from everything that determines the content.
+        read: reads the content from a path; any exception means that the file is corrupt.
+        write: computes the content and writes it to a path.
+        compute: computes the content when the cache is not writable.
     """
     path = cache_folder() / name
-    found = _read(path, read)
-    if found is not None:
-        return found
+    content = _read(path, read)
+    if content is not None:
+        return content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.with_name(f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            found = _read(path, read)  # while this one waited, another may have written it
-            if found is not None:
-                return found
+            content = _read(path, read)  # another process may have written it in the meantime
+            if content is not None:
+                return content
             with atomic_write(path) as temporary:
                 write(temporary)
     except OSError as error:
-        log.warning("nothing is cached in %s, so the next start will take as long: %s", path.parent, error)
-        return otherwise()
-    whole = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
-    sizes = (path.stat().st_size / 1e6, whole / 1e6)
-    log.warning("cached for the next start: %s, %.0f MB (the folder holds %.0f MB and may be deleted)", path, *sizes)
+        log.warning("cannot write to the cache %s, so the next start will take as long: %s", path.parent, error)
+        return compute()
+    total = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
+    sizes = (path.stat().st_size / 1e6, total / 1e6)
+    log.warning("cached for the next start: %s, %.0f MB (%.0f MB in the folder, safe to delete)", path, *sizes)
     return read(path)
 
 
@@ -77,6 +77,6 @@ def _read(path: Path, read: Callable[[Path], T]) -> T | None:
         return None
     try:
         return read(path)
-    except Exception as error:  # a damaged file can raise anything, and is only written again
-        log.warning("%s is damaged and made again (%s)", path, error)
+    except Exception as error:  # a corrupt file can raise anything, and is simply written again
+        log.warning("%s is corrupt and will be recreated (%s)", path, error)
         return None

@@ -1,4 +1,4 @@
-"""Progress bars with the time left, on standard error so that output can be piped."""
+"""Progress bars with an ETA, on standard error so that output can be piped."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Go through items behind a bar that shows how many are done and how long the rest will take."""
+def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Iterate over items with a progress bar that shows the count, the elapsed time and the ETA."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     columns = (
@@ -20,9 +20,9 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("ETA"),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield from progress.track(items, total=total, description=what)
+        yield from progress.track(items, total=total, description=description)

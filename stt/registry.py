@@ -1,4 +1,4 @@
-"""What a checkpoint may hold: weights, plain values and the names of registered classes, and no code."""
+"""Safe checkpoints: they contain weights, plain values and names of registered classes, but no code."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _classes: dict[str, type[nn.Module]] = {}
 
 
 def register(cls: Class) -> Class:
-    """Let checkpoints name a class, by its name without the module; to be put above the class as a decorator.
+    """Register a class (as a decorator), so that checkpoints can name it by its class name without the module.
 
-    Its objects then remember what they were made with, so that a checkpoint can hold it. Nothing but this adds
-    a class: a checkpoint that names another one is refused, and nothing is imported for it.
+    Its instances remember their constructor arguments, which are stored in checkpoints. Checkpoints that name an
+    unregistered class are rejected; nothing is imported on their behalf.
 
     Args:
-        cls: an encoder or a front end whose arguments are numbers, texts, None, and lists or dicts of these.
+        cls: an encoder or a front end whose arguments are numbers, strings, None, or lists and dicts of these.
 
     Raises:
-        InputError: another class of that name is registered, or the arguments have no names.
+        InputError: another class of the same name is registered, or the constructor takes *args or **kwargs.
 
     Example:
         >>> import stt
@@ -53,28 +53,28 @@ def register(cls: Class) -> Class:
         ...         return self.conv(x.transpose(1, 2)).transpose(1, 2), lengths
     """
     known = _classes.get(cls.__name__)
-    if known and class_path(known) != class_path(cls):  # the same again: a cell of a notebook that is run twice
-        raise InputError(f"{class_path(cls)}: {class_path(known)} is registered under the same name")
+    if known and class_path(known) != class_path(cls):  # the same path again: a notebook cell that was re-run
+        raise InputError(f"{class_path(cls)}: {class_path(known)} is already registered under the same name")
     construct = cls.__init__
     signature = inspect.signature(construct)
     if any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in signature.parameters.values()):
-        raise InputError(f"{class_path(cls)}: a registered class names each of its arguments, without * and **")
+        raise InputError(f"{class_path(cls)}: a registered class must name its arguments, without * and **")
 
     @functools.wraps(construct)
-    def remembering(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+    def init(self: nn.Module, *args: Any, **kwargs: Any) -> None:
         construct(self, *args, **kwargs)
-        if type(self) is cls:  # a subclass has arguments of its own
+        if type(self) is cls:  # a subclass stores its own arguments
             bound = signature.bind(self, *args, **kwargs)
             bound.apply_defaults()
             self.__dict__[_ARGUMENTS] = dict(list(bound.arguments.items())[1:])
 
-    cls.__init__ = remembering  # type: ignore[method-assign]
+    cls.__init__ = init  # type: ignore[method-assign]
     _classes[cls.__name__] = cls
     return cls
 
 
 def import_packages(names: Iterable[str]) -> None:
-    """Import packages that register classes, as `--import` asks for.
+    """Import packages that register classes, for the option `--import`.
 
     Raises:
         InputError: a package cannot be imported.
@@ -83,19 +83,19 @@ def import_packages(names: Iterable[str]) -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise InputError(f"--import {name}: it cannot be imported ({error})") from error
+            raise InputError(f"--import {name}: the package cannot be imported ({error})") from error
 
 
 def describe(part: nn.Module) -> dict[str, Any]:
-    """Give the name and the arguments of an object of a registered class, as plain values.
+    """Return the class name and the arguments of an instance of a registered class, as plain values.
 
     Raises:
-        InputError: its class is not registered, or an argument is not plain.
+        InputError: its class is not registered, or an argument is not a plain value.
     """
     cls = type(part)
     if _classes.get(cls.__name__) is not cls:
         raise InputError(
-            f"{class_path(cls)} is not registered, so no checkpoint can name it: put @stt.register above it"
+            f"{class_path(cls)} is not registered, so checkpoints cannot name it: decorate it with @stt.register"
         )
     arguments = part.__dict__[_ARGUMENTS]
     return {
@@ -105,44 +105,44 @@ def describe(part: nn.Module) -> dict[str, Any]:
 
 
 def build(description: Any, base: type[Part]) -> Part:
-    """Make an object of a registered class by what `describe` gave.
+    """Construct an instance of a registered class from the output of `describe`.
 
     Args:
-        description: of a file that need not be trusted; nothing that it names is imported.
-        base: what the class must be a subclass of.
+        description: may come from an untrusted file; nothing that it names is imported.
+        base: required base class.
 
     Raises:
-        InputError: nobody registered the class, it is not such a class, or its arguments are wrong.
+        InputError: the class is not registered, is not a subclass of `base`, or its arguments are invalid.
     """
     cls = lookup(description, base)
     try:
         return cls(**description["arguments"])
-    except Exception as error:  # the constructors, a user's too, meet values that nobody has checked
-        raise InputError(f"the arguments of {cls.__name__} are wrong ({reason(error)})") from error
+    except Exception as error:  # constructors, including the user's, receive unchecked values
+        raise InputError(f"the arguments of {cls.__name__} are invalid ({reason(error)})") from error
 
 
 def lookup(description: Any, base: type[Part]) -> type[Part]:
-    """Find the registered class that a description names.
+    """Return the registered class that a description names.
 
     Raises:
-        InputError: it is no description, nobody registered the class, or it is no subclass of `base`.
+        InputError: the description is invalid, or the class is not registered or not a subclass of `base`.
     """
     name = description.get("class") if isinstance(description, Mapping) else None
     if not isinstance(name, str) or not isinstance(description.get("arguments"), Mapping):
-        raise InputError(f"the description of its {base.__name__} is damaged")
+        raise InputError(f"the description of its {base.__name__} is corrupt")
     cls = _classes.get(name)
     if cls is None:
         raise InputError(
-            f"it asks for a class {name!r}, which is not registered; if you trust the package "
+            f"it requires a class {name!r}, which is not registered; if you trust the package "
             "that registers it, name it with --import PACKAGE"
         )
     if not issubclass(cls, base):
-        raise InputError(f"it asks for {name} as its {base.__name__}, which it is not")
+        raise InputError(f"it names {name} as its {base.__name__}, but that is not a subclass of {base.__name__}")
     return cls
 
 
 def class_path(cls: type) -> str:
-    """Give the dotted name under which a configuration names a class."""
+    """Return the dotted path by which a configuration names a class."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
@@ -153,27 +153,28 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(one, where) for one in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _plain(one, where) for key, one in value.items()}
-    raise InputError(f"{where}: a checkpoint holds numbers, texts, None, lists and dicts, not {type(value).__name__}")
+    kind = type(value).__name__
+    raise InputError(f"{where}: checkpoints can store numbers, strings, None, lists and dicts, not {kind}")
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Read everything that a checkpoint holds, on the CPU.
+    """Read the full contents of a checkpoint, on the CPU.
 
     Raises:
-        InputError: the file is missing, damaged, or holds anything but tensors and plain values.
+        InputError: the file is missing, corrupt, or contains anything but tensors and plain values.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: there is no such checkpoint")
+        raise InputError(f"{path}: checkpoint not found")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of archives and protocols that are refused or read anyway
+        with warnings.catch_warnings(action="ignore"):  # about archive formats that are rejected or read anyway
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # torch's own words advise to load it unsafely
+    except pickle.UnpicklingError as error:  # torch's own message advises loading it unsafely
         raise InputError(
-            f"{path}: not a checkpoint of this project: it holds more than weights and plain values, or is damaged"
+            f"{path}: not a checkpoint of this project: it contains more than weights and plain values, or is corrupt"
         ) from error
-    except Exception as error:  # the readers of zip files and of pickles raise many kinds
+    except Exception as error:  # the zip and pickle readers raise many kinds of exceptions
         raise InputError(f"{path}: not a checkpoint of this project ({type(error).__name__})") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise InputError(f"{path}: not a checkpoint of this project: it holds no named parts")
+        raise InputError(f"{path}: not a checkpoint of this project: it contains no named entries")
     return content

@@ -1,4 +1,4 @@
-"""Padded tensors, and copies between the host and the device that the training step does not wait for."""
+"""Length masks, and asynchronous copies between host and device."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor of the host to the device without waiting: from pinned memory, where there is a device."""
+    """Copy a host tensor to a device asynchronously (from pinned memory, if the device is a GPU)."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 class HostCopy:
-    """A tensor on its way to the host.
+    """An asynchronous copy of a tensor to the host.
 
-    Reading it waits for this copy alone. A copy that is started only when it is read would wait
-    for everything that was queued on the device meanwhile, the next step included.
+    Reading it waits for this copy alone. A copy started only when it is read would wait
+    for everything queued on the device in the meantime, including the next step.
     """
 
     def __init__(self, tensor: Tensor) -> None:
-        """Start the copy; a tensor that is on the host already is kept as it is."""
+        """Start the copy; a tensor already on the host is kept as it is."""
         self._tensor = tensor
         self._done: torch.cuda.Event | None = None
         if tensor.is_cuda:
@@ -29,12 +29,12 @@ class HostCopy:
             self._done.record()
 
     def read(self) -> Tensor:
-        """Give the tensor on the host."""
+        """Return the tensor on the host, once the copy is complete."""
         if self._done is not None:
             self._done.synchronize()
         return self._tensor
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """Boolean mask (batch, size), true where a position lies inside its sequence of `lengths` (batch,)."""
+    """Return a boolean mask (batch, size), true at positions within the `lengths` (batch,)."""
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)

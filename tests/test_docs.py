@@ -24,7 +24,7 @@ from stt.models import ConvTransformer
 from stt.models.ctc import ctc_losses
 from stt.recognition.recognizer import Recognizer
 from stt.text.normalize import get_normalizer
-from stt.text.tokenizer import train_letters
+from stt.text.tokenizer import train_character_tokenizer
 from tests.conftest import RATE, ROOT, spoken_in_tones
 
 DOCS = ROOT / "docs"
@@ -43,7 +43,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"audio,text,duration,domain\nspeech.wav,{TEXT},{len(waveform) / RATE},narration\n"
     )
     torch.manual_seed(0)
-    tokenizer = train_letters([TEXT])
+    tokenizer = train_character_tokenizer([TEXT])
     (folder / "letters.model").write_bytes(tokenizer.model)
     encoder = ConvTransformer(32, (32, 32, 64), (1, 1, 1), (5, 5, 5), 64, 1, 2, dropout=0.0)
     recognizer = Recognizer(LogMel(RATE, 32), encoder, tokenizer, get_normalizer("plain-1"))

@@ -1,4 +1,4 @@
-"""What works where extras are missing. Their modules are hidden here; an environment without them was seen once."""
+"""What works without extras. Their modules are hidden here; it was also checked once without them installed."""
 
 import subprocess
 import sys
@@ -54,26 +54,26 @@ def test_torch_alone_loads_a_checkpoint_and_transcribes(checkpoint: str, tones: 
     assert stt(["transcribe", checkpoint, audio], without) == (0, in_python, "")
 
 
-def test_the_commands_that_an_extra_brings_are_shown_and_say_so(checkpoint: str, tones: Path) -> None:
+def test_commands_that_need_an_extra_are_listed_and_name_it(checkpoint: str, tones: Path) -> None:
     without = ["train", "lm", "wandb", "demo"]
     code, shown, _ = stt(["--help"], without)
     assert code == 0
     assert "corpus" in shown
     assert "transcribe" in shown
     for command in (["corpus", "stats", str(tones)], ["report", "run", "--out", "page.html"], ["score", "a", "b"]):
-        code, _, said = stt(command, without)
+        code, _, message = stt(command, without)
         assert code == 2
-        assert "comes with the extra 'train'" in said
-        assert said.count("\n") == 1
+        assert "comes with the extra 'train'" in message
+        assert message.count("\n") == 1
 
 
-def test_without_torch_the_package_is_imported_and_says_what_a_checkpoint_needs() -> None:
+def test_without_torch_the_package_can_be_imported_and_loading_names_the_extra() -> None:
     without = ["torch", "train", "lm", "wandb", "demo"]
     tried = "import stt\ntry:\n    stt.load('a.ckpt')\nexcept ImportError as error:\n    print(error)"
-    code, said, _ = run(tried, without)
+    code, message, _ = run(tried, without)
     assert code == 0
-    assert "torch is not installed" in said
-    assert "extra 'torch'" in said
+    assert "needs torch, which is not installed" in message
+    assert "extra 'torch'" in message
     assert stt(["transcribe", "a.ckpt", "a.wav"], without)[0] == 2
 
 
@@ -82,9 +82,9 @@ def test_training_needs_neither_language_models_nor_wandb(
 ) -> None:
     without = ["lm", "wandb", "demo"]
     arguments = [*fit_args, "--trainer.max_steps=2", "--data.batches_per_epoch=2"]
-    code, _, said = run(f"from stt.cli.train import main\nmain({arguments})", without)
-    assert code == 0, said
-    assert "which the extra 'wandb' brings" in said
+    code, _, message = run(f"from stt.cli.train import main\nmain({arguments})", without)
+    assert code == 0, message
+    assert "which the extra 'wandb' brings" in message
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
     assert list((tmp_path / "run" / "logs").rglob("metrics.csv"))
     for command, extra in (
@@ -92,12 +92,12 @@ def test_training_needs_neither_language_models_nor_wandb(
         (["corpus", "demo", "--out", str(tmp_path / "demo")], "demo"),
         (["dashboard", "push", "a", "--run", str(tmp_path / "run")], "wandb"),
     ):
-        code, _, said = stt(command, without)
+        code, _, message = stt(command, without)
         assert code == 2
-        assert f"extra {extra!r}" in said
+        assert f"extra {extra!r}" in message
 
 
-def test_a_module_that_no_extra_brings_is_a_fault_of_the_code() -> None:
+def test_a_missing_module_that_no_extra_provides_raises_the_original_error() -> None:
     assert isinstance(missing_extra(ModuleNotFoundError("no", name="kenlm.something")), MissingExtraError)
     with pytest.raises(ModuleNotFoundError):
         missing_extra(ModuleNotFoundError("no", name="stt.misspelled"))

@@ -8,7 +8,7 @@ import pytest
 from stt.files import atomic_write, cache_folder, cached
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.txt"
     with atomic_write(path) as temporary:
         temporary.write_text("one")
@@ -31,41 +31,41 @@ def number(path: Path) -> int:
     return int(path.read_text())
 
 
-def fetch(name: str, value: int, made: list[int]) -> int:
+def fetch(name: str, value: int, written: list[int]) -> int:
     def write(path: Path) -> None:
-        made.append(value)
+        written.append(value)
         path.write_text(str(value))
 
     return cached(name, number, write, lambda: -value)
 
 
-def test_what_was_made_once_is_read_and_its_size_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made: list[int] = []
+def test_a_cached_file_is_reused_and_its_size_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written: list[int] = []
     assert cache_folder() == folder
-    assert [fetch("a.txt", value, made) for value in (5, 6)] == [5, 5]
-    assert made == [5]
+    assert [fetch("a.txt", value, written) for value in (5, 6)] == [5, 5]
+    assert written == [5]
     assert f"cached for the next start: {folder / 'a.txt'}, 0 MB" in caplog.text
-    assert fetch("b.txt", 7, made) == 7
+    assert fetch("b.txt", 7, written) == 7
 
 
-def test_a_damaged_file_is_made_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made: list[int] = []
-    fetch("a.txt", 5, made)
+def test_a_corrupt_file_is_recreated(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written: list[int] = []
+    fetch("a.txt", 5, written)
     (folder / "a.txt").write_text("half a num")
-    assert fetch("a.txt", 6, made) == 6
-    assert "is damaged and made again" in caplog.text
+    assert fetch("a.txt", 6, written) == 6
+    assert "is corrupt and will be recreated" in caplog.text
 
 
-def test_where_nothing_can_be_written_it_is_made_each_time(
+def test_without_a_writable_cache_the_content_is_computed_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert [fetch("a.txt", value, []) for value in (5, 6)] == [-5, -6]
-    assert "nothing is cached" in caplog.text
+    assert "cannot write to the cache" in caplog.text
 
 
-def test_a_failure_leaves_nothing_behind(folder: Path) -> None:
+def test_a_failed_write_leaves_no_file_behind(folder: Path) -> None:
     def write(path: Path) -> None:
         path.write_text("half")
         raise ValueError("broken")
@@ -80,14 +80,14 @@ def _slowly(log: Path, barrier: object) -> None:
 
     def write(path: Path) -> None:
         with log.open("a") as file:
-            file.write("made\n")
+            file.write("written\n")
         path.write_text("5")
 
     barrier.wait()  # type: ignore[attr-defined]
     assert cached("a.txt", number, write, lambda: 0) == 5
 
 
-def test_of_several_processes_one_makes_it_and_the_others_wait(tmp_path: Path) -> None:
+def test_of_several_processes_one_writes_the_file_and_the_others_wait(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(4)
     processes = [context.Process(target=_slowly, args=(tmp_path / "log", barrier)) for _ in range(4)]
@@ -96,4 +96,4 @@ def test_of_several_processes_one_makes_it_and_the_others_wait(tmp_path: Path) -
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
-    assert (tmp_path / "log").read_text() == "made\n"
+    assert (tmp_path / "log").read_text() == "written\n"

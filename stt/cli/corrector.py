@@ -40,7 +40,7 @@ def train(
     from stt.training.corrector import train_corrector  # these take seconds to import, which --help should not
 
     model = load(checkpoint, device)
-    normalized = [found.text for found in map(model.normalizer, text_lines(texts or [])) if not found.refused]
+    normalized = [found.text for found in map(model.normalizer, text_lines(texts or [])) if not found.rejected]
     speech = (read_manifests(manifests), read_manifests(validate))
     trained = train_corrector(model, *speech, normalized, out, steps, most=utterances, seed=seed)
     print(f"{trained.pairs} pairs and {len(normalized)} more texts, written to {out}")

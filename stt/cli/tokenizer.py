@@ -10,7 +10,7 @@ import typer
 from stt.corpus.manifest import read_manifests
 from stt.files import atomic_write
 from stt.text.normalize import get_normalizer
-from stt.text.tokenizer import Tokenizer, train_letters, train_tokenizer
+from stt.text.tokenizer import Tokenizer, train_character_tokenizer, train_tokenizer
 
 app = typer.Typer(help="Make tokenizers.", no_args_is_help=True)
 
@@ -41,7 +41,7 @@ def letters(
     normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
 ) -> None:
     """Make a tokenizer of single letters: for comparisons, and for networks of a small stride."""
-    _write(train_letters(_texts(manifests, normalizer)), out)
+    _write(train_character_tokenizer(_texts(manifests, normalizer)), out)
 
 
 def _texts(manifests: list[Path], normalizer: str) -> list[str]:

@@ -77,7 +77,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
             for row, fault in pool.map(lambda row: _checked(row, out), chunk):
                 text = normalizer(row.text)
                 if not fault:
-                    fault = _text_fault(text.text, text.refused) or _id_fault(row.id, known)
+                    fault = _text_fault(text.text, text.rejected) or _id_fault(row.id, known)
                 if fault:
                     report.bad.setdefault(fault[0], []).append((row.where, fault[1]))
                 else:

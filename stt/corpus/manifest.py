@@ -131,7 +131,7 @@ class Manifest:
         index = self.domain_index if keep is None else np.where(keep, self.domain_index, -1)
         return [np.flatnonzero(index == i) for i in range(len(self.domains))]
 
-    def only(self, keep: npt.NDArray[np.bool_]) -> Manifest:
+    def filter(self, keep: npt.NDArray[np.bool_]) -> Manifest:
         """Take the rows where `keep` (row,) is true into memory."""
         edges = np.concatenate([[0], np.cumsum(keep)]).tolist()
         parts = tuple((edges[first], path) for first, path in self.parts)

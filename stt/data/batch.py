@@ -1,4 +1,4 @@
-"""What travels from the disk to the model: utterances, what was left out, and padded batches of them."""
+"""Utterances, skipped utterances, and padded batches, as passed from the dataset to the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stt.models.ctc import frames_needed
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance, read and tokenized."""
+    """One loaded and tokenized utterance."""
 
     row: int  # in the manifest
     name: str
@@ -23,12 +23,12 @@ class Utterance:
     waveform: Waveform  # (sample,)
     reference: str
     tokens: list[int]
-    strength: float = 0.0  # of the augmentation
+    strength: float = 0.0  # augmentation strength
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An utterance that could not be used, and why."""
+    """A skipped utterance and the reason."""
 
     row: int
     name: str
@@ -38,10 +38,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded utterances; tensors are zero behind each utterance's end.
+    """Padded utterances; tensors are zero after the end of each utterance.
 
-    What CTC wants to know of lengths and what is decided on the host stays there: if it were on the
-    device, every step would wait for it.
+    The lengths for the CTC loss and the inputs of decisions on the host stay on the host: if they were on the
+    device, every step would have to wait for them.
     """
 
     waveforms: Tensor  # (batch, sample)
@@ -49,26 +49,26 @@ class Batch:
     tokens: Tensor  # (batch, token)
     host_lengths: Tensor  # (batch,) samples, on the host
     token_lengths: Tensor  # (batch,) on the host
-    strengths: Tensor  # (batch,) of the augmentation, on the host, which decides what there is to do
-    frames_needed: Tensor  # (batch,) on the host: fewest output frames that CTC can align the tokens to
+    strengths: Tensor  # (batch,) augmentation strengths, on the host, where random choices are drawn
+    frames_needed: Tensor  # (batch,) on the host: minimum output frames for CTC to align the tokens
     rows: list[int]
     names: list[str]
     domains: list[str]
     references: list[str]
     seconds: list[float]
     skipped: list[Skipped]
-    number: int = -1  # in the stream of training batches
+    number: int = -1  # index in the stream of training batches
 
     def __len__(self) -> int:
         """Count the utterances."""
         return len(self.rows)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """Move the tensors that the network works on."""
+        """Move the network's input tensors to a device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """Pin them, so that the copy to the device does not wait."""
+        """Pin the network's input tensors, so that they can be copied to the device asynchronously."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, function) -> Batch:  # type: ignore[no-untyped-def]
@@ -77,10 +77,10 @@ class Batch:
 
 
 def collate(items: Sequence[Utterance | Skipped]) -> Batch:
-    """Pad utterances into a batch and pass on what was left out.
+    """Pad utterances into a batch; skipped ones are passed on.
 
-    A batch of which nothing is left holds half a second of silence that belongs to no row, so that
-    every rank still has a step to make.
+    A batch in which every utterance was skipped contains half a second of silence that belongs to no row, so that
+    every rank still runs its step.
     """
     good = [item for item in items if isinstance(item, Utterance)]
     waveforms = [torch.from_numpy(item.waveform) for item in good] or [torch.zeros(8000)]

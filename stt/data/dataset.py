@@ -1,4 +1,4 @@
-"""Utterances of a manifest by row: audio read, text normalized and tokenized."""
+"""Dataset of a manifest's utterances: reads the audio, normalizes and tokenizes the text."""
 
 from __future__ import annotations
 
@@ -19,62 +19,62 @@ from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer
 
 
-class Reader(Protocol):
-    """What reading needs to know of a recognizer, so that a checkpoint decides and not a second config."""
+class PreprocessingProtocol(Protocol):
+    """What a dataset needs from a recognizer, so that the checkpoint defines it and not a second config."""
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Pieces that texts are written in."""
+        """Tokenizer of the targets."""
         ...
 
     @property
     def normalizer(self) -> Normalizer:
-        """Of the texts."""
+        """Normalizer of the texts."""
         ...
 
     @property
     def sample_rate(self) -> int:
-        """Rate of the waveforms, Hz."""
+        """Sample rate of the waveforms, Hz."""
         ...
 
     @property
     def frame_seconds(self) -> float:
-        """Length of an output frame, seconds."""
+        """Duration of an output frame, seconds."""
         ...
 
     def output_lengths(self, samples: Tensor) -> Tensor:
-        """Output frames (batch,) for so many samples (batch,)."""
+        """Return the number of output frames (batch,) for numbers of samples (batch,)."""
         ...
 
 
 class UtteranceDataset(Dataset[Utterance | Skipped]):
-    """Rows of a manifest; what cannot be used comes back as `Skipped`, never as an exception."""
+    """Rows of a manifest; unusable utterances are returned as `Skipped`, never raised as exceptions."""
 
-    def __init__(self, manifest: Manifest, model: Reader, training: bool) -> None:
-        """Set up reading.
+    def __init__(self, manifest: Manifest, preprocessing: PreprocessingProtocol, training: bool) -> None:
+        """Set up the dataset.
 
         Args:
             manifest: the utterances.
-            model: its tokenizer makes the targets, its normalizer the references, where the manifest was
-                not made with it already.
-            training: leave out utterances whose text cannot be learned; in evaluation they stay, because
-                an error rate over fewer utterances would be another one.
+            preprocessing: its tokenizer encodes the targets; its normalizer is applied to the references unless the
+                manifest was already made with it.
+            training: skip utterances whose text cannot be learned; in evaluation they are kept, because
+                an error rate over fewer utterances would not be comparable.
         """
         self.manifest = manifest
-        # Not the model itself: worker processes would get a copy of its weights.
-        self.tokenizer = model.tokenizer
-        self.normalizer = model.normalizer
-        self.sample_rate = model.sample_rate
-        self.frame_seconds = model.frame_seconds
+        # Not the whole object: if it is a model, every worker process would get a copy of its weights.
+        self.tokenizer = preprocessing.tokenizer
+        self.normalizer = preprocessing.normalizer
+        self.sample_rate = preprocessing.sample_rate
+        self.frame_seconds = preprocessing.frame_seconds
         self.training = training
-        self.normalized = manifest.normalizer == model.normalizer.name
+        self.normalized = manifest.normalizer == preprocessing.normalizer.name
 
     def __len__(self) -> int:
         """Count the rows."""
         return len(self.manifest)
 
     def __getitem__(self, item: int | SampledRow) -> Utterance | Skipped:
-        """Read one row; one that was sampled for training is distorted by its strength."""
+        """Load one row; a row sampled for training is augmented with its strength."""
         row = item if isinstance(item, int) else item.row
         name = self.manifest.name(row)
         try:
@@ -85,10 +85,10 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
         except InputError as error:
             return Skipped(row, name, "unusable text", str(error))
         seconds = len(waveform) / self.sample_rate
-        promised = float(self.manifest.durations[row])
-        if self.training and not durations_agree(promised, seconds):
+        expected = float(self.manifest.durations[row])
+        if self.training and not durations_agree(expected, seconds):
             return Skipped(
-                row, name, "wrong duration", f"{promised:.2f} s in the manifest, {seconds:.2f} s in the file"
+                row, name, "wrong duration", f"{expected:.2f} s in the manifest, {seconds:.2f} s in the file"
             )
         strength = 0.0
         if isinstance(item, SampledRow) and item.strength:
@@ -101,16 +101,16 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
         return Utterance(row, name, domain, seconds, waveform, reference, tokens, strength)
 
     def target(self, row: int) -> tuple[str, list[int]]:
-        """Give the normalized reference of a row and its tokens; no tokens in evaluation if it has none.
+        """Return the normalized reference of a row and its tokens; in evaluation, no tokens if it cannot be encoded.
 
         Raises:
-            InputError: in training, if the text is empty, refused by the normalizer or outside the tokenizer.
+            InputError: in training, if the text is empty, rejected by the normalizer or outside the alphabet.
         """
         text = self.manifest.text(row)
         if not self.normalized:
             normalized = self.normalizer(text)
-            if self.training and normalized.refused:
-                raise InputError(f"the normalizer refuses {', '.join(normalized.refused)} in {text!r}")
+            if self.training and normalized.rejected:
+                raise InputError(f"the normalizer rejects {', '.join(normalized.rejected)} in {text!r}")
             text = normalized.text
         if not self.training:
             return text, self.tokenizer.encode(text) if set(text) <= self.tokenizer.alphabet else []

@@ -1,4 +1,4 @@
-"""Which rows of a training manifest can be trained on, decided before the first step."""
+"""Filtering of training rows before the first step: duration limits, usable text, CTC feasibility."""
 
 from __future__ import annotations
 
@@ -7,47 +7,48 @@ import numpy.typing as npt
 import torch
 
 from stt.data.batch import Skipped
-from stt.data.dataset import Reader, UtteranceDataset
+from stt.data.dataset import PreprocessingProtocol, UtteranceDataset
 from stt.data.text_frames import UNUSABLE, text_frames
 from stt.errors import InputError
 
-ROWS = 1_000_000  # whose output lengths are computed at once; bounds the memory
+CHUNK_ROWS = 1_000_000  # for which output lengths are computed at once; limits memory
 
 
 def feasible_rows(
-    dataset: UtteranceDataset, reader: Reader, min_seconds: float, max_seconds: float
+    dataset: UtteranceDataset, preprocessing: PreprocessingProtocol, min_seconds: float, max_seconds: float
 ) -> tuple[npt.NDArray[np.bool_], list[Skipped]]:
-    """Tell for every row whether it can be trained on; name and explain those that cannot.
+    """Return a mask of the rows that can be trained on, and the skipped rows with the reason.
 
-    A row is left out if it is shorter or longer than the limits (seconds), if its text is empty or
-    outside the tokenizer, or if CTC cannot align it: fewer output frames than tokens plus repeats.
+    A row is skipped if its duration is outside the limits (seconds), if its text is empty or
+    outside the tokenizer's alphabet, or if CTC cannot align it: fewer output frames than tokens plus repeats.
     """
     manifest = dataset.manifest
-    needed, there = text_frames(dataset), _output_frames(manifest.durations, reader)
-    in_time = (manifest.durations >= min_seconds) & (manifest.durations <= max_seconds)
-    keep = in_time & (needed <= there)
+    needed, available = text_frames(dataset), _output_frames(manifest.durations, preprocessing)
+    within_limits = (manifest.durations >= min_seconds) & (manifest.durations <= max_seconds)
+    keep = within_limits & (needed <= available)
 
     rows = np.flatnonzero(~keep)
-    others = UtteranceDataset(manifest.only(~keep), reader, training=True)  # in memory, which reading row by row wants
+    # In memory, because these are read row by row.
+    skipped = UtteranceDataset(manifest.filter(~keep), preprocessing, training=True)
 
-    def explained(i: int, row: int) -> tuple[str, str]:
-        if not in_time[row]:
+    def reason(i: int, row: int) -> tuple[str, str]:
+        if not within_limits[row]:
             return "duration", f"{manifest.durations[row]:.2f} s is outside {min_seconds:g}..{max_seconds:g} s"
         if needed[row] < UNUSABLE:
-            return "not alignable", f"{needed[row]} frames are needed, there are {there[row]}"
+            return "not alignable", f"CTC needs {needed[row]} frames, there are {available[row]}"
         try:
-            others.target(i)
+            skipped.target(i)
         except InputError as error:
             return "unusable text", str(error)
-        raise AssertionError(f"{manifest.where(row)}: the text was refused, and now it is not")
+        raise AssertionError(f"{manifest.where(row)}: the text was rejected at first, but not when checked again")
 
-    return keep, [Skipped(row, others.manifest.name(i), *explained(i, row)) for i, row in enumerate(rows.tolist())]
+    return keep, [Skipped(row, skipped.manifest.name(i), *reason(i, row)) for i, row in enumerate(rows.tolist())]
 
 
-def _output_frames(durations: npt.NDArray[np.float32], reader: Reader) -> npt.NDArray[np.int32]:
-    """Output frames of each row (row,)."""
+def _output_frames(durations: npt.NDArray[np.float32], preprocessing: PreprocessingProtocol) -> npt.NDArray[np.int32]:
+    """Return the number of output frames of each row (row,)."""
     frames = np.empty(len(durations), np.int32)
-    for start in range(0, len(durations), ROWS):
-        samples = durations[start : start + ROWS].astype(np.float64) * reader.sample_rate
-        frames[start : start + ROWS] = reader.output_lengths(torch.from_numpy(samples).long()).numpy()
+    for start in range(0, len(durations), CHUNK_ROWS):
+        samples = durations[start : start + CHUNK_ROWS].astype(np.float64) * preprocessing.sample_rate
+        frames[start : start + CHUNK_ROWS] = preprocessing.output_lengths(torch.from_numpy(samples).long()).numpy()
     return frames

@@ -1,4 +1,4 @@
-"""Data loaders: the stream of planned batches for training, sorted batches for evaluation."""
+"""Data loaders: an endless stream of batches for training, batches sorted by length for evaluation."""
 
 from __future__ import annotations
 
@@ -20,118 +20,118 @@ from stt.sampling.observations import Rows
 from stt.sampling.stream import LAG, BatchStream
 
 
-class StreamBatches(Sampler[list[SampledRow]]):
+class StreamBatchSampler(Sampler[list[SampledRow]]):
     """Batch sampler over a stream of batches."""
 
     def __init__(self, stream: BatchStream) -> None:
-        """Keep the stream."""
+        """Store the stream."""
         self.stream = stream
 
     def __iter__(self) -> Iterator[list[SampledRow]]:
-        """Give the batches that were not consumed, without end."""
+        """Iterate endlessly over the batches not consumed yet."""
         return self.stream.batches()
 
 
 class StreamLoader(DataLoader[Batch]):
-    """A data loader over an endless stream, of which every epoch takes the next `batches_per_epoch` batches.
+    """Data loader over an endless stream; every epoch takes the next `batches_per_epoch` batches.
 
-    The stream is read on through the ends of epochs, so that nothing is waited for after a validation. Workers read
-    ahead; what counts as consumed is what came out here.
+    Workers keep prefetching across epoch boundaries, so that training continues without delay after a validation. Only
+    batches that this loader has yielded count as consumed.
     """
 
     def __init__(self, dataset: UtteranceDataset, stream: BatchStream, batches_per_epoch: int, **options: Any) -> None:
-        """Set up with options for `DataLoader`."""
-        super().__init__(dataset, batch_sampler=StreamBatches(stream), collate_fn=collate, **options)  # type: ignore[arg-type]
+        """Set up the loader; further options go to `DataLoader`."""
+        super().__init__(dataset, batch_sampler=StreamBatchSampler(stream), collate_fn=collate, **options)  # type: ignore[arg-type]
         self.stream = stream
         self.batches_per_epoch = batches_per_epoch
-        self._reading: Iterator[Batch] | None = None
-        self._in_epoch = 0  # batches that this epoch has given
+        self._batches: Iterator[Batch] | None = None
+        self._in_epoch = 0  # batches yielded in this epoch
         self._resumed = False
 
     def __len__(self) -> int:
-        """Batches in an epoch; the same in every epoch, because Lightning reads it once."""
+        """Return the number of batches per epoch; constant, because Lightning reads it only once."""
         return self.batches_per_epoch
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        """Give the batches of an epoch; after `load_state_dict`, what is left of one."""
-        if self._reading is None:
-            self._reading = super().__iter__()
+        """Iterate over the batches of an epoch; after `load_state_dict`, over the rest of one."""
+        if self._batches is None:
+            self._batches = super().__iter__()
         self._in_epoch = self._in_epoch if self._resumed and self._in_epoch < self.batches_per_epoch else 0
         self._resumed = False
         while self._in_epoch < self.batches_per_epoch:
-            batch = replace(next(self._reading), number=self.stream.consumed)
+            batch = replace(next(self._batches), number=self.stream.consumed)
             self.stream.consumed += 1
             self._in_epoch += 1
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Give how many batches of the epoch were consumed; the rest is the stream's."""
+        """Return the number of batches consumed in this epoch; the stream stores the rest of the state."""
         return {"in_epoch": self._in_epoch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on in the middle of an epoch."""
+        """Resume in the middle of an epoch."""
         self._in_epoch, self._resumed = state["in_epoch"], True
 
 
-class EvaluationBatches(Sampler[list[int]]):
-    """Batches as they are (a plain list would do, were Lightning not to wrap the sampler of `predict`)."""
+class EvaluationBatchSampler(Sampler[list[int]]):
+    """Fixed batches (a plain list would do, but Lightning wraps the batch sampler of `predict`)."""
 
     def __init__(self, batches: list[list[int]]) -> None:
-        """Keep the batches."""
+        """Store the batches."""
         self.batches = batches
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return the number of batches."""
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Give them in order."""
+        """Iterate over the batches in order."""
         return iter(self.batches)
 
 
 def evaluation_loader(
     dataset: UtteranceDataset, max_batch_seconds: float, rank: int, num_ranks: int, **options: Any
 ) -> DataLoader[Batch]:
-    """Every row once, in batches of like length, dealt out to the ranks; no row is repeated to make ranks even."""
+    """Load every row exactly once, in batches of similar length split across ranks, which need not be of equal size."""
     batches = sorted_batches(dataset.manifest.durations, max_batch_seconds)
-    mine = EvaluationBatches([rows.tolist() for rows in batches[rank::num_ranks]])
-    return DataLoader(dataset, batch_sampler=mine, collate_fn=collate, **options)  # type: ignore[arg-type]
+    sampler = EvaluationBatchSampler([rows.tolist() for rows in batches[rank::num_ranks]])
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **options)  # type: ignore[arg-type]
 
 
 def sorted_batches(durations: npt.NDArray[np.float32], max_batch_seconds: float) -> list[Rows]:
-    """Cut all rows, sorted by duration, into batches that occupy at most `max_batch_seconds`."""
+    """Sort all rows by duration and cut them into batches of at most `max_batch_seconds` including padding."""
     order = np.argsort(durations, kind="stable")
     return np.split(order, cut_by_cost(durations[order].astype(np.float64), max_batch_seconds))
 
 
 def loader_options(num_workers: int) -> dict[str, Any]:
-    """Options that all loaders share; memory is pinned only where there is a device to copy to."""
+    """Return the options that all loaders share; memory is pinned only if there is a GPU."""
     return {
         "num_workers": num_workers,
         "persistent_workers": num_workers > 0,
         "pin_memory": torch.cuda.is_available(),
-        "worker_init_fn": _one_thread,
-        # Its own, so that starting workers does not draw from what dropout and augmentation draw from.
+        "worker_init_fn": _use_one_thread,
+        # A separate generator: starting workers must not consume random numbers of dropout and augmentation.
         "generator": torch.Generator(),
     }
 
 
-def reading_ahead(num_workers: int, needs_feedback: bool) -> dict[str, int]:
-    """Options by which no more is read ahead than a plan that waits for feedback allows.
+def prefetch_options(num_workers: int, needs_feedback: bool) -> dict[str, int]:
+    """Return the options that limit prefetching to what a sampler that waits for feedback allows.
 
     Raises:
-        InputError: already one batch for each worker would be too many.
+        InputError: even one batch per worker exceeds the limit.
     """
     if not num_workers:
         return {}
-    most = LAG - 1 if needs_feedback else 2 * num_workers
-    if num_workers > most:
+    max_batches = LAG - 1 if needs_feedback else 2 * num_workers
+    if num_workers > max_batches:
         raise InputError(
-            f"--data.num_workers {num_workers}: the curriculum lets at most {most} batches be read ahead, so there can "
-            f"be {most} workers"
+            f"--data.num_workers {num_workers}: the curriculum allows at most {max_batches} prefetched batches and "
+            f"therefore at most {max_batches} workers"
         )
-    return {"prefetch_factor": min(2, most // num_workers)}
+    return {"prefetch_factor": min(2, max_batches // num_workers)}
 
 
-def _one_thread(worker: int) -> None:
+def _use_one_thread(worker: int) -> None:
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""How fast one core feeds the device: reading files, and the part of the augmentation that runs there."""
+"""Benchmark of data loading on one core: reading files, and the augmentation on the host."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from stt.progress import track
 
 
 def loading_speed(
-    manifest: Manifest, sample_rate: int, strengths: Sequence[float], most: int = 300, seed: int = 0
+    manifest: Manifest, sample_rate: int, strengths: Sequence[float], max_utterances: int = 300, seed: int = 0
 ) -> dict[str, dict[str, int]]:
-    """Audio seconds per processor second, by domain: of reading alone, and with distortion at each strength.
+    """Measure audio seconds per CPU second by domain: reading alone, and with augmentation at each strength.
 
     Args:
         manifest: the utterances.
         sample_rate: rate to read at, Hz.
         strengths: of the augmentation, 0 to 1.
-        most: utterances of each domain that are read, drawn by chance.
-        seed: decides which, and how they are distorted.
+        max_utterances: number of utterances to read per domain, sampled at random.
+        seed: of the sampling and the augmentation.
 
     Raises:
         InputError: a file cannot be read, or a strength is outside 0..1.
@@ -36,9 +36,9 @@ def loading_speed(
     speeds = {}
     rows_by_domain = zip(manifest.domains, manifest.rows_by_domain(), strict=True)
     for domain, rows in track(list(rows_by_domain), "reading"):
-        chosen = rng.permutation(rows)[:most].tolist()
+        sample = rng.permutation(rows)[:max_utterances].tolist()
         started = time.process_time()
-        waveforms = [manifest.waveform(row, sample_rate) for row in chosen]
+        waveforms = [manifest.waveform(row, sample_rate) for row in sample]
         reading = time.process_time() - started
         seconds = sum(len(waveform) for waveform in waveforms) / sample_rate
         speeds[domain] = {"reading": round(seconds / reading)}

@@ -1,4 +1,4 @@
-"""What the data must know of the recognizer that they are for."""
+"""Preprocessing settings that the data share with the recognizer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from stt.text.tokenizer import Tokenizer
 
 
 class Preprocessing:
-    """How texts and audio are read: a tokenizer, a sample rate, a strength of the augmentation.
+    """How texts and audio are preprocessed: tokenizer, normalizer, sample rate and augmentation strength.
 
-    A model that is trained hands its own to its data module; given by itself, the data need no model.
+    A model in training passes its own to the data module; passed explicitly, a data module works without a model.
 
     Example:
         >>> import stt
@@ -35,18 +35,18 @@ class Preprocessing:
         normalizer: str = "plain-1",
         output_lengths: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """Say how to read.
+        """Set up preprocessing.
 
         Args:
-            tokenizer: pieces that texts are written in, or its file.
+            tokenizer: tokenizer of the targets, or its file.
             sample_rate: of the waveforms, Hz.
-            strength: of the augmentation in training, 0 to 1, where the sampler does not change it.
-            normalizer: versioned name, of the texts of manifests that were not made with it.
-            output_lengths: gives the network's output frames (batch,) for so many samples (batch,), so that utterances
-                which CTC cannot align are left out; None: nothing is known of a network, and every one fits.
+            strength: of the augmentation in training, 0 to 1, unless the sampler changes it.
+            normalizer: versioned name; applied to texts of manifests that were not made with it.
+            output_lengths: returns the network's output frames (batch,) for numbers of samples (batch,), so that
+                utterances which CTC cannot align are skipped; None if the network is unknown: none is skipped for that.
 
         Raises:
-            InputError: the tokenizer is not readable, or the normalizer is not known.
+            InputError: the tokenizer is not readable, or the normalizer is unknown.
         """
         self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else Tokenizer.load(tokenizer)
         self.sample_rate = sample_rate
@@ -56,14 +56,14 @@ class Preprocessing:
 
     @property
     def frame_seconds(self) -> float:
-        """Length of an output frame, seconds."""
+        """Duration of an output frame, seconds."""
         return 60.0 / int(self.output_lengths(torch.tensor([60 * self.sample_rate])))
 
     def output_lengths(self, samples: Tensor) -> Tensor:
-        """Output frames (batch,) for so many samples (batch,)."""
+        """Return the number of output frames (batch,) for numbers of samples (batch,)."""
         return samples if self._output_lengths is None else self._output_lengths(samples)
 
     @property
     def identity(self) -> tuple[str, str, int, float, float]:
-        """What decides on what is read; two readings that agree in it give the same batches."""
+        """All settings that affect the batches; equal identities produce equal batches."""
         return self.tokenizer.content_hash, self.normalizer.name, self.sample_rate, self.frame_seconds, self.strength

@@ -1,7 +1,7 @@
-"""How many frames CTC needs for each text of a manifest, for millions of texts.
+"""The number of frames that CTC needs for each text of a manifest, fast enough for millions of texts.
 
-A piece of the tokenizer does not reach over a space, so the tokens of a text are those of its words, and there are few
-different words. Which texts this does not hold for is seen from the words; those are encoded one by one.
+Tokenizer pieces do not span spaces, so the tokens of a text are those of its words, and the number of distinct words is
+small. Texts for which this does not hold are recognized by their words and encoded one by one.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from stt.progress import track
 from stt.text.tokenizer import WORD_START, Tokenizer
 
 Frames = npt.NDArray[np.int32]
-UNUSABLE = np.iinfo(np.int32).max  # frames of a text that cannot be learned
-CACHED_FROM = 1_000_000  # texts; fewer are counted in seconds
-VERSION = 1  # of how they are counted
+UNUSABLE = np.iinfo(np.int32).max  # number of frames for a text that cannot be learned
+MIN_CACHED_TEXTS = 1_000_000  # fewer are counted in seconds
+VERSION = 1  # of the counting algorithm
 
 
 def text_frames(dataset: UtteranceDataset) -> Frames:
-    """Fewest frames that CTC can align each text to (row,); `UNUSABLE` where `dataset.target` refuses the text.
+    """Return the minimum frames for CTC to align each text (row,); `UNUSABLE` where `dataset.target` rejects the text.
 
-    For a long manifest they are cached; they follow from its texts, the tokenizer and the normalizer.
+    For a long manifest they are cached under a hash of its texts, the tokenizer and the normalizer.
     """
-    if len(dataset) < CACHED_FROM:
+    if len(dataset) < MIN_CACHED_TEXTS:
         return _count(dataset)
     key = hashlib.sha256(dataset.manifest.text_hashes.data)
     key.update(f"{dataset.tokenizer.content_hash} {dataset.normalizer.name} {dataset.normalized}".encode())
 
     def read(path: Path) -> Frames:
-        with np.load(path) as stored:  # a zip file, which knows its checksum
+        with np.load(path) as stored:  # a zip file, whose checksum is verified
             frames: Frames = stored["frames"]
         if frames.shape != (len(dataset),):
-            raise ValueError(f"{len(frames)} texts, not {len(dataset)}")
+            raise ValueError(f"{len(frames)} texts instead of {len(dataset)}")
         return frames
 
     def write(path: Path) -> None:
@@ -62,66 +62,66 @@ def _count(dataset: UtteranceDataset) -> Frames:
             continue
         normalized = [dataset.normalizer(text) for text in part.to_pylist()]
         frames = count(pa.array([one.text for one in normalized], pa.large_string()))
-        counted.append(np.where([bool(one.refused) for one in normalized], UNUSABLE, frames))
+        counted.append(np.where([bool(one.rejected) for one in normalized], UNUSABLE, frames))
     return np.concatenate(counted)
 
 
 class FrameCounter:
-    """Counts the frames that CTC needs for texts, and remembers their words."""
+    """Counts the frames that CTC needs for texts, with a cache of encoded words."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        """Start without words."""
+        """Start with an empty cache."""
         self.tokenizer = tokenizer
-        self._starts = np.array([piece.startswith(WORD_START) for piece in tokenizer.pieces])
-        self._in_words = not any(WORD_START in piece[1:] for piece in tokenizer.pieces)
+        self._starts_word = np.array([piece.startswith(WORD_START) for piece in tokenizer.pieces])
+        self._splits_at_spaces = not any(WORD_START in piece[1:] for piece in tokenizer.pieces)
         self._words = pa.array([], pa.large_string())
-        self._known = np.zeros((3, 0), np.int32)  # (3, word): as `_encoded` gives them
+        self._encoded = np.zeros((3, 0), np.int32)  # (3, word), see `_encode_words`
 
     def __call__(self, texts: pa.LargeStringArray) -> Frames:
-        """Frames for each normalized text (row,); `UNUSABLE` where it is empty or outside the tokenizer."""
-        if not len(texts) or not self._in_words:  # there are pieces of several words
-            return np.array([self._alone(text) for text in texts.to_pylist()], np.int32)
+        """Return the frames for each normalized text (row,); `UNUSABLE` if empty or outside the alphabet."""
+        if not len(texts) or not self._splits_at_spaces:  # some pieces span several words
+            return np.array([self._count_text(text) for text in texts.to_pylist()], np.int32)
         split = pc.split_pattern(texts, " ")
         ends = np.cumsum(pc.list_value_length(split).to_numpy())
         starts = np.concatenate([[0], ends[:-1]])
         words = pc.list_flatten(split).dictionary_encode()
-        places = self._places(words.dictionary)[words.indices.to_numpy()]
-        frames, first, last = self._known[:, places]
-        # A blank must stand between two words of a text where the token that one ends with begins the next.
+        indices = self._word_indices(words.dictionary)[words.indices.to_numpy()]
+        frames, first, last = self._encoded[:, indices]
+        # CTC needs a blank between two words if the last token of one is the first token of the next.
         same = np.concatenate([[False], first[1:] == last[:-1]])
         same[starts] = False
-        whole = np.add.reduceat(frames + same, starts).astype(np.int32)
+        total = np.add.reduceat(frames + same, starts).astype(np.int32)
         for row in np.flatnonzero(np.minimum.reduceat(frames, starts) == 0).tolist():
-            whole[row] = self._alone(texts[row].as_py())
-        return whole
+            total[row] = self._count_text(texts[row].as_py())
+        return total
 
-    def _places(self, words: pa.Array) -> npt.NDArray[np.int64]:
-        """Index of each word among those that are known by now."""
+    def _word_indices(self, words: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the index of each word in the cache, adding new words to it."""
         new = words.filter(pc.invert(pc.is_in(words, self._words)))
         if len(new):
             self._words = pa.concat_arrays([self._words, new])
-            self._known = np.concatenate([self._known, self._encoded(new.to_pylist())], axis=1)
+            self._encoded = np.concatenate([self._encoded, self._encode_words(new.to_pylist())], axis=1)
         return np.asarray(pc.index_in(words, self._words).to_numpy(), dtype=np.int64)
 
-    def _encoded(self, words: list[str]) -> Frames:
-        """Frames, first and last token of each word (3, word); no frames if its texts must be looked at one by one."""
-        encoded = self.tokenizer.encode_all(words)
+    def _encode_words(self, words: list[str]) -> Frames:
+        """Return frames, first and last token of each word (3, word); 0 frames if its texts must be encoded singly."""
+        encoded = self.tokenizer.encode_batch(words)
         counts = np.fromiter(map(len, encoded), np.int32, len(words))
         tokens = np.fromiter(itertools.chain.from_iterable(encoded), np.int32, int(counts.sum()))
-        there = np.flatnonzero(counts)  # spaces beside spaces make empty words
-        begins, ends = (np.cumsum(counts) - counts)[there], np.cumsum(counts)[there] - 1
+        nonempty = np.flatnonzero(counts)  # consecutive spaces produce empty words
+        begins, ends = (np.cumsum(counts) - counts)[nonempty], np.cumsum(counts)[nonempty] - 1
         repeats = np.concatenate([[0], np.cumsum(tokens[1:] == tokens[:-1])])  # up to each token
-        found = np.zeros((3, len(words)), np.int32)
-        found[:, there] = counts[there] + repeats[ends] - repeats[begins], tokens[begins], tokens[ends]
-        # Without its mark at the start a word would look different inside a text.
-        found[0, ~self._starts[found[1]]] = 0
+        result = np.zeros((3, len(words)), np.int32)
+        result[:, nonempty] = counts[nonempty] + repeats[ends] - repeats[begins], tokens[begins], tokens[ends]
+        # A word that does not start with the word marker would be encoded differently inside a text.
+        result[0, ~self._starts_word[result[1]]] = 0
         unknown = "".join(set("".join(words)) - self.tokenizer.alphabet)
         if unknown:
-            outside = re.compile(f"[{re.escape(unknown)}]")
-            found[0, [bool(outside.search(word)) for word in words]] = 0
-        return found
+            pattern = re.compile(f"[{re.escape(unknown)}]")
+            result[0, [bool(pattern.search(word)) for word in words]] = 0
+        return result
 
-    def _alone(self, text: str) -> int:
+    def _count_text(self, text: str) -> int:
         try:
             return frames_needed(self.tokenizer.encode(text)) if text else UNUSABLE
         except InputError:

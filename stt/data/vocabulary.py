@@ -1,4 +1,4 @@
-"""How many pieces and which stride go together: frames per token and what CTC could not align, before any training."""
+"""Choosing vocabulary size and stride before training: frames per token, and the share that CTC cannot align."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from stt.progress import track
 from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer, train_tokenizer
 
-MOST_LOST = 0.01  # share of a domain that CTC cannot align, over which a choice is not sound
-# Median frames per token, under which CTC has hardly room for its blanks; the demo learns well with 1.8.
-FEWEST_FRAMES = 1.5
+MAX_UNALIGNABLE = 0.01  # share of a domain that CTC may fail to align without a warning
+# Median frames per token; below this CTC has hardly any room for blanks. The demo learns well at 1.8.
+MIN_FRAMES_PER_TOKEN = 1.5
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How a vocabulary and a stride fit a domain."""
+class VocabularyFit:
+    """How well a vocabulary size and a stride suit a domain."""
 
-    pieces: int  # that there really are; few texts do not hold many
+    pieces: int  # actual number; a small corpus yields fewer than requested
     stride: int
     domain: str
     frames_per_token: float  # median over utterances
-    lost: float  # share of utterances that CTC cannot align
+    unalignable: float  # share of utterances that CTC cannot align
 
     @property
     def warning(self) -> str:
-        """Say why the choice is not sound; empty where it is."""
-        choice = f"{self.pieces} pieces at stride {self.stride}"
-        if self.lost > MOST_LOST:
-            return f"{choice}: CTC cannot align {100 * self.lost:.1f} % of {self.domain}"
-        if self.frames_per_token < FEWEST_FRAMES:
-            return f"{choice}: {self.domain} has only {self.frames_per_token:.1f} frames for a token"
+        """Why the combination is unsuitable; empty if it is suitable."""
+        combination = f"{self.pieces} pieces at stride {self.stride}"
+        if self.unalignable > MAX_UNALIGNABLE:
+            return f"{combination}: CTC cannot align {100 * self.unalignable:.1f} % of {self.domain}"
+        if self.frames_per_token < MIN_FRAMES_PER_TOKEN:
+            return f"{combination}: {self.domain} has only {self.frames_per_token:.1f} frames per token"
         return ""
 
 
@@ -48,53 +48,53 @@ def vocabulary_fits(
     pieces: Sequence[int],
     strides: Sequence[int],
     hop_seconds: float,
-    most: int = 20_000,
+    max_utterances: int = 20_000,
     seed: int = 0,
-) -> list[Fit]:
-    """Train a tokenizer of every size and compare its tokens with the frames of every stride.
+) -> list[VocabularyFit]:
+    """Train a tokenizer of every size and compare the number of its tokens with the frames at every stride.
 
     Args:
         manifest: the training corpus.
-        normalizer: of the texts, where the manifest was not made with one.
-        pieces: sizes of vocabulary to try.
+        normalizer: applied to the texts if the manifest is not normalized.
+        pieces: vocabulary sizes to try.
         strides: overall strides of the network to try.
-        hop_seconds: distance of feature frames.
-        most: utterances of each domain that are looked at, drawn by chance.
-        seed: decides which.
+        hop_seconds: time between feature frames.
+        max_utterances: number of utterances per domain, sampled at random.
+        seed: of the sampling.
     """
     rng = np.random.default_rng(seed)
-    chosen = {
-        domain: rng.permutation(rows)[:most]
+    sample = {
+        domain: rng.permutation(rows)[:max_utterances]
         for domain, rows in zip(manifest.domains, manifest.rows_by_domain(), strict=True)
     }
-    texts = {domain: [_text(manifest, normalizer, row) for row in rows.tolist()] for domain, rows in chosen.items()}
+    texts = {domain: [_text(manifest, normalizer, row) for row in rows.tolist()] for domain, rows in sample.items()}
     fits = []
     for size in track(pieces, "training tokenizers"):
         tokenizer = train_tokenizer([text for part in texts.values() for text in part], size)
-        for domain, rows in chosen.items():
+        for domain, rows in sample.items():
             tokens, needed = _counts(tokenizer, texts[domain])
             features = np.floor(manifest.durations[rows] / hop_seconds) + 1
             for stride in strides:
                 frames = np.ceil(features / stride)
                 per_token = float(np.median(frames / np.maximum(tokens, 1)))
-                lost = float(np.mean(needed > frames))
-                fits.append(Fit(tokenizer.vocab_size, stride, domain, per_token, lost))
+                unalignable = float(np.mean(needed > frames))
+                fits.append(VocabularyFit(tokenizer.vocab_size, stride, domain, per_token, unalignable))
     return fits
 
 
-def fits_table(fits: Sequence[Fit]) -> Table:
-    """Lay the fits out for a terminal: a line for each vocabulary and domain, a pair of columns for each stride."""
+def fits_table(fits: Sequence[VocabularyFit]) -> Table:
+    """Format the fits for a terminal: a line per vocabulary and domain, two columns per stride."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     strides = list(dict.fromkeys(fit.stride for fit in fits))
     table.add_column("pieces", justify="right")
     table.add_column("domain", no_wrap=True)
     for stride in strides:
         table.add_column(f"stride {stride}\nframes/\ntoken", justify="right", no_wrap=True)
-        table.add_column("\n\nlost %", justify="right", no_wrap=True)
+        table.add_column("\ntoo\nshort %", justify="right", no_wrap=True)
     lines: dict[tuple[int, str], list[str]] = {}
     for fit in fits:
         style = "[red]{}[/red]" if fit.warning else "{}"
-        cells = [f"{fit.frames_per_token:.1f}", f"{100 * fit.lost:.2f}"]
+        cells = [f"{fit.frames_per_token:.1f}", f"{100 * fit.unalignable:.2f}"]
         lines.setdefault((fit.pieces, fit.domain), []).extend(style.format(cell) for cell in cells)
     for (pieces, domain), cells in lines.items():
         table.add_row(str(pieces), domain, *cells)
@@ -106,6 +106,6 @@ def _text(manifest: Manifest, normalizer: Normalizer, row: int) -> str:
 
 
 def _counts(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Tokens of each text, and the frames that CTC needs for them."""
+    """Return the number of tokens of each text, and the number of frames that CTC needs for them."""
     encoded = [tokenizer.encode(text) for text in texts]
     return np.array([len(tokens) for tokens in encoded]), np.array([frames_needed(tokens) for tokens in encoded])

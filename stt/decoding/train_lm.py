@@ -91,8 +91,8 @@ def _write_normalized(texts: Iterable[str], path: Path, normalizer: Normalizer) 
     with path.open("w", encoding="utf-8") as file:
         for text in texts:
             normalized = normalizer(text)
-            if normalized.refused:
-                report.skipped[next(iter(normalized.refused))] += 1
+            if normalized.rejected:
+                report.skipped[next(iter(normalized.rejected))] += 1
             elif normalized.text:
                 file.write(normalized.text + "\n")
                 report.lines += 1

@@ -59,7 +59,7 @@ def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str
         if row in found:
             raise InputError(f"{one.where}: there is a second hypothesis for {manifest.name(row)}")
         normalized = normalize(one.text)
-        dropped += normalized.refused
+        dropped += normalized.rejected
         found[row] = normalized.text
 
     def compared() -> Iterator[tuple[str, AlignedUtterance]]:

@@ -1,1 +1,1 @@
-"""Normalizers and tokenizers."""
+"""Text normalizers and the tokenizer."""

@@ -1,9 +1,9 @@
-"""Text normalizers: what a transcript looks like before it is counted, learned or compared.
+"""Text normalizers, applied to transcripts before they are counted, learned or compared.
 
-A normalizer has a name with a version (`russian-1`). The name is stamped into manifests,
-checkpoints and results, because error rates of differently normalized texts cannot be compared.
-Whatever is changed is counted by kind in `Normalized.changed`; what cannot be turned into spoken
-words is counted in `Normalized.refused`, and such a text is not fit for training.
+A normalizer has a name with a version (`russian-1`). The name is stored in manifests,
+checkpoints and results, because error rates of differently normalized texts are not comparable.
+Changes are counted by kind in `Normalized.changed`; whatever cannot be turned into spoken
+words is counted in `Normalized.rejected`, and such texts must not be used for training.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from functools import cache
 
 from stt.errors import InputError
 
-# Letters that look alike in both alphabets, as they come out of scans, keyboards and web forms.
+# Letters that look alike in both alphabets, as found in scans, typed text and web forms.
 _LOOKALIKES = str.maketrans("aekmhopctyxbё", "аекмнорстухве")
 _CYRILLIC_WORD = re.compile(r"^[а-я]+$")
 _NUMBER = re.compile(r"\d+")
-# Marks that are read aloud: dropping them would leave spoken words without a text.
+# Symbols that are read aloud: dropping them would leave spoken words without a transcript.
 _SPOKEN_SYMBOLS = frozenset("%‰$€£¥₽№&+=@°§#<>^~/\\*|")
-_LONGEST_NUMBER = 15  # digits; longer ones are read digit by digit, in no way that can be guessed
+_MAX_NUMBER_DIGITS = 15  # longer ones are read out in groups of digits that cannot be guessed
 
 
 @dataclass
 class Normalized:
-    """A normalized text with the changes made to it and the reasons to refuse it, by kind."""
+    """A normalized text with the changes made to it and the reasons to reject it, counted by kind."""
 
     text: str
     changed: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class Normalizer:
-    """A named, versioned function from raw text to `Normalized`; applying it twice changes nothing."""
+    """A named, versioned, idempotent function from raw text to `Normalized`."""
 
     name: str
     function: Callable[[str], Normalized]
@@ -48,20 +48,20 @@ class Normalizer:
 
 
 def get_normalizer(name: str) -> Normalizer:
-    """Look a normalizer up by its versioned name.
+    """Look up a normalizer by its versioned name.
 
     Raises:
         InputError: there is no normalizer of that name.
     """
     if name not in NORMALIZERS:
-        raise InputError(f"no normalizer is called {name!r}; there are: {', '.join(NORMALIZERS)}")
+        raise InputError(f"unknown normalizer {name!r}; available: {', '.join(NORMALIZERS)}")
     return NORMALIZERS[name]
 
 
 def _words(text: str, result: Normalized) -> list[str]:
-    """Split a text into words; punctuation becomes a space and is counted, spoken symbols are refused.
+    """Split a text into words; punctuation is counted and replaced by spaces, spoken symbols are rejected.
 
-    Apostrophes inside a word stay (don't), and so do combining marks, which are parts of letters.
+    Apostrophes inside words (don't) and combining marks, which are parts of letters, are kept.
     """
     characters = []
     for i, character in enumerate(text):
@@ -73,7 +73,7 @@ def _words(text: str, result: Normalized) -> list[str]:
         if character in "'’" and inside_word:
             characters.append("'")
         elif character in _SPOKEN_SYMBOLS or category == "Sc":
-            result.refused[f"symbol {character}"] += 1
+            result.rejected[f"symbol {character}"] += 1
         else:
             characters.append(" ")
             if not character.isspace():
@@ -83,15 +83,15 @@ def _words(text: str, result: Normalized) -> list[str]:
 
 @cache
 def _spelled(number: str) -> str:
-    from num2words import num2words  # an extra: recognition writes words and spells no numbers
+    from num2words import num2words  # an extra: recognition does not need to spell out numbers
 
     return str(num2words(int(number), lang="ru"))
 
 
 def _spell_number(match: re.Match[str], result: Normalized) -> str:
     number = match.group()
-    if len(number) > _LONGEST_NUMBER:
-        result.refused["long number"] += 1
+    if len(number) > _MAX_NUMBER_DIGITS:
+        result.rejected["long number"] += 1
         return number
     result.changed["number spelled out"] += 1
     # A leading zero is spoken: 007 is "ноль ноль семь".
@@ -102,12 +102,12 @@ def _spell_number(match: re.Match[str], result: Normalized) -> str:
 
 
 def russian(text: str) -> Normalized:
-    """Normalize Russian: lower case, ё as е, numbers as nominative cardinals, а-я and spaces only.
+    """Normalize Russian: lower case, ё to е, numbers as nominative cardinals, а-я and spaces only.
 
-    Latin letters that look like Cyrillic ones are replaced inside words that are otherwise Cyrillic;
-    any other foreign letter is refused, because how it was spoken cannot be known. Numbers are
-    spelled in the nominative, which is often not the case that was spoken: they are counted, so
-    that a corpus full of them is noticed.
+    Latin look-alikes are replaced inside words that are otherwise Cyrillic;
+    other foreign letters are rejected, because their pronunciation is unknown. Numbers are
+    spelled out in the nominative, which is often not the case that was spoken; they are counted, so
+    that a corpus with many of them can be noticed.
     """
     result = Normalized("")
     text = unicodedata.normalize("NFC", text).lower().replace("\u0301", "")  # stress marks
@@ -124,16 +124,16 @@ def russian(text: str) -> Normalized:
                 result.changed["Latin look-alike"] += sum(a != b for a, b in zip(word, replaced, strict=True))
                 word = replaced
             elif word:
-                result.refused["foreign letters"] += 1
+                result.rejected["foreign letters"] += 1
         words.append(word)
     result.text = " ".join(word for word in words if word)
     return result
 
 
 def plain(text: str) -> Normalized:
-    """Normalize any language: Unicode NFC, lower case, letters, marks and digits of every script.
+    """Normalize any language: Unicode NFC, lower case; keep letters, marks and digits of every script.
 
-    Digits stay as they are and are counted: a model can only learn them if they are always spoken
+    Digits are kept and counted: a model can only learn them if they are always spoken
     the same way.
     """
     result = Normalized("")

@@ -1,4 +1,4 @@
-"""SentencePiece BPE tokenizer whose whole model fits into a string, so that a checkpoint can carry it."""
+"""SentencePiece BPE tokenizer that can be serialized to a string, so that checkpoints can include it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import sentencepiece
 from stt.errors import InputError
 
 _INLINE = "spm-base64:"
-MOST_LETTERS = 10_000  # characters of an alphabet
-WORD_START = "\u2581"  # SentencePiece's mark of a space before a piece
+MAX_CHARACTERS = 10_000  # in the alphabet of a character tokenizer
+WORD_START = "\u2581"  # SentencePiece's marker of a space before a piece
 
 
 class Tokenizer:
     """BPE pieces with CTC's blank at index 0.
 
-    SentencePiece keeps index 0 for the unknown piece. A text with unknown characters is refused
-    here, so that piece never occurs in a target and its place is free for the blank.
+    SentencePiece reserves index 0 for the unknown piece. Texts with unknown characters are rejected
+    here, so that piece never occurs in a target and its index is free for the blank.
     """
 
     blank_id = 0
@@ -43,7 +43,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, source: str | Path) -> Tokenizer:
-        """Load from a `.model` file, or from the string that `to_string` gave.
+        """Load from a `.model` file, or from the output of `to_string`.
 
         Raises:
             InputError: the file is missing or is not a SentencePiece model.
@@ -51,10 +51,10 @@ class Tokenizer:
         if str(source).startswith(_INLINE):
             return cls.from_string(str(source))
         if not str(source):
-            raise InputError("no tokenizer is given: name one with --model.tokenizer FILE")
+            raise InputError("no tokenizer given: specify one with --model.tokenizer FILE")
         path = Path(source)
         if not path.is_file():
-            raise InputError(f"{path}: no tokenizer here; make one with `stt tokenizer train`")
+            raise InputError(f"{path}: tokenizer not found; train one with `stt tokenizer train`")
         try:
             return cls(path.read_bytes())
         except InputError as error:
@@ -62,30 +62,30 @@ class Tokenizer:
 
     @classmethod
     def from_string(cls, text: str) -> Tokenizer:
-        """Load from the string that `to_string` gave, and from nothing else.
+        """Load from the output of `to_string` only, never from a file.
 
         Raises:
-            InputError: it is not such a string.
+            InputError: the string is not a serialized tokenizer.
         """
         if not text.startswith(_INLINE):
-            raise InputError("the tokenizer is not in the file")
+            raise InputError("the tokenizer is not included in the file")
         try:
             return cls(base64.b64decode(text[len(_INLINE) :], validate=True))
-        except ValueError as error:  # an InputError is one, too
+        except ValueError as error:  # includes InputError
             raise InputError("the tokenizer is not a SentencePiece model") from error
 
     def to_string(self) -> str:
-        """Give the whole model as one string that `load` understands."""
+        """Serialize the model to a string that `load` accepts."""
         return _INLINE + base64.b64encode(self.model).decode()
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the model: two tokenizers are the same if this is, whatever their files are called."""
+        """SHA-256 of the model, which identifies a tokenizer independently of its file name."""
         return hashlib.sha256(self.model).hexdigest()
 
     @property
     def vocab_size(self) -> int:
-        """Number of classes of the CTC head, the blank included."""
+        """Number of classes of the CTC head, including the blank."""
         return int(self._processor.get_piece_size())
 
     @cached_property
@@ -95,22 +95,22 @@ class Tokenizer:
 
     @cached_property
     def alphabet(self) -> frozenset[str]:
-        """Characters that a text may consist of, the space included."""
+        """Characters allowed in a text, including the space."""
         return frozenset("".join(self.pieces).replace(WORD_START, " ")) | {" "}
 
     def encode(self, text: str) -> list[int]:
         """Turn a normalized text into piece indices.
 
         Raises:
-            InputError: the text holds characters outside the tokenizer's alphabet.
+            InputError: the text contains characters outside the tokenizer's alphabet.
         """
         unknown = sorted(set(text) - self.alphabet)
         if unknown:
-            raise InputError(f"characters outside the tokenizer: {' '.join(map(repr, unknown))}")
+            raise InputError(f"characters outside the tokenizer's alphabet: {' '.join(map(repr, unknown))}")
         return list(self._processor.encode(text))
 
-    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Turn many texts into piece indices, without looking for characters outside the alphabet."""
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn many texts into piece indices, without checking for characters outside the alphabet."""
         encoded: list[list[int]] = self._processor.encode(list(texts))
         return encoded
 
@@ -123,11 +123,11 @@ class Tokenizer:
 def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:
     """Train a BPE tokenizer on normalized texts.
 
-    Few texts do not hold many pieces: where `num_pieces` is out of reach, as many as there are are
-    made, and the caller sees it in `vocab_size`.
+    If the texts are too few for `num_pieces`, the tokenizer has as many pieces as possible,
+    which the caller can see in `vocab_size`.
 
     Raises:
-        InputError: there is no text, or `num_pieces` is smaller than the alphabet.
+        InputError: there are no texts, or `num_pieces` is too small for the alphabet.
     """
     lines = _lines(texts)
     try:
@@ -139,25 +139,24 @@ def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:
         too_few = re.search(r"[Vv]ocabulary size is smaller than required_chars\D*\d+\D+(\d+)", str(error))
         if too_few:
             raise InputError(
-                f"{num_pieces} pieces are fewer than the characters of the texts need: ask for more than "
-                f"{too_few.group(1)}"
+                f"{num_pieces} pieces are fewer than the characters in the texts: use more than {too_few.group(1)}"
             ) from error
         raise
 
 
-def train_letters(texts: Iterable[str]) -> Tokenizer:
-    """Make a tokenizer whose tokens are the letters of normalized texts.
+def train_character_tokenizer(texts: Iterable[str]) -> Tokenizer:
+    """Train a tokenizer whose tokens are the characters of normalized texts.
 
     Raises:
-        InputError: there is no text.
+        InputError: there are no texts.
     """
-    return _train(_lines(texts), MOST_LETTERS, model_type="char", hard_vocab_limit=False)
+    return _train(_lines(texts), MAX_CHARACTERS, model_type="char", hard_vocab_limit=False)
 
 
 def _lines(texts: Iterable[str]) -> list[str]:
     lines = [text for text in texts if text]
     if not lines:
-        raise InputError("there is no text to train a tokenizer on")
+        raise InputError("no text to train a tokenizer on")
     return lines
 
 
@@ -168,13 +167,13 @@ def _train(lines: Sequence[str], num_pieces: int, **options: Any) -> Tokenizer:
         model_writer=model,
         vocab_size=num_pieces,
         character_coverage=1.0,
-        normalization_rule_name="identity",  # the project's own normalizer has done it
+        normalization_rule_name="identity",  # the texts are already normalized
         unk_id=0,
         bos_id=-1,
         eos_id=-1,
         pad_id=-1,
         minloglevel=2,
-        input_sentence_size=2_000_000,  # bounds memory; a sample is enough for 1,000 pieces
+        input_sentence_size=2_000_000,  # limits memory; a sample is enough for 1,000 pieces
         shuffle_input_sentence=True,
         num_threads=2,
         **{"model_type": "bpe", **options},

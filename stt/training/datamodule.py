@@ -17,7 +17,7 @@ from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, Skipped
 from stt.data.dataset import UtteranceDataset
 from stt.data.feasibility import feasible_rows
-from stt.data.loader import StreamLoader, evaluation_loader, loader_options, reading_ahead
+from stt.data.loader import StreamLoader, evaluation_loader, loader_options, prefetch_options
 from stt.data.preprocessing import Preprocessing
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
@@ -152,7 +152,7 @@ class SpeechDataModule(LightningDataModule):
     def train_dataloader(self) -> StreamLoader:
         """Return this rank's batches, starting with the first that has not been consumed."""
         assert self.stream is not None
-        options = loader_options(self.num_workers) | reading_ahead(self.num_workers, self.sampler.needs_feedback)
+        options = loader_options(self.num_workers) | prefetch_options(self.num_workers, self.sampler.needs_feedback)
         return StreamLoader(self.datasets["train"], self.stream, self.batches_per_epoch, **options)
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -267,7 +267,7 @@ def test_bad_rows_can_be_left_out_with_a_list(bad_table: Path) -> None:
         (["folder", "none"], "no such folder"),
         (["kaldi", "."], "must have this file"),
         (["fsdd", "."], "no recordings"),
-        (["table", "t.csv", "--normalizer", "klingon"], "no normalizer"),
+        (["table", "t.csv", "--normalizer", "klingon"], "unknown normalizer"),
     ],
 )
 def test_a_wrong_call_gets_a_sentence(

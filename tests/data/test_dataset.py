@@ -33,7 +33,7 @@ def dataset(folder: Path, tokenizer_file: Path, training: bool, **row: object) -
         ({"offset": 0.5, "duration": 2.0}, "unreadable audio"),
     ],
 )
-def test_in_training_what_cannot_be_used_comes_back_as_left_out(
+def test_in_training_unusable_utterances_are_returned_as_skipped(
     tmp_path: Path, tokenizer_file: Path, row: dict[str, object], kind: str
 ) -> None:
     item = dataset(tmp_path, tokenizer_file, training=True, **row)[0]
@@ -43,7 +43,7 @@ def test_in_training_what_cannot_be_used_comes_back_as_left_out(
     assert kind != "unreadable audio" or item.reason.startswith(f"{tmp_path / 'm.jsonl'}: row 1: ")
 
 
-def test_an_utterance_is_read_from_its_span_of_a_file(tmp_path: Path, tokenizer_file: Path) -> None:
+def test_an_utterance_is_read_from_a_byte_span(tmp_path: Path, tokenizer_file: Path) -> None:
     soundfile.write(tmp_path / "1.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 8000)
     content = (tmp_path / "1.flac").read_bytes()
     (tmp_path / "shard.tar").write_bytes(b"other" + content + b"more")
@@ -57,7 +57,7 @@ def test_an_utterance_is_read_from_its_span_of_a_file(tmp_path: Path, tokenizer_
 
 
 @pytest.mark.parametrize("row", [{"duration": 0.2}, {"text": "ab xyz"}, {"text": ""}])
-def test_in_evaluation_every_readable_utterance_stays(
+def test_in_evaluation_every_readable_utterance_is_kept(
     tmp_path: Path, tokenizer_file: Path, row: dict[str, object]
 ) -> None:
     item = dataset(tmp_path, tokenizer_file, training=False, **row)[0]
@@ -65,13 +65,13 @@ def test_in_evaluation_every_readable_utterance_stays(
     assert item.reference == row.get("text", "ab c")
 
 
-def test_texts_are_normalized_unless_the_manifest_says_they_are(tmp_path: Path, tokenizer_file: Path) -> None:
+def test_texts_are_normalized_unless_the_manifest_already_is(tmp_path: Path, tokenizer_file: Path) -> None:
     item = dataset(tmp_path, tokenizer_file, training=True, text="Ab, C!")[0]
     assert isinstance(item, Utterance)
     assert item.reference == "ab c"
 
 
-def test_a_batch_is_padded_with_zeros_and_carries_what_was_left_out() -> None:
+def test_a_batch_is_padded_with_zeros_and_includes_the_skipped_utterances() -> None:
     items = [
         Utterance(3, "a", "x", 0.1, np.ones(5, np.float32), "r", [1, 1]),
         Skipped(4, "b", "unreadable audio", "why"),
@@ -84,20 +84,20 @@ def test_a_batch_is_padded_with_zeros_and_carries_what_was_left_out() -> None:
     assert [item.row for item in batch.skipped] == [4]
 
 
-def test_a_batch_with_nothing_left_is_silence_that_belongs_to_no_row() -> None:
+def test_a_batch_of_only_skipped_utterances_is_silence_without_a_row() -> None:
     batch = collate([Skipped(1, "b", "k", "r")])
     assert len(batch) == 0
     assert batch.waveforms.shape[0] == 1
     assert batch.token_lengths.tolist() == [0]
 
 
-def test_what_ctc_reads_stays_on_the_host() -> None:
+def test_lengths_for_ctc_stay_on_the_host() -> None:
     batch = collate([Utterance(3, "a", "x", 0.1, np.ones(5, np.float32), "r", [1])]).to("meta")
     assert {batch.waveforms.device, batch.lengths.device, batch.tokens.device} == {torch.device("meta")}
     assert (batch.host_lengths.item(), batch.token_lengths.item(), batch.frames_needed.item()) == (5, 1, 1)
 
 
-def test_a_drawn_utterance_is_distorted_the_same_way_for_the_same_seed(tmp_path: Path, tokenizer_file: Path) -> None:
+def test_a_sampled_utterance_is_augmented_identically_for_the_same_seed(tmp_path: Path, tokenizer_file: Path) -> None:
     data = dataset(tmp_path, tokenizer_file, training=True)
     soundfile.write(tmp_path / "1.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 8000), 8000)
     plain = data[0]
@@ -112,7 +112,7 @@ def test_a_drawn_utterance_is_distorted_the_same_way_for_the_same_seed(tmp_path:
     assert collate(items).strengths.tolist() == [1.0] * 3
 
 
-def test_the_speed_is_not_raised_beyond_what_ctc_can_align(tmp_path: Path, tokenizer_file: Path) -> None:
+def test_speed_is_limited_by_what_ctc_can_align(tmp_path: Path, tokenizer_file: Path) -> None:
     data = dataset(tmp_path, tokenizer_file, training=True, text="a" * 5)  # 9 frames of 80 ms at least, in 1 s
     for seed in range(20):
         item = data[SampledRow(0, 1.0, (seed,))]

@@ -7,7 +7,7 @@ import pytest
 from stt.corpus.manifest import read_manifest
 from stt.data.batch import Batch
 from stt.data.dataset import UtteranceDataset
-from stt.data.loader import StreamLoader, evaluation_loader, loader_options, reading_ahead, sorted_batches
+from stt.data.loader import StreamLoader, evaluation_loader, loader_options, prefetch_options, sorted_batches
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.sampling import BatchStream, UniformSampler
@@ -38,7 +38,7 @@ def loader(dataset: UtteranceDataset, num_workers: int, batches_per_epoch: int, 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("stop", [1, 7, 10, 13])
-def test_a_restored_loader_goes_on_with_exactly_the_batches_that_were_left(
+def test_a_restored_loader_yields_exactly_the_remaining_batches(
     dataset: UtteranceDataset, num_workers: int, stop: int
 ) -> None:
     whole = loader(dataset, num_workers, 10)
@@ -52,7 +52,7 @@ def test_a_restored_loader_goes_on_with_exactly_the_batches_that_were_left(
                 break
     second = loader(dataset, num_workers, 10, state)
     rest = list(second)
-    assert len(rest) == 10 - stop % 10, "what is left of the epoch"
+    assert len(rest) == 10 - stop % 10, "the rest of the epoch"
     seen += [fingerprint(batch) for batch in rest]
     while len(seen) < 20:
         seen += [fingerprint(batch) for batch in second]
@@ -60,7 +60,7 @@ def test_a_restored_loader_goes_on_with_exactly_the_batches_that_were_left(
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_the_length_of_an_epoch_changes_no_batch(dataset: UtteranceDataset, num_workers: int) -> None:
+def test_the_length_of_an_epoch_does_not_affect_the_batches(dataset: UtteranceDataset, num_workers: int) -> None:
     runs = [
         [
             fingerprint(batch)
@@ -74,21 +74,21 @@ def test_the_length_of_an_epoch_changes_no_batch(dataset: UtteranceDataset, num_
     assert [number for number, *_ in runs[0]] == list(range(24))
 
 
-def test_an_epoch_that_was_cut_short_is_followed_by_a_whole_one(dataset: UtteranceDataset) -> None:
+def test_an_interrupted_epoch_is_followed_by_a_full_one(dataset: UtteranceDataset) -> None:
     made = loader(dataset, 0, 5)
     assert [next(iter(made)).number, *(batch.number for batch in made)] == [0, 1, 2, 3, 4, 5]
 
 
-def test_no_more_is_read_ahead_than_feedback_allows() -> None:
-    assert reading_ahead(0, True) == {}
+def test_prefetching_is_limited_by_feedback() -> None:
+    assert prefetch_options(0, True) == {}
     for workers in range(1, LAG):
-        assert workers * reading_ahead(workers, True)["prefetch_factor"] < LAG
+        assert workers * prefetch_options(workers, True)["prefetch_factor"] < LAG
     with pytest.raises(InputError, match=f"num_workers {LAG}"):
-        reading_ahead(LAG, True)
-    assert reading_ahead(64, False) == {"prefetch_factor": 2}
+        prefetch_options(LAG, True)
+    assert prefetch_options(64, False) == {"prefetch_factor": 2}
 
 
-def test_evaluation_gives_every_row_once_over_all_ranks(dataset: UtteranceDataset) -> None:
+def test_evaluation_loads_every_row_once_across_ranks(dataset: UtteranceDataset) -> None:
     options = loader_options(0)
     rows = [
         row for rank in range(3) for batch in evaluation_loader(dataset, 8.0, rank, 3, **options) for row in batch.rows
@@ -96,7 +96,7 @@ def test_evaluation_gives_every_row_once_over_all_ranks(dataset: UtteranceDatase
     assert sorted(rows) == list(range(120))
 
 
-def test_evaluation_batches_stay_within_their_budget_unless_one_utterance_is_longer() -> None:
+def test_evaluation_batches_stay_within_their_budget_unless_a_single_utterance_exceeds_it() -> None:
     durations = np.array([1, 2, 3, 50, 2, 1, 4], np.float32)
     batches = sorted_batches(durations, 8.0)
     for rows in batches:

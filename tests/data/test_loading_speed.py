@@ -18,5 +18,5 @@ def test_loading_speed_is_measured_by_domain_and_strength(tones: Path, capsys: p
     assert speeds["low"]["reading"] >= speeds["low"]["strength 1"] > 0
 
 
-def test_a_strength_that_is_none_is_refused(tones: Path, fails: Callable[..., str]) -> None:
+def test_an_invalid_strength_is_rejected(tones: Path, fails: Callable[..., str]) -> None:
     assert "0..1" in fails(main, ["bench", "loading", str(tones), "--strength=2"])

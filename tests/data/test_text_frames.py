@@ -13,18 +13,18 @@ from stt.data.dataset import UtteranceDataset
 from stt.data.text_frames import UNUSABLE, FrameCounter, text_frames
 from stt.errors import InputError
 from stt.models.ctc import frames_needed
-from stt.text.tokenizer import Tokenizer, train_letters, train_tokenizer
+from stt.text.tokenizer import Tokenizer, train_character_tokenizer, train_tokenizer
 from tests.conftest import StandIn
 
 rng = np.random.default_rng(0)
-# Few letters, so that neighbours are often the same, also over the ends of words.
+# Few letters, so that adjacent tokens are often equal, across word boundaries too.
 WORDS = ["".join(rng.choice(list("aab"), size=rng.integers(1, 6))) for _ in range(40)]
 TEXTS = [" ".join(rng.choice(WORDS, size=rng.integers(1, 7))) for _ in range(600)]
 ODD = ["", " ", "a  b", " a", "b ", "xyz", "ab xyz", "a\tb", "\u2581", "a \u2581a", "a", "b a", "a a a", "a\u00a0b"]
 
 
 def trained(**options: object) -> Tokenizer:
-    """A tokenizer of other options than the project's own."""
+    """Train a tokenizer with other options than the project's."""
     import io
 
     model = io.BytesIO()
@@ -47,7 +47,7 @@ def slowly(text: str, tokenizer: Tokenizer) -> int:
     [
         lambda: train_tokenizer(TEXTS, 12),
         lambda: train_tokenizer(TEXTS, 40),
-        lambda: train_letters(TEXTS),
+        lambda: train_character_tokenizer(TEXTS),
         lambda: trained(),
         lambda: trained(split_by_whitespace=False, vocab_size=60),
         lambda: trained(add_dummy_prefix=False),
@@ -77,9 +77,7 @@ def dataset(folder: Path, tokenizer_file: Path, texts: list[str], normalizer: st
 
 
 @pytest.mark.parametrize("normalizer", [None, "plain-1", "russian-1"])
-def test_a_manifest_is_counted_as_its_targets_are_read(
-    tmp_path: Path, tokenizer_file: Path, normalizer: str | None
-) -> None:
+def test_counts_match_the_targets_of_the_dataset(tmp_path: Path, tokenizer_file: Path, normalizer: str | None) -> None:
     texts = ["abc de", "", "Ab, c", "ab %", "a  b", "xyz", "?", "eee e", "a 5", "bb"]
     data = dataset(tmp_path, tokenizer_file, texts, normalizer)
     expected = []
@@ -91,11 +89,11 @@ def test_a_manifest_is_counted_as_its_targets_are_read(
     assert text_frames(data).tolist() == expected
 
 
-def test_what_was_counted_is_cached_by_texts_and_tokenizer(
+def test_counts_are_cached_by_texts_and_tokenizer(
     tmp_path: Path, tokenizer_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(counting, "CACHED_FROM", 1)
+    monkeypatch.setattr(counting, "MIN_CACHED_TEXTS", 1)
     data = dataset(tmp_path, tokenizer_file, ["abc", "dd"], "plain-1")
     first = text_frames(data)
     [kept] = (tmp_path / "cache" / "stt").glob("*.npz")
@@ -103,11 +101,11 @@ def test_what_was_counted_is_cached_by_texts_and_tokenizer(
     np.testing.assert_array_equal(text_frames(data), first)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(counting, "CACHED_FROM", 1)
+    monkeypatch.setattr(counting, "MIN_CACHED_TEXTS", 1)
     kept.write_bytes(kept.read_bytes()[:-40] + bytes(40))
     np.testing.assert_array_equal(text_frames(data), first)
     assert text_frames(dataset(tmp_path, tokenizer_file, ["abc", "d"], "plain-1")).tolist() != first.tolist()
     (tmp_path / "other.model").write_bytes(train_tokenizer(["abcde", "de ab"], 7).model)
     text_frames(dataset(tmp_path, tmp_path / "other.model", ["abc", "dd"], "plain-1"))
-    text_frames(dataset(tmp_path, tokenizer_file, ["abc", "dd"], None))  # to be normalized yet
+    text_frames(dataset(tmp_path, tokenizer_file, ["abc", "dd"], None))  # not normalized yet
     assert len(list((tmp_path / "cache" / "stt").glob("*.npz"))) == 4

@@ -14,7 +14,7 @@ def manifest(folder: Path, rows: list[dict[str, object]]) -> Manifest:
     return read_manifest(folder / "m.parquet")
 
 
-def test_before_the_first_look_difficulty_is_the_manifests_or_the_speaking_rate(tmp_path: Path) -> None:
+def test_initial_difficulty_is_the_manifest_cer_or_the_speaking_rate(tmp_path: Path) -> None:
     rows = [
         {"audio": f"{domain}{i}.wav", "text": text, "duration": 1.0, "domain": domain, "cer": cer}
         for i, (domain, text, cer) in enumerate(
@@ -26,7 +26,7 @@ def test_before_the_first_look_difficulty_is_the_manifests_or_the_speaking_rate(
     assert sampler.curriculum.ledger.prior.tolist() == pytest.approx([0.5, 1.5, 2 / 3, 4 / 3], rel=1e-3)
 
 
-def test_rows_that_cannot_be_trained_on_are_in_no_domain(tmp_path: Path) -> None:
+def test_infeasible_rows_belong_to_no_domain(tmp_path: Path) -> None:
     rows = [{"audio": f"{i}.wav", "text": "a", "duration": 1.0, "domain": "ab"[i % 2]} for i in range(6)]
     corpus = manifest(tmp_path, rows)
     some = utterances_of(corpus, np.array([True, True, False, True, True, True]))

@@ -12,7 +12,7 @@ from stt.text.normalize import get_normalizer
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Slow and fast speech of the same words: 20 letters in 4 s and in 0.5 s."""
+    """The same words spoken slowly and fast: 20 letters in 4 s and in 0.5 s."""
     texts = [f"{a * 4} {b * 4} {c * 4} {d * 5}" for a, b, c, d in ("abcd", "bcda", "cdab", "dabc")] * 5
     rows = [
         {"audio": f"{domain}{i}.wav", "text": text, "duration": seconds, "domain": domain}
@@ -25,28 +25,28 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_frames_per_token_follow_the_stride_and_the_speed(corpus: Path) -> None:
     fits = vocabulary_fits(read_manifest(corpus), get_normalizer("plain-1"), [6, 30], [2, 8], 0.01)
-    found = {(fit.pieces, fit.stride, fit.domain): fit for fit in fits}
+    by_setting = {(fit.pieces, fit.stride, fit.domain): fit for fit in fits}
     small, large = sorted({fit.pieces for fit in fits})
-    letters = len("aaaa bbbb cccc ddddd") + 1  # SentencePiece puts a mark of a space before the first word
-    assert found[small, 2, "slow"].frames_per_token == pytest.approx(201 / letters, rel=0.02)
-    assert found[small, 8, "slow"].frames_per_token == pytest.approx(51 / letters, rel=0.02)
-    assert found[large, 8, "slow"].frames_per_token > 2 * found[small, 8, "slow"].frames_per_token
-    # 51 feature frames at stride 8 are 7: far fewer than the letters.
-    assert found[small, 8, "fast"].lost == 1
-    assert "cannot align 100.0 % of fast" in found[small, 8, "fast"].warning
-    assert found[small, 2, "slow"].lost == 0
-    assert found[small, 2, "slow"].warning == ""
+    letters = len("aaaa bbbb cccc ddddd") + 1  # SentencePiece adds a space marker before the first word
+    assert by_setting[small, 2, "slow"].frames_per_token == pytest.approx(201 / letters, rel=0.02)
+    assert by_setting[small, 8, "slow"].frames_per_token == pytest.approx(51 / letters, rel=0.02)
+    assert by_setting[large, 8, "slow"].frames_per_token > 2 * by_setting[small, 8, "slow"].frames_per_token
+    # 51 feature frames at stride 8 are 7 output frames: far fewer than the letters.
+    assert by_setting[small, 8, "fast"].unalignable == 1
+    assert "cannot align 100.0 % of fast" in by_setting[small, 8, "fast"].warning
+    assert by_setting[small, 2, "slow"].unalignable == 0
+    assert by_setting[small, 2, "slow"].warning == ""
 
 
-def test_the_command_warns_of_what_cannot_work(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_warns_about_unsuitable_settings(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         stt(["corpus", "feasibility", str(corpus), "--pieces", "6", "--stride", "8"])
     assert stopped.value.code == 0
-    said = capsys.readouterr().out
-    assert "stride 8" in said
-    assert "warning: " in said
+    output = capsys.readouterr().out
+    assert "stride 8" in output
+    assert "warning: " in output
 
 
 @pytest.mark.parametrize("options", [["--pieces", "1"], ["--stride", "0"], ["--hop-seconds", "0"]])
-def test_choices_that_mean_nothing_are_refused(corpus: Path, options: list[str], fails: Callable[..., str]) -> None:
+def test_invalid_settings_are_rejected(corpus: Path, options: list[str], fails: Callable[..., str]) -> None:
     assert "must be" in fails(stt, ["corpus", "feasibility", str(corpus), *options])

@@ -205,9 +205,9 @@ def test_what_no_file_could_name_is_refused_before_training(tokenizer_file: Path
     parts = (Tokenizer.load(tokenizer_file), get_normalizer("plain-1"))
     with pytest.raises(InputError, match=r"Unknown is not registered"):
         Recognizer(LogMel(), Unknown(), *parts)
-    with pytest.raises(InputError, match=r"ConvTransformer\(dropout=...\): a checkpoint holds numbers"):
+    with pytest.raises(InputError, match=r"ConvTransformer\(dropout=...\): checkpoints can store numbers"):
         Recognizer(LogMel(), ConvTransformer(dropout=torch.tensor(0.1)), *parts)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"names each of its arguments"):
+    with pytest.raises(InputError, match=r"must name its arguments"):
         stt.register(Loose)
     LogMel2.__name__ = "LogMel"
     with pytest.raises(InputError, match=r"registered under the same name"):

@@ -36,7 +36,7 @@ PLAIN = [
 @pytest.mark.parametrize(("raw", "expected"), RUSSIAN)
 def test_russian_table(raw: str, expected: str) -> None:
     assert russian(raw).text == expected
-    assert not russian(raw).refused
+    assert not russian(raw).rejected
 
 
 @pytest.mark.parametrize(("raw", "expected"), PLAIN)
@@ -55,8 +55,8 @@ def test_plain_table(raw: str, expected: str) -> None:
         ("дім їжак", "foreign letters"),
     ],
 )
-def test_what_was_spoken_in_unknown_words_is_refused(raw: str, kind: str) -> None:
-    assert kind in russian(raw).refused
+def test_text_with_unknown_pronunciation_is_rejected(raw: str, kind: str) -> None:
+    assert kind in russian(raw).rejected
 
 
 def test_changes_are_counted_by_kind() -> None:
@@ -75,6 +75,6 @@ def test_normalizing_twice_changes_nothing(name: str) -> None:
         assert not set(twice.changed) - {"digit kept"}
 
 
-def test_an_unknown_normalizer_is_named_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_normalizer_lists_the_available_ones() -> None:
     with pytest.raises(InputError, match=r"klingon.*russian-1"):
         get_normalizer("klingon")

@@ -13,7 +13,7 @@ def tokenizer() -> Tokenizer:
     return train_tokenizer(TEXTS, 24)
 
 
-def test_decoding_gives_back_what_was_encoded(tokenizer: Tokenizer) -> None:
+def test_decoding_inverts_encoding(tokenizer: Tokenizer) -> None:
     for text in TEXTS:
         tokens = tokenizer.encode(text)
         assert tokenizer.decode(tokens) == text
@@ -25,34 +25,34 @@ def test_a_character_outside_the_alphabet_is_named(tokenizer: Tokenizer) -> None
         tokenizer.encode("мама и жук")
 
 
-def test_the_string_holds_the_whole_tokenizer(tokenizer: Tokenizer) -> None:
+def test_a_tokenizer_survives_serialization_to_a_string(tokenizer: Tokenizer) -> None:
     copy = Tokenizer.load(tokenizer.to_string())
     assert copy.content_hash == tokenizer.content_hash
     assert copy.encode("мама мыла раму") == tokenizer.encode("мама мыла раму")
 
 
-def test_the_same_size_is_not_the_same_tokenizer(tokenizer: Tokenizer) -> None:
+def test_tokenizers_of_equal_size_can_have_different_hashes(tokenizer: Tokenizer) -> None:
     other = train_tokenizer([text.replace("м", "л") for text in TEXTS], tokenizer.vocab_size)
     assert other.content_hash != tokenizer.content_hash
 
 
-def test_few_texts_give_as_many_pieces_as_they_hold() -> None:
+def test_a_small_corpus_yields_as_many_pieces_as_possible() -> None:
     assert 3 < train_tokenizer(["да", "нет"], 500).vocab_size < 20
 
 
-def test_fewer_pieces_than_characters_are_refused() -> None:
+def test_fewer_pieces_than_characters_are_rejected() -> None:
     with pytest.raises(InputError, match="fewer"):
         train_tokenizer(["съешь еще этих мягких французских булок"], 10)
 
 
-def test_no_text_is_refused() -> None:
+def test_training_without_text_is_rejected() -> None:
     with pytest.raises(InputError, match="no text"):
         train_tokenizer(["", ""], 10)
 
 
-def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.model").write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"x\.model"):
         Tokenizer.load(tmp_path / "x.model")
-    with pytest.raises(InputError, match="no tokenizer here"):
+    with pytest.raises(InputError, match="tokenizer not found"):
         Tokenizer.load(tmp_path / "y.model")

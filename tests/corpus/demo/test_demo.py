@@ -24,7 +24,7 @@ def test_sentences_are_varied_and_already_normal(kind: str) -> None:
     assert len(set(made)) > 400
     for text in made:
         normalized = get_normalizer(NORMALIZER)(text)
-        assert not normalized.refused
+        assert not normalized.rejected
         assert 3 <= len(normalized.text) <= 130
 
 
