@@ -27,8 +27,8 @@ __all__ = [
     "register",
 ]
 
-# Imported when asked for: each takes seconds, which `stt --help` should not.
-_HOMES = {
+# Imported on first use: each takes seconds, and `stt --help` should be fast.
+_MODULES = {
     "Preprocessing": "stt.data.preprocessing",
     "Recognizer": "stt.recognition.recognizer",
     "SpeechDataModule": "stt.training.datamodule",
@@ -40,10 +40,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        return getattr(importlib.import_module(_MODULES[name]), name)
     except ModuleNotFoundError as error:
         raise missing_extra(error) from error
 

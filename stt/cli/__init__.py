@@ -1,1 +1,1 @@
-"""The commands of `stt`, one group a file."""
+"""The commands of `stt`, one group per file."""

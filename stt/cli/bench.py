@@ -25,23 +25,27 @@ def bench() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    steps: Annotated[int, typer.Option(help="steps to measure", min=1)] = 20,
-    warmup: Annotated[int, typer.Option(help="steps before that", min=0)] = 5,
-    precision: Annotated[list[str] | None, typer.Option(help="precision to try; may be given several times")] = None,
-    with_compile: Annotated[bool, typer.Option("--compile", help="try each with torch.compile as well")] = False,
-    batch_seconds: Annotated[list[float] | None, typer.Option(help="audio seconds of a batch to try")] = None,
-    out: Annotated[Path, typer.Option(help="folder for what the trainings print")] = Path("runs/bench"),
+    steps: Annotated[int, typer.Option(help="number of steps to measure", min=1)] = 20,
+    warmup: Annotated[int, typer.Option(help="warm-up steps before the measurement", min=0)] = 5,
+    precision: Annotated[list[str] | None, typer.Option(help="precision to measure; may be repeated")] = None,
+    with_compile: Annotated[
+        bool, typer.Option("--compile", help="also measure each variant with torch.compile")
+    ] = False,
+    batch_seconds: Annotated[
+        list[float] | None, typer.Option(help="maximum audio seconds per batch to measure; may be repeated")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the output of the training runs")] = Path("runs/bench"),
 ) -> None:
-    """Measure training and print JSON: speed, share of each part of the step, memory.
+    """Measure training and print JSON: speed, time share of each phase of a step, memory.
 
     All other options are those of `train.py fit`: --config FILE ...
     """
-    choices = [
-        [[]] if not precision else [[f"--trainer.precision={one}"] for one in precision],
-        [[]] if not batch_seconds else [[f"--data.max_batch_seconds={one:g}"] for one in batch_seconds],
+    alternatives = [
+        [[]] if not precision else [[f"--trainer.precision={value}"] for value in precision],
+        [[]] if not batch_seconds else [[f"--data.max_batch_seconds={value:g}"] for value in batch_seconds],
         [[], ["--model.compile=true"]] if with_compile else [[]],
     ]
-    variants = [list(itertools.chain(*chosen)) for chosen in itertools.product(*choices)]
+    variants = [list(itertools.chain(*combination)) for combination in itertools.product(*alternatives)]
     reports = []
     for number, variant in enumerate(track(variants, "measuring")):
         options = [*context.args, *variant]
@@ -51,12 +55,12 @@ def train(
 
 @app.command()
 def loading(
-    manifests: Annotated[list[Path], typer.Argument(help="manifests, which are taken as one")],
-    strength: Annotated[list[float], typer.Option(help="of the augmentation; may be given several times")] = STRENGTHS,
-    sample_rate: Annotated[int, typer.Option(help="rate to read at, Hz")] = 16_000,
-    utterances: Annotated[int, typer.Option(help="of each domain, at most", min=1)] = 300,
+    manifests: Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")],
+    strength: Annotated[list[float], typer.Option(help="augmentation strength; may be repeated")] = STRENGTHS,
+    sample_rate: Annotated[int, typer.Option(help="sample rate, Hz")] = 16_000,
+    utterances: Annotated[int, typer.Option(help="maximum utterances per domain", min=1)] = 300,
 ) -> None:
-    """Measure how many audio seconds a second one core reads and augments, and print JSON by domain."""
-    from stt.data.loading_speed import loading_speed  # takes seconds to import, which --help should not
+    """Measure the RTFx (audio seconds per second) of one core reading and augmenting; print JSON by domain."""
+    from stt.data.loading_speed import loading_speed  # imported here to keep --help fast
 
     print(json.dumps(loading_speed(read_manifests(manifests), sample_rate, strength, utterances), indent=1))

@@ -22,9 +22,9 @@ from stt.text.normalize import get_normalizer
 
 PIECES = [300, 1000, 3000]
 STRIDES = [2, 4, 8]
-Manifests = Annotated[list[Path], typer.Argument(help="manifests, which are taken as one")]
-app = typer.Typer(help="Make and look at corpora.", no_args_is_help=True)
-import_app = typer.Typer(help="Turn a corpus of some format into a manifest.", no_args_is_help=True)
+Manifests = Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")]
+app = typer.Typer(help="Create and inspect corpora.", no_args_is_help=True)
+import_app = typer.Typer(help="Import a corpus into a manifest.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 
 
@@ -37,13 +37,15 @@ def stats(manifests: Manifests) -> None:
 @app.command()
 def feasibility(
     manifests: Manifests,
-    pieces: Annotated[list[int], typer.Option(help="size of vocabulary to try; may be given several times")] = PIECES,
-    stride: Annotated[list[int], typer.Option(help="stride of the network to try; likewise")] = STRIDES,
-    normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
-    hop_seconds: Annotated[float, typer.Option(help="distance of feature frames")] = 0.01,
+    pieces: Annotated[list[int], typer.Option(help="vocabulary size to try; may be repeated")] = PIECES,
+    stride: Annotated[list[int], typer.Option(help="stride of the network to try; may be repeated")] = STRIDES,
+    normalizer: Annotated[
+        str, typer.Option(help="normalizer for manifests that were not normalized at import")
+    ] = "plain-1",
+    hop_seconds: Annotated[float, typer.Option(help="hop between feature frames, seconds")] = 0.01,
 ) -> None:
-    """Print how vocabularies and strides fit the corpus: frames per token, and what CTC could not align."""
-    from stt.data.vocabulary import fits_table, vocabulary_fits  # takes seconds to import, which --help should not
+    """Print how vocabularies and strides fit the corpus: frames per token, and utterances that CTC cannot align."""
+    from stt.data.vocabulary import fits_table, vocabulary_fits  # imported here to keep --help fast
 
     if min(pieces) < 2 or min(stride) < 1 or not hop_seconds > 0:
         raise InputError("--pieces must be 2 or more, --stride 1 or more, --hop-seconds more than 0")
@@ -56,10 +58,10 @@ def feasibility(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="folder to fill")] = Path("corpora/demo"),
-    seed: Annotated[int, typer.Option(help="the same seed makes the same corpus")] = 0,
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("corpora/demo"),
+    seed: Annotated[int, typer.Option(help="random seed")] = 0,
 ) -> None:
-    """Make the demo corpus: Russian speech in five domains, and a sixth that is only tested on."""
+    """Create the demo corpus: Russian speech in five domains, plus a sixth for testing only."""
     from stt.corpus.demo.make import make_demo
 
     for split, manifest in make_demo(out, seed).items():
@@ -79,31 +81,37 @@ def _import(
     report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad, id_prefix)
     for line in report.lines():
         print(line)
-    print(f"{report.kept} rows written to {out}, {report.bad_count} left out")
+    print(f"{report.kept} rows written to {out}, {report.bad_count} skipped")
     if hold_out:
         for split, path in split_manifest(read_manifest(out), hold_out).items():
             print(f"{split}: {len(read_manifest(path))} rows in {path}")
 
 
 def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
-    """Give an importer its command: the arguments all share, and its own keyword parameters as options."""
+    """Add the command of an importer: the shared options, and its keyword parameters as further options."""
     hints = get_type_hints(importer)
     keyword = inspect.Parameter.KEYWORD_ONLY
     shared = {
         "source": (Path, inspect.Parameter.empty),
         "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], inspect.Parameter.empty),
-        "normalizer": (Annotated[str, typer.Option(help="what to do to texts: russian-1 or plain-1")], "plain-1"),
-        "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="leave bad rows out and list them")], False),
-        "hold_out": (Annotated[float, typer.Option(help="share to split off for validation, and again for test")], 0.0),
-        "id_prefix": (Annotated[str, typer.Option(help="put before every id, to tell it from other corpora's")], ""),
+        "normalizer": (Annotated[str, typer.Option(help="text normalizer: russian-1 or plain-1")], "plain-1"),
+        "skip_bad": (
+            Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")],
+            False,
+        ),
+        "hold_out": (
+            Annotated[float, typer.Option(help="fraction to hold out for validation, and the same for test")],
+            0.0,
+        ),
+        "id_prefix": (Annotated[str, typer.Option(help="prefix for all ids, to keep them unique across corpora")], ""),
     }
-    own = {
+    specific = {
         parameter.name: (hints[parameter.name], parameter.default)
         for parameter in inspect.signature(importer).parameters.values()
         if parameter.kind is keyword
     }
     command = functools.partial(_import, importer)
-    parameters = {**shared, **own}
+    parameters = {**shared, **specific}
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(key, keyword, default=default, annotation=kind)

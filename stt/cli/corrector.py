@@ -10,40 +10,42 @@ import typer
 from stt.cli.lm import text_lines
 from stt.corpus.manifest import read_manifests
 
-app = typer.Typer(help="Make correctors, which rewrite what was recognized.", no_args_is_help=True)
+app = typer.Typer(help="Train correctors, which rewrite transcripts.", no_args_is_help=True)
 
 
 @app.callback()
 def corrector() -> None:
-    """Make correctors, which rewrite what was recognized."""
+    """Train correctors, which rewrite transcripts."""
 
 
 @app.command()
 def train(
     checkpoint: Path,
     manifests: Annotated[
-        list[Path], typer.Argument(help="what the model was trained on, or other speech with its texts")
+        list[Path], typer.Argument(help="the recognizer's training data, or other transcribed speech")
     ],
     validate: Annotated[
         list[Path],
-        typer.Option(help="validation manifest: decides which corrector is best; may be given several times"),
+        typer.Option(help="validation manifest, to select the best corrector; may be repeated"),
     ],
     out: Annotated[Path, typer.Option(help="corrector to write (.ckpt)")],
-    texts: Annotated[list[Path] | None, typer.Option(help="more texts, a sentence a line; several times")] = None,
-    steps: Annotated[int, typer.Option(help="of the training", min=1)] = 2000,
-    utterances: Annotated[int | None, typer.Option(help="of each domain, at most", min=1)] = None,
-    device: Annotated[str, typer.Option(help="of the recognizer: cpu, cuda ...")] = "cpu",
-    seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,
+    texts: Annotated[
+        list[Path] | None, typer.Option(help="additional texts, one sentence per line; may be repeated")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="number of training steps", min=1)] = 2000,
+    utterances: Annotated[int | None, typer.Option(help="maximum utterances per domain", min=1)] = None,
+    device: Annotated[str, typer.Option(help="device of the recognizer: cpu, cuda, ...")] = "cpu",
+    seed: Annotated[int, typer.Option(help="random seed")] = 0,
 ) -> None:
-    """Train a small sequence-to-sequence network on a model's errors, and on texts with such errors made in them."""
+    """Train a small sequence-to-sequence network on a model's errors, and on texts with synthetic errors."""
     from stt.recognition.recognizer import load
-    from stt.training.corrector import train_corrector  # these take seconds to import, which --help should not
+    from stt.training.corrector import train_corrector  # imported here to keep --help fast
 
     model = load(checkpoint, device)
-    normalized = [found.text for found in map(model.normalizer, text_lines(texts or [])) if not found.rejected]
+    normalized = [result.text for result in map(model.normalizer, text_lines(texts or [])) if not result.rejected]
     speech = (read_manifests(manifests), read_manifests(validate))
-    trained = train_corrector(model, *speech, normalized, out, steps, most=utterances, seed=seed)
-    print(f"{trained.pairs} pairs and {len(normalized)} more texts, written to {out}")
+    trained = train_corrector(model, *speech, normalized, out, steps, max_per_domain=utterances, seed=seed)
+    print(f"{trained.pairs} pairs and {len(normalized)} additional texts, written to {out}")
     if trained.skipped:
-        print(f"left out: {trained.skipped} utterances that cannot be read or written in the tokenizer")
-    print(f"WER on what validates: {100 * trained.before:.2f} % before, {100 * trained.after:.2f} % after")
+        print(f"skipped: {trained.skipped} utterances that cannot be read or tokenized")
+    print(f"validation WER: {100 * trained.before:.2f} % before, {100 * trained.after:.2f} % after")

@@ -22,17 +22,18 @@ def dashboard() -> None:
 @app.command()
 def push(
     project: str,
-    entity: Annotated[str | None, typer.Option(help="user or team that owns the project (default: yours)")] = None,
+    entity: Annotated[str | None, typer.Option(help="user or team that owns the project (default: your own)")] = None,
     run: Annotated[
-        list[Path] | None, typer.Option(help="run folder that says which metrics there are (default: W&B is asked)")
+        list[Path] | None,
+        typer.Option(help="run folder to read the metric names from (default: from W&B); may be repeated"),
     ] = None,
-    dry_run: Annotated[Path | None, typer.Option(help="write what would be sent as JSON, and send nothing")] = None,
+    dry_run: Annotated[Path | None, typer.Option(help="write the content to a JSON file instead of sending it")] = None,
 ) -> None:
     """Create a workspace and a report: error rates by domain, curriculum, gradients, throughput, utterances.
 
-    Only what was logged gets a panel, so that none is empty; push again when a new domain has come.
+    Only logged metrics get a panel, so that none is empty; push again after adding a domain.
     """
-    from stt.reports.run import Run  # these take seconds to import, which --help should not
+    from stt.reports.run import Run  # imported here to keep --help fast
     from stt.runs import metric_names
     from stt.runs.folder import RunFolder
     from stt.training.tracking import dashboard as board
@@ -40,7 +41,7 @@ def push(
 
     if run:
         logged = {name for folder in run for name in Run(folder, folder).metrics()}
-        # What a CSV log has no column for: the steps, and the tables that come with these files.
+        # Not in the CSV log: the steps, and the tables logged together with these files.
         logged |= {metric_names.STEP}
         logged |= {
             metric_names.utterance_table_name(split)
@@ -49,16 +50,18 @@ def push(
             if RunFolder(folder).recognized(split).is_file()
         }
     else:
-        logged = board.metrics_of(entity, project)
+        logged = board.logged_metrics(entity, project)
     sections = sections_for(logged)
     if not sections:
-        raise InputError(f"no run of {project} has logged anything yet: train first, or name a run folder with --run")
+        raise InputError(
+            f"no run of {project} has logged any metrics yet: train first, or give a run folder with --run"
+        )
     count = sum(len(section.panels) for section in sections)
     if dry_run:
         owner = entity or "ENTITY"
         sent = {
-            "workspace": board.plain(board.workspace(owner, project, sections)),
-            "report": board.plain(board.report(owner, project, sections, known_project=False)),
+            "workspace": board.to_json(board.workspace(owner, project, sections)),
+            "report": board.to_json(board.report(owner, project, sections, known_project=False)),
         }
         with atomic_write(dry_run) as temporary:
             temporary.write_text(json.dumps(sent, indent=1) + "\n", encoding="utf-8")

@@ -16,79 +16,81 @@ from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import get_normalizer
 
-app = typer.Typer(help="Make language models.", no_args_is_help=True)
+app = typer.Typer(help="Create language models.", no_args_is_help=True)
 TABLES = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".json"})
 
 
 @app.callback()
 def lm() -> None:
-    """Make language models."""
+    """Create language models."""
 
 
 @app.command()
 def train(
-    texts: Annotated[list[Path], typer.Argument(help="text files, a sentence a line, and manifests")],
+    texts: Annotated[list[Path], typer.Argument(help="text files with one sentence per line, and manifests")],
     out: Annotated[Path, typer.Option(help="language model to write (.binary)")],
     order: Annotated[int, typer.Option(help="longest n-gram")] = 4,
-    normalizer: Annotated[str, typer.Option(help="that of the recognizer")] = "plain-1",
+    normalizer: Annotated[str, typer.Option(help="normalizer of the recognizer")] = "plain-1",
     prune: Annotated[
-        list[int] | None, typer.Option(help="drop n-grams that occur no more often: for 2-grams, 3-grams")
+        list[int] | None, typer.Option(help="drop n-grams with at most this count; once for each order, from 2-grams")
     ] = None,
-    memory: Annotated[str, typer.Option(help="most that sorting may take")] = "1G",
+    memory: Annotated[str, typer.Option(help="maximum memory for sorting")] = "1G",
 ) -> None:
-    """Estimate an n-gram language model with modified Kneser-Ney smoothing, for the beam search."""
+    """Estimate an n-gram language model with modified Kneser-Ney smoothing, for beam search."""
     from stt.decoding.train_lm import train_language_model
 
     normalize = get_normalizer(normalizer)
     report = train_language_model(text_lines(texts), out, normalize, order, prune or (), memory)
-    print(f"{report.lines} lines, {report.words} words, {report.vocabulary} different ones, written to {out}")
+    print(f"{report.lines} lines, {report.words} words, {report.vocabulary} of them distinct, written to {out}")
     for reason, count in report.skipped.most_common():
-        print(f"left out: {count} lines for {reason}")
+        print(f"skipped: {count} lines for {reason}")
 
 
 @app.command()
 def tune(
     checkpoint: Path,
-    manifests: Annotated[list[Path], typer.Argument(help="to validate on; not what is tested on afterwards")],
+    manifests: Annotated[list[Path], typer.Argument(help="validation manifests; not the test set")],
     lm: Annotated[Path, typer.Option(help="language model of `lm train`")],
-    out: Annotated[Path, typer.Option(help="configuration to write, for train.py and transcribe; a picture beside it")],
-    beam_width: Annotated[int, typer.Option(help="width while the weights are looked for", min=1)] = 50,
-    utterances: Annotated[int, typer.Option(help="of each domain, at most", min=1)] = 200,
-    device: Annotated[str, typer.Option(help="cpu, cuda ...")] = "cpu",
+    out: Annotated[
+        Path, typer.Option(help="decoder configuration to write, for train.py and transcribe, with a plot next to it")
+    ],
+    beam_width: Annotated[int, typer.Option(help="beam width while tuning the weights", min=1)] = 50,
+    utterances: Annotated[int, typer.Option(help="maximum utterances per domain", min=1)] = 200,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
 ) -> None:
-    """Find alpha, beta and beam width for a language model; every domain counts the same."""
+    """Tune alpha, beta and beam width for a language model; all domains have equal weight."""
     import matplotlib as mpl
 
     mpl.use("agg")
-    from stt.decoding.options import BeamOptions  # all of these take seconds to import, which --help should not
+    from stt.decoding.options import BeamOptions  # imported here to keep --help fast
     from stt.recognition.recognizer import load
     from stt.recognition.tuning import tune as search
     from stt.reports.tuning import plot_tuning
 
     model = load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
-    found = search(model, read_manifests(manifests), options, most=utterances)
-    chosen = {name: value for name, value in asdict(found.options).items() if name != "hot_words"}
+    tuned = search(model, read_manifests(manifests), options, most=utterances)
+    beam = {name: value for name, value in asdict(tuned.options).items() if name != "hot_words"}
     with atomic_write(out) as temporary:
-        temporary.write_text(yaml.safe_dump({"decoder": {"beam": chosen}}, sort_keys=False), encoding="utf-8")
-    picture = out.with_suffix(".png")
-    with atomic_write(picture) as temporary:
-        drawn = plot_tuning(found.alphas, found.betas, found.wers, found.widths, found.greedy)
-        drawn.savefig(temporary, dpi=110, format="png")
-    best = found.options
-    print(f"alpha {best.alpha:g}, beta {best.beta:g}, beam width {best.beam_width}: WER {100 * found.wer:.2f} %")
-    print(f"greedy: WER {100 * found.greedy:.2f} %; written to {out}, picture: {picture}")
+        temporary.write_text(yaml.safe_dump({"decoder": {"beam": beam}}, sort_keys=False), encoding="utf-8")
+    plot_file = out.with_suffix(".png")
+    with atomic_write(plot_file) as temporary:
+        figure = plot_tuning(tuned.alphas, tuned.betas, tuned.wers, tuned.widths, tuned.greedy)
+        figure.savefig(temporary, dpi=110, format="png")
+    best = tuned.options
+    print(f"alpha {best.alpha:g}, beta {best.beta:g}, beam width {best.beam_width}: WER {100 * tuned.wer:.2f} %")
+    print(f"greedy: WER {100 * tuned.greedy:.2f} %; written to {out}, plot: {plot_file}")
 
 
 def text_lines(paths: list[Path]) -> Iterator[str]:
-    """Give the lines of texts, and the texts of manifests.
+    """Yield the lines of text files and the texts of manifests.
 
     Raises:
         InputError: a file is missing.
     """
     for path in paths:
         if not path.is_file():
-            raise InputError(f"{path}: there is no such text")
+            raise InputError(f"{path}: there is no such text file")
         if path.suffix.lower() in TABLES:
             manifest = read_manifest(path)
             yield from track((manifest.text(row) for row in range(len(manifest))), f"reading {path}", len(manifest))

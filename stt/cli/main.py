@@ -1,4 +1,4 @@
-"""The command line of everything but training: `stt corpus | tokenizer | curriculum | ...`."""
+"""The `stt` command line, for everything but training: `stt corpus | tokenizer | curriculum | ...`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from stt.errors import InputError, MissingExtraError, exit_with, missing_extra
 
-COMMANDS = (  # each is the module of its name in stt.cli
+COMMANDS = (  # each is a module in stt.cli
     "corpus",
     "tokenizer",
     "corrector",
@@ -26,15 +26,15 @@ COMMANDS = (  # each is the module of its name in stt.cli
 
 
 class Commands(TyperGroup):
-    """Imports a command when it is asked for, so that one whose extra is missing stands in nobody's way."""
+    """Imports commands lazily, so that a missing extra only affects the commands that need it."""
 
-    # Of Any: the classes are those of the click that typer brings, and are not public.
+    # Typed as Any: the classes of the click bundled with typer are not public.
     def list_commands(self, ctx: Any) -> list[str]:
-        """Name all commands."""
+        """Return the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a command; in place of one whose extra is missing comes one that says so."""
+        """Import a command; if its extra is missing, return a command that reports it."""
         if cmd_name not in COMMANDS:
             return None
         try:
@@ -52,7 +52,7 @@ def _unavailable(name: str, missing: MissingExtraError) -> TyperCommand:
     return TyperCommand(
         name,
         callback=refuse,
-        help=str(missing).partition(":")[0],  # brackets of the rest would be taken for colours
+        help=str(missing).partition(":")[0],  # brackets in the rest would be parsed as markup
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
@@ -68,18 +68,18 @@ def packages(
         typer.Option("--import", help="package that registers your own encoders or front ends, for checkpoints"),
     ] = None,
 ) -> None:
-    """Corpora, tokenizers and transcripts; training is `python train.py fit`."""
+    """Prepare corpora and tokenizers, transcribe and evaluate; to train, use `python train.py fit`."""
     if imported:
-        from stt.registry import import_packages  # torch, which --help should not wait for
+        from stt.registry import import_packages  # imported here to keep --help fast: loads torch
 
         import_packages(imported)
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; bad input ends with one sentence and exit code 2.
+    """Run the command line; bad input gives a one-sentence error and exit code 2.
 
     Args:
-        args: arguments, for tests and notebooks; None takes those of the process.
+        args: arguments, for tests and notebooks; None uses those of the process.
     """
     try:
         app(args=args, prog_name="stt", standalone_mode=True)

@@ -7,22 +7,26 @@ from typing import Annotated
 
 import typer
 
-SHOWN = 10  # names that are printed; all of them are in the file of `--out`
+SHOWN = 10  # names to print; `--out` has all of them
 
 app = typer.Typer()
 
 
 @app.command()
 def score(
-    manifests: Annotated[list[Path], typer.Argument(help="the references; several are taken as one")],
-    hypotheses: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, JSON Lines (NeMo's too) or Kaldi's text")],
-    normalizer: Annotated[str | None, typer.Option(help="of both; default: the manifest's own, or plain-1")] = None,
-    utterance_column: Annotated[str | None, typer.Option(help="column that names the audio")] = None,
-    text_column: Annotated[str | None, typer.Option(help="column of what was recognized")] = None,
-    out: Annotated[Path | None, typer.Option(help="file to write as well, like the results of a run's test")] = None,
+    manifests: Annotated[list[Path], typer.Argument(help="manifests with the references; several are concatenated")],
+    hypotheses: Annotated[
+        Path, typer.Argument(help="hypotheses: CSV, TSV, Parquet, JSON Lines (also NeMo's) or Kaldi text")
+    ],
+    normalizer: Annotated[
+        str | None, typer.Option(help="normalizer of both (default: that of the manifest, or plain-1)")
+    ] = None,
+    utterance_column: Annotated[str | None, typer.Option(help="column with the audio name")] = None,
+    text_column: Annotated[str | None, typer.Option(help="column with the hypothesis")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write, in the format of test_metrics.json")] = None,
 ) -> None:
-    """Print the error rates by domain of what any system has recognized, normalized as the references are."""
-    from stt.corpus.manifest import read_manifests  # these take a second to import, which --help should not
+    """Print error rates by domain for the hypotheses of any system, normalized like the references."""
+    from stt.corpus.manifest import read_manifests  # imported here to keep --help fast
     from stt.metrics.summary import print_table, summarize, write_results
     from stt.recognition.hypotheses import read_hypotheses
     from stt.recognition.score import score as compare
@@ -31,15 +35,15 @@ def score(
     results = summarize(scored.rates, None, scored.normalizer)
     print_table({**results, "skipped": []})
     notes = {
-        "without a hypothesis, counted as if nothing was recognized": scored.missing,
+        "without a hypothesis, counted as empty": scored.missing,
         f"not in {', '.join(map(str, manifests))}, not counted": scored.surplus,
     }
-    for what, names in notes.items():
+    for note, names in notes.items():
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            print(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}")
+            print(f"{len(names)} {note}: {', '.join(names[:SHOWN])}{more}")
     for kind, count in scored.dropped.most_common():
-        print(f"{count} times dropped from a hypothesis, because nobody knows how it was spoken: {kind}")
+        print(f"{count} times dropped from hypotheses, because the pronunciation is unknown: {kind}")
     if out:
         write_results({**results, "missing": scored.missing, "surplus": scored.surplus}, out)
         print(f"written to {out}")

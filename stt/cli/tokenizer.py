@@ -12,35 +12,39 @@ from stt.files import atomic_write
 from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer, train_character_tokenizer, train_tokenizer
 
-app = typer.Typer(help="Make tokenizers.", no_args_is_help=True)
+app = typer.Typer(help="Create tokenizers.", no_args_is_help=True)
 
 
 @app.callback()
 def tokenizer() -> None:
-    """Make tokenizers."""
+    """Create tokenizers."""
 
 
 @app.command()
 def train(
-    manifests: Annotated[list[Path], typer.Argument(help="training manifests, which are taken as one")],
+    manifests: Annotated[list[Path], typer.Argument(help="training manifests; several are concatenated")],
     out: Annotated[Path, typer.Option(help="tokenizer to write (.model)")],
-    pieces: Annotated[int, typer.Option(help="BPE pieces, the blank included; 300 to 1000 serve most corpora")] = 500,
-    normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
+    pieces: Annotated[int, typer.Option(help="BPE pieces, including the blank; 300 to 1000 suit most corpora")] = 500,
+    normalizer: Annotated[
+        str, typer.Option(help="normalizer for manifests that were not normalized at import")
+    ] = "plain-1",
 ) -> None:
     """Train a SentencePiece BPE tokenizer on the texts of training manifests."""
     trained = train_tokenizer(_texts(manifests, normalizer), pieces)
     if trained.vocab_size < pieces:
-        print(f"the texts hold {trained.vocab_size} pieces, not {pieces}")
+        print(f"the texts only yield {trained.vocab_size} pieces, not {pieces}")
     _write(trained, out)
 
 
 @app.command()
 def letters(
-    manifests: Annotated[list[Path], typer.Argument(help="training manifests, which are taken as one")],
+    manifests: Annotated[list[Path], typer.Argument(help="training manifests; several are concatenated")],
     out: Annotated[Path, typer.Option(help="tokenizer to write (.model)")],
-    normalizer: Annotated[str, typer.Option(help="for a manifest that was not normalized at import")] = "plain-1",
+    normalizer: Annotated[
+        str, typer.Option(help="normalizer for manifests that were not normalized at import")
+    ] = "plain-1",
 ) -> None:
-    """Make a tokenizer of single letters: for comparisons, and for networks of a small stride."""
+    """Create a tokenizer of single letters, for comparisons and for networks with a small stride."""
     _write(train_character_tokenizer(_texts(manifests, normalizer)), out)
 
 

@@ -1,4 +1,4 @@
-"""The command line of training: LightningCLI with a run folder; what every run has comes with its classes."""
+"""The training command line: LightningCLI with a run folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from stt.training.precision import default_precision
 from stt.training.task import SpeechTask
 from stt.training.tracking.loggers import DATA_VARIABLE, finish_wandb, with_run_loggers
 
-# The size `tiny`; a config, or a checkpoint's own recognizer, takes their place.
+# The size `tiny`; overridden by a config or by a checkpoint's recognizer.
 MODEL_DEFAULTS: dict[str, Any] = {
     "tokenizer": "",
     "normalizer": "plain-1",
@@ -42,7 +42,7 @@ MODEL_DEFAULTS: dict[str, Any] = {
     "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3, "fused": True}},
     "lr_scheduler": {"class_path": "stt.training.schedule.WarmupCosine"},
 }
-SECTIONS = {  # of a configuration, each with the arguments of a callback that every run has
+SECTIONS = {  # configuration sections with the arguments of default callbacks
     "transcripts": Transcripts,
     "forgetting": ForgettingGate,
     "decoder": ConfiguredDecoder,
@@ -51,21 +51,21 @@ SECTIONS = {  # of a configuration, each with the arguments of a callback that e
     "last_checkpoint": LastCheckpoint,
 }
 RESUMABLE = ("callbacks", "loops", "lr_schedulers", "optimizer_states", "pytorch-lightning_version")
-RUN_VARIABLE = "STT_RUN"  # hands the run folder to the processes that DDP starts
+RUN_VARIABLE = "STT_RUN"  # passes the run folder to the processes that DDP starts
 
 
 class SpeechCLI(LightningCLI):
     """LightningCLI for one model class and one data module class.
 
-    What LightningCLI does with a checkpoint is not done here: it makes objects of whatever classes the file names. Of
-    `--ckpt_path` the recognizer is taken, by its description; all else about a training comes from the command line.
+    Unlike LightningCLI, it does not instantiate the classes that a checkpoint names. From `--ckpt_path` only the
+    recognizer's description is read; all other settings come from the command line.
     """
 
-    resumed: str | None = None
-    loaded: Recognizer | None = None
+    checkpoint: str | None = None
+    loaded_recognizer: Recognizer | None = None
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, import what `--import` names, and let a checkpoint decide what the recognizer is.
+        """Parse, import the packages of `--import`, and take the recognizer from the checkpoint if there is one.
 
         Raises:
             InputError: a package or the checkpoint cannot be loaded.
@@ -77,30 +77,30 @@ class SpeechCLI(LightningCLI):
         import_packages([packages] if isinstance(packages, str) else packages)
         if not config.ckpt_path:
             return
-        self.resumed = config.ckpt_path
+        self.checkpoint = config.ckpt_path
         config.ckpt_path = None
-        self.loaded = Recognizer.load(self.resumed)
-        if name == "fit" and not set(RESUMABLE) <= set(read_checkpoint(self.resumed)):
+        self.loaded_recognizer = Recognizer.load(self.checkpoint)
+        if name == "fit" and not set(RESUMABLE) <= set(read_checkpoint(self.checkpoint)):
             raise InputError(
-                f"{self.resumed}: holds a recognizer but no state of a training to resume; "
-                "to begin with its weights, give it as --model.init_from"
+                f"{self.checkpoint}: holds a recognizer but no training state to resume; "
+                "to start from its weights, give it as --model.init_from"
             )
-        described = parser.parse_object({name: {"model": configured(self.loaded)}}, self.config)
+        described = parser.parse_object({name: {"model": recognizer_config(self.loaded_recognizer)}}, self.config)
         config.model = described[name].model
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the run folder, the callbacks and the numbers that follow from others."""
+        """Add the run folder, the callbacks and linked arguments."""
         parser.add_argument(
             "--run",
             type=str | None,
             default=None,
-            help="folder for all that this run leaves behind (default: runs/TIME)",
+            help="folder for all outputs of this run (default: runs/TIME)",
         )
         parser.add_argument(
             "--import",
             type=str | list[str] | None,
             default=None,
-            help="package that registers your own encoders or front ends, for checkpoints that hold them",
+            help="package that registers custom encoders or front ends, for checkpoints that use them",
         )
         parser.add_argument("--wandb_project", type=str, default="stt", help="W&B project to log to")
         parser.add_lightning_class_args(GradientClipping, "clip", subclass_mode=True, required=False)
@@ -111,29 +111,29 @@ class SpeechCLI(LightningCLI):
         parser.link_arguments("model.features.init_args.n_mels", "model.encoder.init_args.n_mels")
 
     def before_instantiate_classes(self) -> None:
-        """Settle the run folder."""
+        """Set the run folder."""
         config = self.config[self.subcommand]
         run = self._run_folder(config)
         config.run = str(run.path)
         if "verbose" in config:
-            config.verbose = False  # Lightning's table of results would repeat ours
+            config.verbose = False  # Lightning would print a second table of results
         if self.subcommand == "predict":
-            config.return_predictions = False  # they are written as they come; nobody reads them from memory
+            config.return_predictions = False  # a callback writes them
         if self.subcommand == "fit":
-            config.ckpt_path = self.resumed
+            config.ckpt_path = self.checkpoint
             config.weights_only = True
-            if not self.resumed:
+            if not self.checkpoint:
                 run.check_unused()
-        if self.subcommand != "fit" and not self.resumed:
-            raise InputError(f"{self.subcommand} needs the checkpoint of a trained model: give --ckpt_path FILE")
+        if self.subcommand != "fit" and not self.checkpoint:
+            raise InputError(f"{self.subcommand} needs a trained checkpoint: give --ckpt_path FILE")
 
     def after_instantiate_classes(self) -> None:
-        """Put the recognizer of the checkpoint into the model."""
-        if self.loaded:
-            self.model.recognizer = self.loaded.train(self.subcommand == "fit")
+        """Move the checkpoint's recognizer into the model."""
+        if self.loaded_recognizer:
+            self.model.recognizer = self.loaded_recognizer.train(self.subcommand == "fit")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer: loggers in the run folder, the precision that the GPU computes fast."""
+        """Create the trainer, with loggers in the run folder, and the fastest precision of the GPU."""
         config, trainer = self.config[self.subcommand], self.config_init[self.subcommand].trainer
         kwargs["default_root_dir"] = config.run
         if trainer.precision is None:
@@ -148,25 +148,26 @@ class SpeechCLI(LightningCLI):
         """Train.
 
         Raises:
-            InputError: the state of the training that the checkpoint holds does not fit this one.
+            InputError: the training state of the checkpoint does not match this configuration.
         """
-        begun: list[str] = []
-        begin = LambdaCallback(
-            on_sanity_check_start=lambda *_: begun.append("check"), on_train_start=lambda *_: begun.append("training")
+        started: list[str] = []
+        on_start = LambdaCallback(
+            on_sanity_check_start=lambda *_: started.append("check"),
+            on_train_start=lambda *_: started.append("training"),
         )
-        self.trainer.callbacks.append(begin)  # type: ignore[attr-defined]
+        self.trainer.callbacks.append(on_start)  # type: ignore[attr-defined]
         try:
             self.trainer.fit(model, **kwargs)
         except InputError:
             raise
-        except Exception as error:  # what is restored is of a file, and nobody has checked it
-            source = self.resumed or self.config[self.subcommand].model.init_from
-            if begun or not source:
+        except Exception as error:  # the restored state was not validated
+            source = self.checkpoint or self.config[self.subcommand].model.init_from
+            if started or not source:
                 raise
-            raise InputError(f"{source}: the state of its training does not fit this one ({reason(error)})") from error
+            raise InputError(f"{source}: its training state does not match this run ({reason(error)})") from error
 
     def after_fit(self) -> None:
-        """Test the best checkpoint, where there is a test manifest."""
+        """Test the best checkpoint if there is a test manifest."""
         if not self.config[self.subcommand].data.test:
             return
         best = self.trainer.checkpoint_callback.best_model_path  # type: ignore[union-attr]
@@ -178,21 +179,21 @@ class SpeechCLI(LightningCLI):
     def _run_folder(self, config: Any) -> RunFolder:
         if config.run:
             return RunFolder(Path(config.run))
-        of_checkpoint = RunFolder.of_checkpoint(self.resumed) if self.resumed else None
+        of_checkpoint = RunFolder.of_checkpoint(self.checkpoint) if self.checkpoint else None
         if of_checkpoint:
             return of_checkpoint
-        for starter, variable in (("torchrun", "TORCHELASTIC_RUN_ID"), ("SLURM", "SLURM_JOB_ID")):
+        for launcher, variable in (("torchrun", "TORCHELASTIC_RUN_ID"), ("SLURM", "SLURM_JOB_ID")):
             if variable in os.environ:
-                raise InputError(f"the processes that {starter} starts must agree on a folder for the run: give --run")
+                raise InputError(f"processes started by {launcher} need a common run folder: give --run")
         default = str(Path("runs") / time.strftime("%Y%m%d-%H%M%S"))
         return RunFolder(Path(os.environ.setdefault(RUN_VARIABLE, default)))
 
 
-def configured(recognizer: Recognizer) -> dict[str, Any]:
-    """Say what a recognizer is made of as a configuration of the model does, for the record.
+def recognizer_config(recognizer: Recognizer) -> dict[str, Any]:
+    """Return the model configuration of a recognizer, for the saved config.
 
-    Parts of a user's classes are not said: the parser would import what their arguments name, where it takes them for
-    functions or classes, and the arguments are those of the file.
+    Parts with user-defined classes are omitted: their arguments come from the checkpoint, and the parser would import
+    any functions or classes that they name.
     """
     description = recognizer.description()
     parts = {name: class_path(type(getattr(recognizer, name))) for name in ("features", "encoder")}
@@ -208,12 +209,12 @@ def configured(recognizer: Recognizer) -> dict[str, Any]:
 
 
 def main(args: ArgsType = None) -> None:
-    """Run the command line; bad input ends with one sentence and exit code 2.
+    """Run the command line; bad input gives a one-sentence error and exit code 2.
 
     Args:
-        args: arguments as a list, for tests and notebooks; None takes those of the process.
+        args: arguments as a list, for tests and notebooks; None uses those of the process.
     """
-    _quiet()
+    _configure_logging()
     variables = {name: os.environ.get(name) for name in (RUN_VARIABLE, DATA_VARIABLE)}
     try:
         SpeechCLI(
@@ -223,37 +224,37 @@ def main(args: ArgsType = None) -> None:
             trainer_defaults={
                 "max_steps": 10_000,
                 "log_every_n_steps": 10,
-                "use_distributed_sampler": False,  # the data module deals batches out to the ranks itself
+                "use_distributed_sampler": False,  # the data module splits batches between ranks itself
             },
             seed_everything_default=0,
             auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,  # checkpoints describe the recognizer by themselves
+            load_from_checkpoint_support=False,  # checkpoints contain the recognizer's description
             parser_kwargs={"parser_mode": "yaml"},
             args=args,
         )
     except ValueError as error:
-        # Where a class may be None, the parser raises an error of its own from that of the class.
-        said = error if isinstance(error, InputError) else error.__cause__
-        if not isinstance(said, InputError):
+        # For optional classes the parser wraps the class's error in its own.
+        input_error = error if isinstance(error, InputError) else error.__cause__
+        if not isinstance(input_error, InputError):
             raise
-        exit_with(said)
+        exit_with(input_error)
     except ModuleNotFoundError as error:
         exit_with(missing_extra(error))
     finally:
         finish_wandb()
-        for name, value in variables.items():  # what a run sets for its processes is not for the next one
+        for name, value in variables.items():  # variables set for this run must not reach the next one
             if value is None:
                 os.environ.pop(name, None)
 
 
-def _quiet() -> None:
+def _configure_logging() -> None:
     logging.getLogger("stt").setLevel(logging.INFO)
-    # Not ours to mend, and nothing that a user could act on.
+    # Warnings of libraries that users cannot act on.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
 
 
-if __name__ == "__main__":  # as the benchmarks start it, which have no train.py at hand
+if __name__ == "__main__":  # for subprocesses, which may run outside a checkout
     main()

@@ -19,19 +19,25 @@ app = typer.Typer()
 @app.command()
 def transcribe(
     checkpoint: Path,
-    files: Annotated[list[str], typer.Argument(help="paths, or addresses such as https://...")],
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON line a file, with times and confidence")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda ...; default: a GPU where there is one")] = None,
-    decoder: Annotated[Path | None, typer.Option(help="configuration of the decoder, such as `lm tune` writes")] = None,
-    lm: Annotated[Path | None, typer.Option(help="search with a language model of `lm train`")] = None,
+    files: Annotated[list[str], typer.Argument(help="paths, or URLs such as https://...")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON line per file, with times and confidence")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one)")] = None,
+    decoder: Annotated[Path | None, typer.Option(help="decoder configuration, for example from `lm tune`")] = None,
+    lm: Annotated[Path | None, typer.Option(help="language model from `lm train`, for beam search")] = None,
     alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
-    beta: Annotated[float | None, typer.Option(help="reward of each word")] = None,
-    beam_width: Annotated[int | None, typer.Option(help="texts that the search follows", min=1)] = None,
-    hot_word: Annotated[list[str] | None, typer.Option(help="word to prefer; may be given several times")] = None,
-    corrector: Annotated[Path | None, typer.Option(help="rewrite the text by a corrector of `corrector train`")] = None,
+    beta: Annotated[float | None, typer.Option(help="bonus per word")] = None,
+    beam_width: Annotated[
+        int | None, typer.Option(help="number of hypotheses that the beam search keeps", min=1)
+    ] = None,
+    hot_word: Annotated[list[str] | None, typer.Option(help="word to boost; may be repeated")] = None,
+    corrector: Annotated[
+        Path | None, typer.Option(help="corrector from `corrector train`, which rewrites the transcript")
+    ] = None,
 ) -> None:
-    """Print the text of audio files: any format that libsndfile reads, any rate, mono or stereo."""
-    from stt.decoding.options import read_options  # these take seconds to import, which --help should not
+    """Print the transcripts of audio files: any format that libsndfile reads, any sample rate, mono or stereo."""
+    from stt.decoding.options import read_options  # imported here to keep --help fast
     from stt.recognition.decoders import build_decoder
     from stt.recognition.recognizer import default_device, load
 

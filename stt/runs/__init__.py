@@ -1,1 +1,1 @@
-"""What a run leaves behind: its folder, and the names of its metrics."""
+"""Outputs of a run: its folder, and the names of its metrics."""

@@ -1,4 +1,4 @@
-"""The training of a corrector: pairs of recognized and spoken texts, and the LightningModule that learns from them."""
+"""Training of a corrector: pairs of hypotheses and references, and the LightningModule that learns from them."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from stt.recognition.recognizer import Recognizer
 from stt.registry import read_checkpoint
 from stt.training.schedule import WarmupCosine
 
-RATES = (0.0, 2.0)  # of corruption, against the recognizer's own: from nothing to twice as much
-NO_TARGET = -100  # cross entropy leaves it out
-Pair = tuple[str, str]  # what was recognized, what was said
+CORRUPTION_RATES = (0.0, 2.0)  # relative to the recognizer's error rate
+IGNORED = -100  # target index that cross entropy ignores
+Pair = tuple[str, str]  # hypothesis, reference
 
 
 class CorrectorTraining(LightningModule):
     """Trains a corrector."""
 
     def __init__(self, corrector: Corrector, lr: float = 1e-3, total_steps: int = 2000) -> None:
-        """Take a corrector.
+        """Set up the training of a corrector.
 
         Args:
-            corrector: to be trained.
-            lr: peak of the learning rate.
-            total_steps: of the training.
+            corrector: the corrector to train.
+            lr: peak learning rate.
+            total_steps: number of training steps.
         """
         super().__init__()
         self.corrector = corrector
@@ -52,31 +52,31 @@ class CorrectorTraining(LightningModule):
         self.total_steps = total_steps
 
     def training_step(self, batch: list[Pair], batch_idx: int) -> Tensor:
-        """Cross entropy of the next piece."""
+        """Return the cross entropy of the next piece."""
         network, encode = self.corrector.network, self.corrector.tokenizer.encode
-        sources, lengths = padded([encode(recognized) for recognized, _ in batch])
-        targets = [encode(said) for _, said in batch]
-        begun, _ = padded([[PADDING, *target] for target in targets])
-        wanted = pad_sequence(
-            [torch.tensor([*target, network.end]) for target in targets], batch_first=True, padding_value=NO_TARGET
+        sources, lengths = padded([encode(hypothesis) for hypothesis, _ in batch])
+        targets = [encode(reference) for _, reference in batch]
+        inputs, _ = padded([[PADDING, *target] for target in targets])
+        labels = pad_sequence(
+            [torch.tensor([*target, network.end]) for target in targets], batch_first=True, padding_value=IGNORED
         )
-        logits = network(sources.to(self.device), lengths.to(self.device), begun.to(self.device))
+        logits = network(sources.to(self.device), lengths.to(self.device), inputs.to(self.device))
         loss = functional.cross_entropy(
-            logits.flatten(0, 1), wanted.to(self.device).flatten(), ignore_index=NO_TARGET, label_smoothing=0.05
+            logits.flatten(0, 1), labels.to(self.device).flatten(), ignore_index=IGNORED, label_smoothing=0.05
         )
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 
     def validation_step(self, batch: list[Pair], batch_idx: int) -> None:
-        """WER after the correction, and before it."""
-        corrected = self.corrector.correct([recognized for recognized, _ in batch])
-        words = max(1, sum(len(said.split()) for _, said in batch))
-        for name, texts in {"val/wer": corrected, "val/wer_before": [recognized for recognized, _ in batch]}.items():
-            rate = corpus_wer((said, text) for (_, said), text in zip(batch, texts, strict=True))
+        """Log the WER after and before correction."""
+        corrected = self.corrector.correct([hypothesis for hypothesis, _ in batch])
+        words = max(1, sum(len(reference.split()) for _, reference in batch))
+        for name, texts in {"val/wer": corrected, "val/wer_before": [hypothesis for hypothesis, _ in batch]}.items():
+            rate = corpus_wer((reference, text) for (_, reference), text in zip(batch, texts, strict=True))
             self.log(name, rate, prog_bar=True, batch_size=words)  # weighted by words: the mean is that of the corpus
 
     def configure_optimizers(self) -> Any:
-        """AdamW with warm-up and cosine decay."""
+        """Build AdamW with warm-up and cosine decay."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, betas=(0.9, 0.98), weight_decay=0.01)
         total = self.total_steps
         schedule = WarmupCosine(optimizer, max(1, total // 20), total)
@@ -84,8 +84,8 @@ class CorrectorTraining(LightningModule):
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Word error rates on the pairs that were held out."""
+class CorrectorResult:
+    """Word error rates on the validation pairs, and the number of training pairs and skipped utterances."""
 
     before: float
     after: float
@@ -94,45 +94,45 @@ class Trained:
 
 
 def recognized_pairs(
-    model: Recognizer, manifest: Manifest, strength: float = 0.0, most: int | None = None, seed: int = 0
+    model: Recognizer, manifest: Manifest, strength: float = 0.0, max_per_domain: int | None = None, seed: int = 0
 ) -> tuple[list[Pair], int]:
-    """What a model understands of a manifest, distorted by a strength of the augmentation, and what was said.
+    """Return pairs of a model's hypotheses on augmented audio and the references.
 
-    On what it was trained on a model makes few errors; distorted, it makes those that it makes elsewhere.
+    A model makes few errors on its training data; with augmentation, it makes those that it makes on other data.
 
     Args:
         model: the recognizer.
         manifest: utterances.
-        strength: of the distortion, 0..1.
-        most: of each domain, the first ones; None takes all.
-        seed: decides how each is distorted.
+        strength: augmentation strength, 0..1.
+        max_per_domain: use the first utterances of each domain, up to this number; None uses all.
+        seed: random seed of the augmentation.
 
     Returns:
-        The pairs, and how many utterances were left out because they cannot be read or written in the tokenizer.
+        The pairs, and the number of utterances skipped because they cannot be read or tokenized.
     """
-    outputs = list(compute_outputs(model, manifest, most, strength, seed))
-    good = [one for one in outputs if isinstance(one, Output) and one.utterance.tokens]
-    return [(one.greedy.text, one.utterance.reference) for one in good], len(outputs) - len(good)
+    outputs = list(compute_outputs(model, manifest, max_per_domain, strength, seed))
+    usable = [one for one in outputs if isinstance(one, Output) and one.utterance.tokens]
+    return [(one.greedy.text, one.utterance.reference) for one in usable], len(outputs) - len(usable)
 
 
-class Draws(IterableDataset[list[Pair]]):
-    """Endless batches: half of real pairs, half of texts with errors made in them."""
+class PairBatches(IterableDataset[list[Pair]]):
+    """Endless batches, half of real pairs and half of texts with synthetic errors."""
 
     def __init__(self, pairs: Sequence[Pair], texts: Sequence[str], seed: int) -> None:
-        """Learn the errors of the pairs."""
+        """Estimate confusions from the pairs."""
         self.pairs = pairs
         self.texts = texts
-        self.corrupt = Corruptor(count_confusions((said, recognized) for recognized, said in pairs))
+        self.corrupt = Corruptor(count_confusions((reference, hypothesis) for hypothesis, reference in pairs))
         self.seed = seed
 
     def __iter__(self) -> Iterator[list[Pair]]:
-        """Draw batch after batch."""
+        """Draw batches."""
         rng = np.random.default_rng(self.seed)
         while True:
             real = [self.pairs[i] for i in rng.integers(len(self.pairs), size=BATCH // 2)]
             texts = [self.texts[i] for i in rng.integers(len(self.texts), size=BATCH - len(real))]
-            made = [(self.corrupt(text, rng, rng.uniform(*RATES)), text) for text in texts]
-            yield [(recognized, said) for recognized, said in (*real, *made) if recognized]
+            synthetic = [(self.corrupt(text, rng, rng.uniform(*CORRUPTION_RATES)), text) for text in texts]
+            yield [(hypothesis, reference) for hypothesis, reference in (*real, *synthetic) if hypothesis]
 
 
 def train_corrector(
@@ -143,38 +143,38 @@ def train_corrector(
     out: Path,
     steps: int = 2000,
     strengths: Sequence[float] = (0.5, 1.0),
-    most: int | None = None,
+    max_per_domain: int | None = None,
     seed: int = 0,
-) -> Trained:
-    """Train a corrector and write the best one.
+) -> CorrectorResult:
+    """Train a corrector and save the checkpoint with the lowest validation WER.
 
     Args:
-        model: the recognizer that is to be corrected.
-        train: utterances to make pairs of, each once for every strength.
-        validate: utterances that decide which of the correctors is best.
-        texts: more texts, normalized, to make errors in; those of `train` are there anyway.
+        model: the recognizer whose errors are to be corrected.
+        train: training utterances, each recognized once at every strength.
+        validate: validation utterances.
+        texts: additional normalized texts for synthetic errors; the references of `train` are always used.
         out: checkpoint to write.
-        steps: of the training.
-        strengths: of the distortion of the training's audio.
-        most: utterances of each domain, at most.
-        seed: decides on everything that is drawn.
+        steps: number of training steps.
+        strengths: augmentation strengths for the training audio.
+        max_per_domain: maximum utterances per domain.
+        seed: random seed.
 
     Raises:
-        InputError: there is nothing to train or to validate on.
+        InputError: there is nothing to train on or to validate on.
     """
     pairs: list[Pair] = []
     skipped = 0
     for number, strength in enumerate(strengths):
-        found, lost = recognized_pairs(model, train, strength, most, seed + number)
-        pairs += found
-        skipped += lost
-    held_out, lost = recognized_pairs(model, validate, 0.0, most)
+        new_pairs, unusable = recognized_pairs(model, train, strength, max_per_domain, seed + number)
+        pairs += new_pairs
+        skipped += unusable
+    held_out, unusable = recognized_pairs(model, validate, 0.0, max_per_domain)
     if not pairs or not held_out:
-        raise InputError("there is nothing to train a corrector on: no utterance can be read and written")
-    said = [said for _, said in pairs]
+        raise InputError("there is nothing to train a corrector on: no utterance can be read and tokenized")
+    references = [reference for _, reference in pairs]
     alphabet = model.tokenizer.alphabet
     usable = [text for text in texts if text and set(text) <= alphabet]
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its greeting is for trainings of one's own
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no startup banner
     torch.manual_seed(seed)
     corrector = Corrector(model.tokenizer.to_string(), model.normalizer.name)
     task = CorrectorTraining(corrector, total_steps=steps)
@@ -195,11 +195,11 @@ def train_corrector(
         batches = [held_out[i : i + 4 * BATCH] for i in range(0, len(held_out), 4 * BATCH)]
         trainer.fit(
             task,
-            DataLoader(Draws(pairs, [*said, *usable], seed), batch_size=None),
+            DataLoader(PairBatches(pairs, [*references, *usable], seed), batch_size=None),
             DataLoader(batches, batch_size=None),  # type: ignore[arg-type]
         )
         before = float(trainer.callback_metrics["val/wer_before"])
         assert best.best_model_score is not None
         task.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
     corrector.save(out)
-    return Trained(before, float(best.best_model_score), len(pairs), skipped + lost)
+    return CorrectorResult(before, float(best.best_model_score), len(pairs), skipped + unusable)

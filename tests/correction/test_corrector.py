@@ -15,7 +15,7 @@ from stt.correction.corrupt import Corruptor
 from stt.correction.network import PADDING, CorrectorNetwork
 from stt.metrics.confusions import count_confusions
 from stt.text.tokenizer import train_tokenizer
-from stt.training.corrector import CorrectorTraining, Draws
+from stt.training.corrector import CorrectorTraining, PairBatches
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def learned(pairs: list[tuple[str, str]], steps: int) -> Corrector:
     found = task.configure_optimizers()
     optimizer, schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
     task.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]  # there is no trainer
-    batches = iter(Draws(pairs, [said for _, said in pairs], seed=0))
+    batches = iter(PairBatches(pairs, [said for _, said in pairs], seed=0))
     for step in range(steps):
         optimizer.zero_grad()
         task.training_step(next(batches), step).backward()
@@ -112,7 +112,7 @@ def test_a_corrector_is_trained_and_used_from_the_command_line(
         stt(["corrector", "train", str(model), str(tones), *options])
     assert stopped.value.code == 0
     said = capsys.readouterr().out
-    assert "240 pairs and 120 more texts" in said
+    assert "240 pairs and 120 additional texts" in said
     assert "WER" in said
     audio = str(tones.parent / "0.wav")
     with pytest.raises(SystemExit) as stopped:

@@ -140,10 +140,10 @@ def test_a_state_of_a_training_that_is_junk_is_named(
     for name, value in {"optimizer_states": [{"x": 1}], "loops": "x", "SpeechDataModule": {"stream": {"x": 1}}}.items():
         torch.save({**content, name: value}, tmp_path / "junk.ckpt")
         said = fails(train, [*fit_args, f"--run={tmp_path / name}", f"--ckpt_path={tmp_path / 'junk.ckpt'}"])
-        assert "junk.ckpt: the state of its training does not fit this one" in said
+        assert "junk.ckpt: its training state does not match this run" in said
     load(good).save(tmp_path / "saved.ckpt")
     said = fails(train, [*fit_args, f"--ckpt_path={tmp_path / 'saved.ckpt'}"])
-    assert "no state of a training to resume; to begin with its weights, give it as --model.init_from" in said
+    assert "no training state to resume; to start from its weights, give it as --model.init_from" in said
 
 
 OWN = """

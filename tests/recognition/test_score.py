@@ -65,7 +65,7 @@ def test_hypotheses_of_any_format_are_scored_by_domain_after_the_same_normalizer
     assert results["domains"]["y"]["wer"] == pytest.approx(1 / 2), "what is missing counts as deleted"
     assert results["mean"]["wer"] == pytest.approx((1 / 5 + 1 / 2) / 2)
     assert results["missing"] == ["audio/d.wav"]
-    assert "1 without a hypothesis, counted as if nothing was recognized: audio/d.wav" in said
+    assert "1 without a hypothesis, counted as empty: audio/d.wav" in said
     assert "35.00" in said
 
 

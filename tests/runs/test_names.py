@@ -22,22 +22,22 @@ SPELLED_ONCE = {
 
 
 @pytest.mark.parametrize(("owner", "pattern"), [(owner, one) for owner, all_ in SPELLED_ONCE.items() for one in all_])
-def test_names_are_spelled_in_one_file(owner: str, pattern: str) -> None:
+def test_names_are_spelled_out_in_one_file(owner: str, pattern: str) -> None:
     others = []
     for path in sorted((ROOT / "stt").rglob("*.py")):
-        code = re.sub(r'"""(?:.|\n)*?"""', "", path.read_text())  # documentation may name them
+        code = re.sub(r'"""(?:.|\n)*?"""', "", path.read_text())  # docstrings may mention them
         if path.name != owner and re.search(pattern, code):
             others.append(str(path.relative_to(ROOT)))
     assert others == []
 
 
-def test_a_checkpoint_leads_to_the_folder_of_its_run() -> None:
+def test_the_run_folder_is_found_from_a_checkpoint() -> None:
     run = RunFolder(Path("runs/a"))
     assert RunFolder.of_checkpoint(run.best) == run
     assert RunFolder.of_checkpoint("models/a.ckpt") is None
 
 
-def test_logs_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_logs_are_sorted_by_version_number(tmp_path: Path) -> None:
     for number in (10, 9, 0):
         folder = tmp_path / "logs" / f"version_{number}"
         folder.mkdir(parents=True)
@@ -45,7 +45,7 @@ def test_logs_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert [path.parent.name for path in RunFolder(tmp_path).logs] == ["version_0", "version_9", "version_10"]
 
 
-def test_a_folder_with_a_run_in_it_is_not_used_again(tmp_path: Path) -> None:
+def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.check_unused()
     run.checkpoints.mkdir()
@@ -54,9 +54,11 @@ def test_a_folder_with_a_run_in_it_is_not_used_again(tmp_path: Path) -> None:
         run.check_unused()
 
 
-def test_metrics_and_domains_are_found_in_what_was_logged() -> None:
+def test_metrics_and_domains_are_found_in_logged_names() -> None:
     names = [
-        domain_metric_name("validate", metric, d) for metric in ("cer", "own") for d in ("a", "b", "mean", "in_domain")
+        domain_metric_name("validate", metric, d)
+        for metric in ("cer", "deletions")
+        for d in ("a", "b", "mean", "in_domain")
     ]
-    assert logged_domain_metrics([*names, "test/wer/mean", "val/loss"], "validate") == ["cer", "own"]
-    assert logged_domains(names, "val/own") == ["a", "b"]
+    assert logged_domain_metrics([*names, "test/wer/mean", "val/loss"], "validate") == ["cer", "deletions"]
+    assert logged_domains(names, "val/deletions") == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Callbacks that a config can name."""
+"""Callbacks that a configuration can use."""
 
 from stt.training.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from stt.training.callbacks.clipping import GradientClipping, PercentileClipping

@@ -1,4 +1,4 @@
-"""What callbacks know of a training: its model, its data, its folder."""
+"""Typed access to the model, the data module and the run folder, for callbacks."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ from stt.training.datamodule import SpeechDataModule
 
 
 class Model(Protocol):
-    """The LightningModule, as callbacks see it."""
+    """What callbacks use of the LightningModule."""
 
     recognizer: Recognizer
     augment: Augmentation
-    metrics: Sequence[DomainMetric]  # measured in every domain
-    init_from: str | None  # checkpoint that training begins with the weights of
-    parent_domains: list[str]  # what that was trained on
+    metrics: Sequence[DomainMetric]  # computed for each domain
+    init_from: str | None  # checkpoint whose weights initialize training
+    parent_domains: list[str]  # training domains of that checkpoint
     compiled: bool
 
 
 def model_of(pl_module: LightningModule) -> Model:
-    """Give the model of a training."""
+    """Return the model that is trained."""
     return cast(Model, pl_module)
 
 
 def data_of(trainer: Trainer) -> SpeechDataModule:
-    """Give the data module of a training."""
+    """Return the trainer's data module."""
     return cast(SpeechDataModule, trainer.datamodule)  # type: ignore[attr-defined]
 
 
 def stream_of(trainer: Trainer) -> BatchStream:
-    """Give the stream of batches that a trainer trains on."""
+    """Return the batch stream that training reads."""
     return cast(BatchStream, data_of(trainer).stream)
 
 
 def folder_of(trainer: Trainer) -> RunFolder:
-    """Give the folder of a run."""
+    """Return the run folder."""
     return RunFolder(Path(trainer.default_root_dir))
 
 
 def is_short_sanity_check(trainer: Trainer) -> bool:
-    """Tell whether a validation only tries the program on a few batches; over all of them it is one of step 0."""
+    """Return whether this is a sanity check on a few batches; on all of them it counts as the validation at step 0."""
     return trainer.sanity_checking and trainer.num_sanity_val_steps != math.inf
 
 
 def validate_before_training(trainer: Trainer) -> None:
-    """Let the validation before the first step be a real one: of everything, logged and written."""
+    """Turn the sanity check before the first step into a full validation, logged and written like the others."""
     trainer.num_sanity_val_steps = math.inf

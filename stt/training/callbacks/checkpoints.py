@@ -1,4 +1,4 @@
-"""The checkpoints of every run: the best by validation, and the last to resume from."""
+"""The checkpoints of every run: the best by validation, and the last one to resume from."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from stt.training.callbacks.access import folder_of
 
 
 class RunFolderCheckpoint(ModelCheckpoint):
-    """Writes into the folder of the run, where no other is named."""
+    """Writes checkpoints into the run folder, unless another folder is given."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find the folder."""
+        """Set the folder."""
         self.dirpath = self.dirpath or str(folder_of(trainer).checkpoints)
         super().setup(trainer, pl_module, stage)
 
 
 class BestCheckpoint(RunFolderCheckpoint):
-    """Writes the checkpoint of the best validation into the folder of the run."""
+    """Keeps the checkpoint with the best validation result."""
 
     def __init__(
         self, monitor: str = BEST_CER, mode: str = "min", save_top_k: int = 1, dirpath: str | None = None
     ) -> None:
-        """Say what is best.
+        """Set the criterion.
 
         Args:
-            monitor: metric that decides.
-            mode: `min` or `max`: whether less or more of it is better.
-            save_top_k: how many of the best to keep; 0 keeps none.
-            dirpath: folder; None takes that of the run.
+            monitor: metric to compare.
+            mode: `min` or `max`: whether lower or higher is better.
+            save_top_k: number of best checkpoints to keep; 0 keeps none.
+            dirpath: folder; None uses the run folder.
         """
         super().__init__(
             dirpath,
@@ -45,20 +45,20 @@ class BestCheckpoint(RunFolderCheckpoint):
 
 
 class LastCheckpoint(RunFolderCheckpoint):
-    """Writes a checkpoint to resume from at the end of every epoch, or more often, over the one before.
+    """Saves a checkpoint to resume from at the end of every epoch, or more often, overwriting the previous one.
 
-    A callback of its own: `save_last` of Lightning's writes only when a new best is written.
+    A separate callback, because Lightning's `save_last` only saves when there is a new best checkpoint.
     """
 
     def __init__(
         self, every_n_train_steps: int | None = None, every_n_epochs: int | None = None, dirpath: str | None = None
     ) -> None:
-        """Say how often.
+        """Set the interval.
 
         Args:
-            every_n_train_steps: optimizer steps between two, at the ends of epochs as well.
-            every_n_epochs: epochs between two; None is every epoch.
-            dirpath: folder; None takes that of the run.
+            every_n_train_steps: optimizer steps between checkpoints, in addition to the end of each epoch.
+            every_n_epochs: epochs between checkpoints; None means every epoch.
+            dirpath: folder; None uses the run folder.
         """
         super().__init__(
             dirpath,
@@ -70,7 +70,7 @@ class LastCheckpoint(RunFolderCheckpoint):
         )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """See to it that a new training does not write over another one.
+        """Refuse to overwrite another run.
 
         Raises:
             InputError: the folder already holds a run.

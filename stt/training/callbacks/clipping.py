@@ -1,7 +1,7 @@
-"""Gradient clipping that shows what it does, costs little and never lets a non-finite step through.
+"""Gradient clipping that logs its effect and cost, and skips steps with non-finite gradients.
 
-The article lost 25-40 % of its batch time to clipping; one fused norm over all parameters
-(`foreach`), of which the host reads nothing, brings that to a few percent, and the share is logged.
+In (Veysov, 2020, "Towards an ImageNet Moment for Speech-to-Text") clipping took 25-40 % of the batch time;
+one fused norm over all parameters (`foreach`), without a host read, takes a few percent, which is logged.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class GradientClipping(Callback):
     """Clip the total gradient norm to a fixed value; skip steps whose gradient is not finite.
 
     Logs `clip/norm`, `clip/limit`, `clip/share_clipped`, `clip/skipped_steps` and `clip/time_share`
-    (host time of clipping over that of the step). Counts are known a step late: the host does not
-    wait for the device.
+    (host time of clipping over that of the step). Counts lag one step behind, so that the host does
+    not wait for the device.
     """
 
     def __init__(self, max_norm: float = 1.0) -> None:
-        """Set the largest norm that is let through."""
+        """Set the maximum gradient norm."""
         self.max_norm = max_norm
         self.steps = 0
         self.clipped = 0
@@ -42,24 +42,24 @@ class GradientClipping(Callback):
         self._previous: tuple[int, HostCopy] | None = None
 
     def limit(self, norm: Tensor) -> Tensor:
-        """Largest norm to let through at this step, given the norm it has; scalars on the device."""
+        """Return the maximum norm for this step, given its actual norm; both are scalars on the device."""
         return torch.full_like(norm, self.max_norm)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Start the clock of the step."""
+        """Start timing the step."""
         self._started = time.perf_counter()
         self._seconds = 0.0
 
     @torch.no_grad()
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Measure, then clip or skip; runs after unscaling, once per optimizer step."""
+        """Compute the norm, then clip or skip; runs after unscaling, once per optimizer step."""
         started = time.perf_counter()
         scaled = unscale_gradients(trainer, optimizer)
         parameters = [p for p in pl_module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
         limit = self.limit(norm)
         if not scaled:  # a gradient scaler skips by itself
-            skip(optimizer, norm, parameters)
+            skip_if_not_finite(optimizer, norm, parameters)
         torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)  # type: ignore[arg-type]
         self._count()
         self._previous = (trainer.global_step, HostCopy(torch.stack([norm, limit])))
@@ -83,7 +83,7 @@ class GradientClipping(Callback):
         self._count()
 
     def _count(self) -> None:
-        """Count the previous step, whose norm has arrived by now."""
+        """Count the previous step, whose norm has been copied to the host by now."""
         if self._previous is None:
             return
         step, copy = self._previous
@@ -92,56 +92,56 @@ class GradientClipping(Callback):
         self.steps += 1
         if not math.isfinite(norm):
             self.skipped += 1
-            log.warning("step %d is skipped: its gradient is not finite", step)
+            log.warning("step %d is skipped: the gradient is not finite", step)
         else:
             self.clipped += norm > limit
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters, for a checkpoint."""
+        """Return the counters."""
         self._count()
         return {"steps": self.steps, "clipped": self.clipped, "skipped": self.skipped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Restore the counters."""
         self.steps, self.clipped, self.skipped = (state_dict[key] for key in ("steps", "clipped", "skipped"))
 
 
 class PercentileClipping(GradientClipping):
-    """Clip to a percentile of the recent norms, so that the limit follows the training.
+    """Clip to a percentile of recent gradient norms, so that the limit adapts during training.
 
     Source: Seetharaman et al., "AutoClip: Adaptive Gradient Clipping", 2020.
     """
 
     def __init__(self, percentile: float = 90.0, window: int = 1000) -> None:
-        """Clip what is above this percentile (0..100) of the norms of the last `window` steps."""
+        """Clip norms above this percentile (0..100) of the last `window` steps."""
         super().__init__()
         self.percentile = percentile
-        self._norms = torch.full((window,), torch.nan)  # the oldest is overwritten; NaN: none yet, or not finite
-        self._place = 0
+        self._norms = torch.full((window,), torch.nan)  # ring buffer; NaN: no step yet, or not finite
+        self._index = 0
 
     def limit(self, norm: Tensor) -> Tensor:
-        """Percentile of the norms seen so far, this one included."""
+        """Return the percentile of the norms so far, including this one."""
         self._norms = self._norms.to(norm.device)
-        self._norms[self._place] = torch.where(norm.isfinite(), norm, torch.nan)
-        self._place = (self._place + 1) % len(self._norms)
+        self._norms[self._index] = torch.where(norm.isfinite(), norm, torch.nan)
+        self._index = (self._index + 1) % len(self._norms)
         return torch.nanquantile(self._norms, self.percentile / 100)
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and norms, for a checkpoint."""
-        return {**super().state_dict(), "norms": self._norms.cpu(), "place": self._place}
+        """Return the counters and norms."""
+        return {**super().state_dict(), "norms": self._norms.cpu(), "index": self._index}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the same norms."""
+        """Restore the counters and norms."""
         super().load_state_dict(state_dict)
-        self._norms, self._place = state_dict["norms"], state_dict["place"]
+        self._norms, self._index = state_dict["norms"], state_dict["index"]
 
 
-def skip(optimizer: Optimizer, norm: Tensor, parameters: list[torch.nn.Parameter]) -> None:
-    """Make the optimizer leave parameters and moments alone if the norm is not finite.
+def skip_if_not_finite(optimizer: Optimizer, norm: Tensor, parameters: list[torch.nn.Parameter]) -> None:
+    """Make the optimizer skip this step if the norm is not finite, keeping parameters and moments.
 
-    Ranks agree, because DDP has averaged the gradients already. Fused optimizers take the flag on
-    the device, the way that they take it from a gradient scaler; others have to be told by the host,
-    which waits for the device.
+    Ranks agree, because DDP has already averaged the gradients. Fused optimizers read the flag on the
+    device, as they do with a gradient scaler; for others the host drops the gradients, which waits for
+    the device.
     """
     if getattr(optimizer, "_step_supports_amp_scaling", False):
         optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Leaves the configuration of a training in its run folder, and at W&B."""
+"""Saves the configuration of a run in its folder and to W&B."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from stt.training.tracking.wandb_logger import wandb_of
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the whole configuration to `<run>/config.yaml` and to W&B."""
+    """Saves the full configuration to `<run>/config.yaml` and to W&B."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save when training starts; a test leaves the training's configuration alone."""
+        """Save when training starts; testing does not overwrite the training configuration."""
         if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
             return
         text = self.parser.dump(self.config, skip_none=False)
@@ -31,17 +31,17 @@ class SaveConfig(SaveConfigCallback):
             logger.attempt(lambda run: run.config.update(configuration, allow_val_change=True))  # type: ignore[no-untyped-call]
 
 
-DESCRIBED = ("features", "encoder", "tokenizer", "normalizer")
+DESCRIBED_PARTS = ("features", "encoder", "tokenizer", "normalizer")
 
 
 class PythonConfig(Callback):
-    """Writes `config.yaml` where Python has started the training: data, recognizer and length, as reports ask for them.
+    """Writes `config.yaml` when training is started from Python: the data, recognizer and length that reports need.
 
-    It is no configuration to start from: what Python objects were made of is not known of all of them.
+    It cannot be used to start a run: the constructor arguments of Python objects are not all known.
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it; the command line writes the whole configuration by itself."""
+        """Write the file; the command line uses `SaveConfig` instead."""
         from_command_line = any(isinstance(one, SaveConfigCallback) for one in trainer.callbacks)  # type: ignore[attr-defined]
         if from_command_line or not trainer.loggers or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -51,7 +51,7 @@ class PythonConfig(Callback):
         known: dict[str, Any] = {
             "started_from": "Python",
             "trainer": {"max_steps": trainer.max_steps},
-            "model": {"init_from": model.init_from, **{name: description[name] for name in DESCRIBED}},
+            "model": {"init_from": model.init_from, **{name: description[name] for name in DESCRIBED_PARTS}},
             "data": {
                 **{name: paths or None for name, paths in data.manifests.items()},
                 **{name: value for name, value in plain.items() if not name.startswith("_")},

@@ -1,4 +1,4 @@
-"""The decoder that the configuration names, beside the greedy one: its error rates, or, predicting, its texts."""
+"""Error rates, or predictions, of the configured decoder, in addition to the greedy ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from stt.training.callbacks.evaluation import Evaluation, Split
 
 
 class ConfiguredDecoder(Evaluation):
-    """Logs `val/<metric>_lm/<domain>` and their means; a test writes `test_metrics_lm.json`.
+    """Logs `val/<metric>_lm/<domain>` and their means; testing writes `test_metrics_lm.json`.
 
-    Off unless there is a beam search, a custom decoder or a post-processor. It runs in worker processes; only the end
-    of a validation waits for it.
+    Off unless a beam search, a custom decoder or a post-processor is configured. Decoding runs in worker processes;
+    only the end of a validation waits for it.
     """
 
     def __init__(
@@ -33,62 +33,62 @@ class ConfiguredDecoder(Evaluation):
         postprocessor: PostProcessor | None = None,
         num_workers: int | None = None,
     ) -> None:
-        """Say how to decode, as `transcribe` does.
+        """Configure the decoder; the options are those of `transcribe`.
 
         Args:
-            beam: search with these options; None takes the best token of every frame.
-            custom: decode with this one instead.
-            postprocessor: rewrites the texts, such as `stt.correction.Correction`.
-            num_workers: processes; None takes all cores.
+            beam: options of the beam search; None decodes greedily.
+            custom: decoder to use instead.
+            postprocessor: rewrites the transcripts, for example `stt.correction.Correction`.
+            num_workers: decoding processes; None uses all cores.
         """
         self.options = DecoderOptions(beam, custom, postprocessor)
         self.num_workers = num_workers
         self._pool: DecodingPool | None = None
-        self._waiting: list[tuple[Batch, list[Future[str]]]] = []
+        self._pending: list[tuple[Batch, list[Future[str]]]] = []
 
     @property
     def is_on(self) -> bool:
-        """Whether anything but greedy decoding is asked for."""
+        """Whether anything but greedy decoding is configured."""
         return self.options != DecoderOptions()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Start the pool, which says what is wrong with the options."""
+        """Start the worker pool, which validates the options."""
         if self.is_on and self._pool is None:
             recognizer = model_of(pl_module).recognizer
             build = partial(build_decoder, self.options)
             self._pool = DecodingPool(build, recognizer.tokenizer, recognizer.normalizer.name, self.num_workers)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """End the processes."""
+        """Stop the worker processes."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
 
-    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
-        """Hand a batch to the pool."""
+    def update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Submit a batch to the pool."""
         if self._pool is not None:
-            self._waiting.append((batch, self.submit(outputs, len(batch))))
+            self._pending.append((batch, self.submit(outputs, len(batch))))
 
     def submit(self, outputs: Any, count: int) -> list[Future[str]]:
-        """Hand the first `count` utterances of a step to the pool; each will give its text."""
+        """Submit the first `count` utterances of a step to the pool; return a future transcript for each."""
         assert self._pool is not None
         log_probs, frames = outputs["log_probs"].cpu().numpy(), outputs["frames"].tolist()
         return [self._pool.submit(log_probs[i, : frames[i]]) for i in range(count)]
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Wait for the pool and log; of a test write and print the table."""
+        """Wait for the pool and log the error rates; when testing, also write and print the table."""
         if self._pool is None:
             return
         recognizer, metrics = model_of(pl_module).recognizer, model_of(pl_module).metrics
         counters = DomainCounters(data_of(trainer).domains(split), metrics).to(pl_module.device)
-        for batch, futures in self._waiting:
+        for batch, futures in self._pending:
             texts = [future.result() for future in futures]
             counters.update(batch.domains, batch.references, texts, batch.seconds)
-        self._waiting = []
+        self._pending = []
         figures = counters.compute()
         pl_module.log_dict(values_to_log(figures, split, recognizer.train_domains, suffix=DECODED))
         if split == "test" and trainer.is_global_zero:
             results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
             write_results(results, folder_of(trainer).decoder_results)
-            print("with the decoder of the configuration:")
+            print("with the configured decoder:")
             print_table({**results, "skipped": []})

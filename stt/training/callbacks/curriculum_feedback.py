@@ -1,4 +1,4 @@
-"""The feedback loop of the curriculum: what each training batch showed goes back to the stream of batches."""
+"""The feedback loop of the curriculum: observations of each training batch go back to the batch stream."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from stt.training.callbacks.access import model_of, stream_of
 
 @dataclass(frozen=True)
 class PendingObservations:
-    """What a training step leaves to observe, on its way from the device."""
+    """Observations of a training step that are being copied from the device."""
 
     batch: Batch
     tokenizer: Tokenizer
     tokens: HostCopy  # (batch, frame) tokens of the greedy hypothesis, -1 where a frame emits none
-    losses: HostCopy  # (batch, 2) loss per token against the own and against another label
-    counted: Tensor  # (batch, 2) which of them mean something, on the host
+    losses: HostCopy  # (batch, 2) loss per token for its own label and for another utterance's
+    counted: Tensor  # (batch, 2) mask of the valid losses, on the host
     judge_labels: bool
 
     @classmethod
     def of(
         cls, batch: Batch, outputs: dict[str, Tensor], tokenizer: Tokenizer, judge_labels: bool
     ) -> PendingObservations:
-        """Start the copies, without waiting for the device."""
+        """Start the copies without waiting for the device."""
         log_probs, frames = outputs["log_probs"], outputs["frames"]
         tokens = emitted_tokens(log_probs, frames, tokenizer.blank_id).to(torch.int16)
         own, counted = outputs["losses"], outputs["counted"]
@@ -46,7 +46,7 @@ class PendingObservations:
         return cls(batch, tokenizer, HostCopy(tokens), losses, torch.stack([counted, usable], dim=1), judge_labels)
 
     def read(self) -> Observations:
-        """Wait for the copies and compare with the references."""
+        """Wait for the copies and score the hypotheses against the references."""
         batch, tokens = self.batch, self.tokens.read().numpy()
         losses = torch.where(self.counted, self.losses.read(), torch.nan).numpy()
         hypotheses = [self.tokenizer.decode(row[row >= 0].tolist()) for row in tokens[: len(batch)]]
@@ -59,10 +59,10 @@ class PendingObservations:
 
 @torch.no_grad()
 def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int) -> tuple[Tensor, Tensor]:
-    """CTC loss per token (batch,) of each utterance against the label of its neighbour in the batch.
+    """Return the CTC loss per token (batch,) of each utterance for the label of its neighbour in the batch.
 
-    Gives as well, on the host like `frames` (batch,), which of them mean something: where that label
-    is another one and does not need more frames.
+    Also returns a mask (batch,) of the valid losses, on the host like `frames` (batch,): those where that
+    label is different and does not need more frames.
     """
     needed, lengths = batch.frames_needed.roll(1), batch.token_lengths.roll(1)
     usable = (frames >= needed) & (lengths > 0)
@@ -72,17 +72,17 @@ def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int
 
 
 class CurriculumFeedback(Callback):
-    """Hands the CER, and where the sampler judges labels the losses, of each training batch to the stream of batches.
+    """Passes CERs of each training batch, and losses if the sampler looks for label errors, to the batch stream.
 
-    A sampler that learns from them cannot do without. The hypotheses are the greedy ones of the training batch itself,
-    so observing costs no second forward pass; the stream reads them a batch late, when the device has them ready.
-    What the sampler has to say of its domains is logged as `curriculum/...` whenever it has learned something.
+    Samplers that adapt need it. The hypotheses are decoded greedily from the training step's own outputs, so there is
+    no second forward pass; the stream reads them one batch later, when the copies are ready. The sampler's metrics by
+    domain are logged as `curriculum/...` after each update.
     """
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Start copying what this batch showed."""
+        """Start copying the observations of this batch."""
         stream = stream_of(trainer)
         tokenizer = model_of(pl_module).recognizer.tokenizer
         pending = PendingObservations.of(batch, outputs, tokenizer, stream.sampler.needs_feedback)
@@ -90,7 +90,7 @@ class CurriculumFeedback(Callback):
 
 
 def log_now(trainer: Trainer, metrics: dict[str, float]) -> None:
-    """Log metrics of the step that has just been made, whatever `log_every_n_steps` says: they come seldom."""
+    """Log metrics of the latest step regardless of `log_every_n_steps`, because they are rare."""
     if metrics:
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step - 1)

@@ -1,4 +1,4 @@
-"""What every run has, from the command line and from Python alike: callbacks in their order, and loggers."""
+"""The callbacks, in order, and loggers of every run, whether started from the command line or from Python."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from stt.training.callbacks.wandb_metadata import WandbMetadata
 from stt.training.callbacks.warm_start import WarmStart
 from stt.training.tracking.loggers import with_run_loggers
 
-# The order is relied on. First weights are taken, which others copy and look at. What is measured by domain is logged
-# before the gate, the bar and the checkpoints look at it. Feedback of a batch is taken before the ranks share it, and
-# both before a checkpoint is written: without that a resumed run would not know what its last batch has shown.
+# The order matters. Initial weights are loaded before other callbacks copy or read them. Metrics by domain are logged
+# before the forgetting gate, the progress bar and the checkpoints read them. A batch is observed before the ranks share
+# observations, and both come before a checkpoint: otherwise a resumed run would miss those of its last batch.
 BEFORE_USER_CALLBACKS: tuple[type[Callback], ...] = (
     WarmStart,
     DomainMetrics,
@@ -48,7 +48,7 @@ BEFORE_USER_CALLBACKS: tuple[type[Callback], ...] = (
     Predictions,
     LearningRateMonitor,
 )
-# A user's own callbacks stand between these, so that what they do to gradients is clipped.
+# User callbacks run between the two lists, so that gradients are clipped after they have changed them.
 AFTER_USER_CALLBACKS: tuple[type[Callback], ...] = (
     GradientClipping,
     Transcripts,
@@ -61,10 +61,10 @@ CHECKPOINTS: tuple[type[ModelCheckpoint], ...] = (BestCheckpoint, LastCheckpoint
 
 
 def add_default_callbacks(trainer: Trainer) -> None:
-    """Give a Trainer the callbacks and loggers that it lacks, and put its callbacks in order.
+    """Add the missing default callbacks and loggers to a Trainer, and sort its callbacks.
 
-    A callback that it was given stands in for the one of the same kind; `logger=False`, `enable_checkpointing=False`
-    and `enable_progress_bar=False` leave out what they say. Doing it again changes nothing.
+    A given callback replaces the default of its class; `logger=False`, `enable_checkpointing=False` and
+    `enable_progress_bar=False` are respected. Idempotent.
     """
     if trainer.barebones:
         return
@@ -73,18 +73,18 @@ def add_default_callbacks(trainer: Trainer) -> None:
     bar = trainer.progress_bar_callback
     unwanted: list[type[Callback]] = [] if trainer.checkpoint_callbacks else [*CHECKPOINTS]
     unwanted += [] if trainer.loggers else [LearningRateMonitor]
-    unwanted += [] if bar and _is_lightnings(bar) else [TrainingProgressBar]
-    callbacks = [one for one in trainer.callbacks if not _is_lightnings(one)]  # type: ignore[attr-defined]
+    unwanted += [] if bar and _is_lightning_default(bar) else [TrainingProgressBar]
+    callbacks = [one for one in trainer.callbacks if not _is_lightning_default(one)]  # type: ignore[attr-defined]
     for kind in (*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS):
         if kind not in unwanted and not any(isinstance(one, kind) for one in callbacks):
             callbacks.append(LearningRateMonitor("step") if kind is LearningRateMonitor else kind())
     trainer.callbacks = sort_callbacks(callbacks)  # type: ignore[attr-defined]
-    # The data module deals batches out to the ranks itself; Lightning would do it again.
+    # The data module already splits batches between ranks; Lightning must not do it again.
     trainer._accelerator_connector.use_distributed_sampler = False
 
 
 def sort_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
-    """Sort callbacks by what they rely on; those that nothing is said of keep their order, checkpoints come last."""
+    """Sort callbacks by their dependencies; user callbacks keep their order, checkpoints come last."""
     order = (
         (BatchSizeFinder, LearningRateFinder),
         *((kind,) for kind in BEFORE_USER_CALLBACKS),
@@ -94,15 +94,15 @@ def sort_callbacks(callbacks: Sequence[Callback]) -> list[Callback]:
         (Checkpoint,),
     )
 
-    def place(callback: Callback) -> int:
-        found = (i for i, kinds in enumerate(order) if kinds and isinstance(callback, kinds))
-        return next(found, order.index(None))
+    def position(callback: Callback) -> int:
+        positions = (i for i, kinds in enumerate(order) if kinds and isinstance(callback, kinds))
+        return next(positions, order.index(None))
 
-    return sorted(callbacks, key=place)
+    return sorted(callbacks, key=position)
 
 
-def _is_lightnings(callback: Callback) -> bool:
-    """Tell whether a callback is as the Trainer makes it where nobody gives one, so that ours may replace it."""
+def _is_lightning_default(callback: Callback) -> bool:
+    """Return whether a callback is the Trainer's own default, which may be replaced."""
     if type(callback) is ModelCheckpoint:
         return (callback.dirpath, callback.filename, callback.monitor) == (None, None, None)
     if type(callback) is RichProgressBar:

@@ -1,4 +1,4 @@
-"""What is measured in every domain while validating and testing, and the table that a test leaves behind."""
+"""Metrics by domain for validation and test, and the table of test results."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ class DomainMetrics(Evaluation):
     """Logs `val/<metric>/<domain>` and unweighted means over domains, by greedy decoding; writes `test_metrics.json`.
 
     The metrics are CER, WER and those of `model.metrics`. Means: `mean` over all domains, `in_domain` and
-    `out_of_domain` over those that were and were not trained on. A test prints a table as well.
+    `out_of_domain` over those that were and were not trained on. Testing also prints a table.
     """
 
     def __init__(self) -> None:
-        """Start without a split."""
+        """Start without counters."""
         self._counters: DomainCounters | None = None
-        self._left_out: list[Skipped] = []
+        self._skipped: list[Skipped] = []
 
     def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Start counting."""
+        """Reset the counters."""
         self._counters = DomainCounters(data_of(trainer).domains(split), model_of(pl_module).metrics)
         self._counters.to(pl_module.device)
-        self._left_out = []
+        self._skipped = []
 
-    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
-        """Count a batch."""
+    def update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Count the errors of a batch."""
         assert self._counters is not None
-        self._left_out += batch.skipped
+        self._skipped += batch.skipped
         texts = [hypothesis.text for hypothesis in outputs["hypotheses"]]
         self._counters.update(batch.domains, batch.references, texts, batch.seconds)
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Log the figures; of a validation say them in a line, of a test write and print them."""
+        """Log the metrics; print one line for a validation, write and print a table for a test."""
         assert self._counters is not None
         figures: dict[str, DomainResult] = self._counters.compute()
         recognizer = model_of(pl_module).recognizer
-        unread = {f"{PREFIX[split]}/skipped": float(len(self._left_out))}
-        pl_module.log_dict({**unread, **values_to_log(figures, split, recognizer.train_domains)})
+        skipped_count = {f"{PREFIX[split]}/skipped": float(len(self._skipped))}
+        pl_module.log_dict({**skipped_count, **values_to_log(figures, split, recognizer.train_domains)})
         if split == "test":
-            skipped = [item for part in all_gather(trainer, self._left_out) for item in part]
+            skipped = [item for part in all_gather(trainer, self._skipped) for item in part]
             if trainer.is_global_zero:
                 metrics = model_of(pl_module).metrics
                 results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
@@ -61,9 +61,9 @@ class DomainMetrics(Evaluation):
                 print_table(results)
                 Console().print(f"written to {folder_of(trainer).results}", highlight=False)
         elif trainer.is_global_zero and not is_short_sanity_check(trainer):
-            self._say(trainer, pl_module, figures)
+            self._print_line(trainer, pl_module, figures)
 
-    def _say(self, trainer: Trainer, pl_module: LightningModule, figures: dict[str, DomainResult]) -> None:
+    def _print_line(self, trainer: Trainer, pl_module: LightningModule, figures: dict[str, DomainResult]) -> None:
         mean, metrics = mean_over_domains(figures), model_of(pl_module).metrics
         means = ", ".join(
             f"{one.title} {format_value(mean[one.name], one.unit, 1)} {one.unit}" for one in metrics if one.name in mean

@@ -1,4 +1,4 @@
-"""Validation and test seen alike, which Lightning gives separate hooks."""
+"""One set of hooks for validation and test, which have separate hooks in Lightning."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from stt.runs.metric_names import Split as Split
 
 
 class Evaluation(Callback):
-    """A callback that starts, takes batches and finishes, whether it is a validation or a test."""
+    """Base class of callbacks that run in both validation and test."""
 
     def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Begin anew."""
+        """Reset the state."""
 
-    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
-        """Take a batch, and what `validation_step` or `test_step` made of it."""
+    def update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Process a batch and the outputs of `validation_step` or `test_step`."""
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Log, write, print; the sanity check before a training is over as well then."""
+        """Log, write or print the results; also called at the end of the sanity check."""
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a validation."""
@@ -39,8 +39,8 @@ class Evaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Take a batch of a validation."""
-        self.take(trainer, pl_module, outputs, batch, "validate")
+        """Process a validation batch."""
+        self.update(trainer, pl_module, outputs, batch, "validate")
 
     def on_test_batch_end(
         self,
@@ -51,8 +51,8 @@ class Evaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Take a batch of a test."""
-        self.take(trainer, pl_module, outputs, batch, "test")
+        """Process a test batch."""
+        self.update(trainer, pl_module, outputs, batch, "test")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish a validation."""

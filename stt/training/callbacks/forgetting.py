@@ -1,4 +1,4 @@
-"""Watches what fine-tuning forgets: each old domain's CER against that of the checkpoint it began with."""
+"""Monitors forgetting in fine-tuning: the CER of each old domain compared with the parent checkpoint."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ log = logging.getLogger(__name__)
 
 
 class ForgettingGate(Callback):
-    """Logs by how much the CER of old domains has risen, and tells apart what may be called the best.
+    """Logs how much the CER of old domains has risen, and a metric that selects checkpoints without forgetting.
 
-    Old domains are those that the checkpoint of `model.init_from` was trained on and that are validated now; what it
-    could do is measured by the validation before the first step. `forgetting/cer/<domain>` is the change against that,
-    `forgetting/cer/worst` the largest. The metric `under_limit`, for a checkpoint to watch, is the mean CER over all
-    domains while no old one has risen by more than the limit; else 1 and what is above the limit.
+    Old domains are the training domains of `model.init_from` that are validated in this run; their baseline is the
+    validation before the first step. `forgetting/cer/<domain>` is the change from the baseline, `forgetting/cer/worst`
+    the largest change. The metric `under_limit`, for checkpoints to monitor, is the mean CER over all domains if no
+    old one has risen by more than the limit, and otherwise 1 plus the excess over the limit.
     """
 
     def __init__(self, limit: float = 0.01, stop: bool = False) -> None:
-        """Set how much an old domain's CER may rise (0.01 is a percentage point), and whether training stops there."""
+        """Set how much an old domain's CER may rise (0.01 is a percentage point), and whether to stop training then."""
         self.limit = limit
         self.stop = stop
         self.parent: dict[str, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let what the parent can do be measured, where that is not known yet."""
+        """Request a baseline validation of the parent, unless training is resumed."""
         if model_of(pl_module).parent_domains and not trainer.ckpt_path and not trainer.global_step:
             self.parent = {}
             validate_before_training(trainer)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take down what the parent can do, before training; then compare with it.
+        """Record the parent's CERs before training; afterwards, compare with them.
 
         Raises:
-            InputError: an old domain is validated, and nobody knows what its CER was.
+            InputError: an old domain is validated that has no baseline.
         """
         old = model_of(pl_module).parent_domains
         if trainer.state.fn != TrainerFn.FITTING or not old or is_short_sanity_check(trainer):
@@ -54,37 +54,37 @@ class ForgettingGate(Callback):
         elif set(cers) - set(self.parent):
             raise InputError(
                 f"the CER of {', '.join(sorted(set(cers) - set(self.parent)))} was not measured before training, so "
-                "nobody can tell what is forgotten: validate what was validated then, or start a new run"
+                "forgetting cannot be measured: validate the same domains as then, or start a new run"
             )
         elif cers:
             self._compare(trainer, pl_module, cers)
-        else:  # no old domain is validated, so none can be seen to be forgotten
+        else:  # without old domains there is no limit to apply
             pl_module.log(GATED_CER, trainer.callback_metrics[BEST_CER])
 
     def _compare(self, trainer: Trainer, pl_module: LightningModule, cers: dict[str, float]) -> None:
         rises = {domain: cer - self.parent[domain] for domain, cer in cers.items()}
         worst = max(rises, key=lambda domain: rises[domain])
-        above = rises[worst] - self.limit
+        excess = rises[worst] - self.limit
         mean = float(trainer.callback_metrics[BEST_CER])
         metrics = {f"{FORGETTING}/{domain}": rise for domain, rise in rises.items()}
         metrics[f"{FORGETTING}/{WORST}"] = rises[worst]
-        metrics[GATED_CER] = mean if above <= 0 else 1 + above
+        metrics[GATED_CER] = mean if excess <= 0 else 1 + excess
         pl_module.log_dict(metrics)
-        if above > 0:
+        if excess > 0:
             log.warning(
-                "step %d: the CER of %s, an old domain, has risen by %.1f points, %.1f more than the limit%s",
+                "step %d: the CER of the old domain %s has risen by %.1f points, %.1f above the limit%s",
                 trainer.global_step,
                 worst,
                 100 * rises[worst],
-                100 * above,
-                "; training stops" if self.stop else "",
+                100 * excess,
+                "; stopping training" if self.stop else "",
             )
             trainer.should_stop |= self.stop
 
     def state_dict(self) -> dict[str, Any]:
-        """What the parent could do, for a checkpoint."""
+        """Return the parent's CERs."""
         return {"parent": self.parent}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on comparing with it."""
+        """Restore the parent's CERs."""
         self.parent = state_dict["parent"]

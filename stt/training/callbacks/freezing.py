@@ -1,4 +1,4 @@
-"""Keeps parts of the model as they are for the first steps, while what is new finds its place."""
+"""Freezes parts of the model for the first steps, while new parts adapt."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from stt.training.callbacks.access import model_of
 
 
 class Freezing(Callback):
-    """Freezes named parts, their running statistics too, for a number of optimizer steps.
+    """Freezes named parts, including their running statistics, for a number of optimizer steps.
 
-    Gradients are dropped before the optimizer sees them, so that nothing about the parameters changes that
-    DDP or an optimizer has taken note of.
+    Gradients are dropped before the optimizer step, so that nothing changes in the parameters that DDP or the
+    optimizer has already registered.
     """
 
     def __init__(self, parts: list[str], steps: int) -> None:
-        """Name modules (`encoder`, `encoder.conv`, ...) and say for how many steps; -1 means for good."""
+        """Set the modules (`encoder`, `encoder.conv`, ...) and the number of steps; -1 freezes them permanently."""
         self.parts = parts
         self.steps = steps
         self._modules: list[nn.Module] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the parts.
+        """Look up the parts.
 
         Raises:
-            InputError: there is no such part.
+            InputError: a part does not exist.
         """
         known = dict(model_of(pl_module).recognizer.named_modules())
         for part in self.parts:
             if part not in known:
-                raise InputError(f"there is no part {part} to freeze; there is {', '.join(_top(known))}")
+                raise InputError(
+                    f"cannot freeze {part}: there is no such part; known are {', '.join(_top_level(known))}"
+                )
         self._modules = [known[part] for part in self.parts]
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Keep dropout and running statistics of frozen parts still, or let them go."""
+        """Put frozen parts in eval mode, and the others in training mode."""
         for module in self._modules:
             module.train(not self._frozen(trainer))
 
@@ -51,5 +53,5 @@ class Freezing(Callback):
         return self.steps < 0 or trainer.global_step < self.steps
 
 
-def _top(names: dict[str, nn.Module]) -> list[str]:
+def _top_level(names: dict[str, nn.Module]) -> list[str]:
     return [name for name in names if name and name.count(".") <= 1]

@@ -1,4 +1,4 @@
-"""What a training leaves behind, in a table at its end."""
+"""Prints the outputs of a run when training ends."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from stt.training.tracking.wandb_logger import wandb_of
 
 
 class OutputSummary(Callback):
-    """Prints where everything is, and what to do with it."""
+    """Prints a table of the run's output files and the commands that use them."""
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table."""
-        run, log_dir = folder_of(trainer), trainer.log_dir  # all ranks must ask for the second
+        run, log_dir = folder_of(trainer), trainer.log_dir  # log_dir is a collective call: all ranks must make it
         if not trainer.is_global_zero or not trainer.loggers:
             return
         table = Table(title=f"{trainer.global_step} steps", show_header=False, title_justify="left")
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for what, where in _rows(trainer, run, Path(log_dir or run.path)):
-            table.add_row(what, where)
+        for label, location in _rows(trainer, run, Path(log_dir or run.path)):
+            table.add_row(label, location)
         Console().print(table, highlight=False)
 
 
@@ -37,17 +37,17 @@ def _rows(trainer: Trainer, run: RunFolder, log_dir: Path) -> list[tuple[str, st
     if best:
         monitor = trainer.checkpoint_callback.monitor  # type: ignore[union-attr]
         rows.append((f"best checkpoint{'' if score is None else f' ({monitor} {float(score):.4f})'}", best))
-    for what, path in (
+    for label, path in (
         ("last checkpoint", run.last),
         ("configuration", run.config),
         ("metrics", log_dir / "metrics.csv"),
-        ("samples to read", run.transcripts),
-        ("all of the last validation", run.recognized("validate")),
+        ("sample transcripts", run.transcripts),
+        ("all transcripts of the last validation", run.recognized("validate")),
     ):
         if path.exists():
-            rows.append((what, str(path)))
+            rows.append((label, str(path)))
     rows += _wandb(trainer, run)
-    rows.append(("a page of all this", f"stt report {run.path} --out {run.path / 'report.html'}"))
+    rows.append(("to create a report", f"stt report {run.path} --out {run.path / 'report.html'}"))
     return rows
 
 
@@ -55,10 +55,10 @@ def _wandb(trainer: Trainer, run: RunFolder) -> list[tuple[str, str]]:
     logger = wandb_of(trainer.loggers)
     if logger is None or logger.failed:
         return []
-    found: list[Any] = []
-    logger.attempt(found.append)
-    if not found or found[0].disabled:
+    runs: list[Any] = []
+    logger.attempt(runs.append)
+    if not runs or runs[0].disabled:
         return []
-    if found[0].offline:
-        return [("W&B, offline; to upload", f"wandb sync {run.wandb_offline_runs}")]
-    return [("W&B", str(found[0].url))]
+    if runs[0].offline:
+        return [("W&B (offline), to upload", f"wandb sync {run.wandb_offline_runs}")]
+    return [("W&B", str(runs[0].url))]

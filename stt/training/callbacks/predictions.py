@@ -1,4 +1,4 @@
-"""What `predict` leaves behind: one JSON line for each utterance."""
+"""Writes predictions as JSON Lines."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from stt.training.callbacks.configured_decoder import ConfiguredDecoder
 
 
 class Predictions(BasePredictionWriter):
-    """Writes `predictions.jsonl` with the manifest row (from 1), utterance, text, confidence; errors too.
+    """Writes `predictions.jsonl`: manifest row (from 1), utterance, text and confidence, or the error.
 
-    The text is that of the decoder that the configuration names; `greedy` is then there as well, and the
-    confidence is always that of the greedy pieces.
+    The text comes from the configured decoder, if any, with the greedy one as `greedy`; the confidence is
+    always that of greedy decoding.
     """
 
     def __init__(self) -> None:
-        """Write batch by batch."""
+        """Collect predictions batch by batch."""
         super().__init__("batch")
         self._lines: list[dict[str, Any]] = []
         self._decoded: list[tuple[dict[str, Any], Future[str]]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
+        """Reset the state."""
         self._lines, self._decoded = [], []
 
     def write_on_batch_end(
@@ -43,7 +43,7 @@ class Predictions(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Keep a batch."""
+        """Collect the predictions of a batch."""
         lines: list[dict[str, Any]] = []
         for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True):
             line = {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
@@ -56,9 +56,9 @@ class Predictions(BasePredictionWriter):
             self._lines.append({"row": item.row + 1, "utterance": item.name, "error": item.reason})
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the lines in the manifest's order; every rank writes its own."""
-        for line, found in self._decoded:
-            line["greedy"], line["text"] = line["text"], found.result()
+        """Write the lines in manifest order, one file per rank."""
+        for line, future in self._decoded:
+            line["greedy"], line["text"] = line["text"], future.result()
         path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
         lines = sorted(self._lines, key=lambda line: int(line["row"]))
         with atomic_write(path) as temporary:

@@ -1,4 +1,4 @@
-"""The progress bar of a training: error rates by domain beside it, and how long the whole training will take."""
+"""The progress bar of training, with error rates by domain and the ETA."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ PREFIX = f"{VALIDATION_CER}/"
 
 
 class TrainingProgressBar(RichProgressBar):
-    """Lightning's bar of an epoch; beside it the CERs of the last validation, in %, and the time left of training."""
+    """Lightning's progress bar for an epoch, with the last validation's CERs in % and the ETA of the whole training."""
 
     def __init__(self) -> None:
-        """Refresh seldom: the loss is read from the device, which the steps between need not wait for."""
+        """Refresh rarely, because reading the loss waits for the device."""
         super().__init__(refresh_rate=10)
-        self._begin = (0.0, 0)  # time and step
+        self._training_start = (0.0, 0)  # time and step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start timing."""
         super().on_train_start(trainer, pl_module)
-        self._begin = (time.perf_counter(), trainer.global_step)
+        self._training_start = (time.perf_counter(), trainer.global_step)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """Give what stands beside the bar."""
+        """Return the metrics shown next to the bar."""
         shown = super().get_metrics(trainer, pl_module)
         shown.pop("v_num", None)
         if TRAIN_LOSS in shown:
@@ -43,19 +43,19 @@ class TrainingProgressBar(RichProgressBar):
             domains = data_of(trainer).domains("validate")
             parts = [f"{domain} {cers[domain]:.1f}" for domain in (MEAN, *domains) if domain in cers]
             shown["CER %"] = ", ".join(parts)
-        left = self._left(trainer)
-        if left is not None and trainer.training:
-            shown["all done in"] = str(timedelta(seconds=round(left)))
+        remaining = self._remaining(trainer)
+        if remaining is not None and trainer.training:
+            shown["ETA"] = str(timedelta(seconds=round(remaining)))
         return shown
 
     def _get_train_description(self, current_epoch: int) -> str:
-        """Name the epoch; Lightning would add how many there may be, which nobody knows."""
+        """Name the epoch; Lightning would add the number of epochs, which is unknown."""
         return f"epoch {current_epoch + 1}".ljust(len(self.validation_description))
 
-    def _left(self, trainer: Trainer) -> float | None:
-        """Seconds until the last step, validations included, by the pace since the start."""
-        began, first = self._begin
+    def _remaining(self, trainer: Trainer) -> float | None:
+        """Estimate the seconds until the last step, including validations, from the pace since the start."""
+        start, first = self._training_start
         done = trainer.global_step - first
         if trainer.max_steps <= 0 or done < 1:
             return None
-        return (time.perf_counter() - began) / done * (trainer.max_steps - trainer.global_step)
+        return (time.perf_counter() - start) / done * (trainer.max_steps - trainer.global_step)

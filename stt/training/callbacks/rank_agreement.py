@@ -1,4 +1,4 @@
-"""What the ranks of a run owe each other, so that they go on sampling as one."""
+"""Keeps the ranks of a run in agreement on sampling."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from stt.training.distributed import all_gather
 
 
 class RankAgreement(Callback):
-    """Connects the streams of several ranks, and sees to it that they have planned the same.
+    """Connects the batch streams of all ranks, and checks that they have planned the same batches.
 
-    Exchanges happen in hooks that all ranks reach: when the sampler is due to learn, and before a checkpoint is
-    written, never while it is. On one rank there is nothing to do.
+    Ranks communicate only in hooks that all of them reach: when the sampler is updated, and before a checkpoint is
+    written, never during it. With one rank, it does nothing.
     """
 
     def __init__(self) -> None:
-        """Start with nothing compared."""
+        """Start without a comparison."""
         self._compared = -1
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -39,7 +39,7 @@ class RankAgreement(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Compare windows that were planned since the last batch; share what was seen where a checkpoint is due."""
+        """Compare windows planned since the last batch; share observations if a checkpoint is due."""
         if trainer.world_size == 1:
             return
         if stream_of(trainer).num_with_feedback != self._compared:
@@ -48,12 +48,12 @@ class RankAgreement(Callback):
             self._share(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Share what was seen: the best checkpoint may be written now."""
+        """Share observations, because the best checkpoint may be written next."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             self._share(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Share what was seen: the last checkpoint is written now."""
+        """Share observations, because the last checkpoint is written next."""
         self._share(trainer)
 
     def _share(self, trainer: Trainer) -> None:
@@ -65,13 +65,11 @@ class RankAgreement(Callback):
         stream = stream_of(trainer)
         self._compared = stream.num_with_feedback
         if len(set(all_gather(trainer, stream.digest()))) > 1:
-            raise InputError(
-                "the ranks have planned different batches: they must read the same manifest and checkpoint"
-            )
+            raise InputError("the ranks have planned different batches: all must read the same manifest and checkpoint")
         log_now(trainer, {RANK_COST_SPREAD: stream.rank_cost_spread()})
 
 
 def _is_due(checkpoint: object, step: int) -> bool:
-    """Tell whether a checkpoint is written after this many steps (Lightning keeps that to itself)."""
+    """Return whether a checkpoint is written after this step (Lightning has no public API for that)."""
     every = checkpoint._every_n_train_steps if isinstance(checkpoint, ModelCheckpoint) else 0
     return bool(every) and step % every == 0

@@ -1,4 +1,4 @@
-"""Nothing is left out silently: every unused utterance is counted, named and written to the run folder."""
+"""Reports every utterance that is not used, so that none is skipped silently."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from stt.tensors import HostCopy
 from stt.training.callbacks.access import data_of, folder_of
 
 log = logging.getLogger(__name__)
-STREAK = 3  # non-finite losses in a row, from the same utterance, that make it a suspect worth naming
+STREAK = 3  # consecutive non-finite losses after which an utterance is reported
 
 
 class SkippedReport(Callback):
-    """Writes `skipped.csv`: what could not be used before and during training, and why.
+    """Writes `skipped.csv`: the utterances that could not be used before and during training, and why.
 
-    Besides unreadable files and unusable texts it names utterances that CTC could not align with
-    the frames they really had, and those whose loss was non-finite three times in a row.
+    Besides unreadable files and unusable texts, it lists utterances that CTC could not align with their
+    actual number of frames, and those whose loss was non-finite three times in a row.
     """
 
     def __init__(self) -> None:
-        """Start with nothing left out."""
+        """Start with an empty list."""
         self.items: dict[tuple[int, str], Skipped] = {}
         self._streaks: Counter[int] = Counter()
         self._previous: tuple[Batch, Tensor, HostCopy] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over what the data module left out before the first step."""
+        """Add the utterances that the data module has excluded."""
         if trainer.is_global_zero:
             for item in data_of(trainer).skipped:
                 self.items[item.row, item.kind] = item
@@ -44,40 +44,44 @@ class SkippedReport(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Look at the previous step's losses, whose copy is ready by now."""
+        """Check the losses of the previous step, which have been copied by now."""
         finite = HostCopy(outputs["losses"].isfinite())
         self._add(trainer, batch.skipped)
         if self._previous is not None:
-            self._examine(trainer, *self._previous)
+            self._check_losses(trainer, *self._previous)
         self._previous = (batch, outputs["counted"], finite)
         pl_module.log(SKIPPED, float(len(self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the last step of an epoch."""
+        """Check the last step of the epoch."""
         if self._previous is not None:
-            self._examine(trainer, *self._previous)
+            self._check_losses(trainer, *self._previous)
             self._previous = None
 
-    def _examine(self, trainer: Trainer, batch: Batch, counted: Tensor, copy: HostCopy) -> None:
+    def _check_losses(self, trainer: Trainer, batch: Batch, counted: Tensor, copy: HostCopy) -> None:
         finite = copy.read().tolist()
-        found = []
+        skipped = []
         for i, (row, name) in enumerate(zip(batch.rows, batch.names, strict=True)):
             if not counted[i]:
                 needed = int(batch.frames_needed[i])
-                found.append(Skipped(row, name, "not alignable", f"{needed} output frames are needed, it has fewer"))
+                skipped.append(
+                    Skipped(row, name, "not alignable", f"it has fewer than the {needed} output frames needed")
+                )
             if finite[i]:
                 del self._streaks[row]
                 continue
             self._streaks[row] += 1
             if self._streaks[row] == STREAK:
-                found.append(Skipped(row, name, "non-finite loss", f"the loss was not finite {STREAK} times in a row"))
-        self._add(trainer, found)
+                skipped.append(
+                    Skipped(row, name, "non-finite loss", f"the loss was not finite {STREAK} times in a row")
+                )
+        self._add(trainer, skipped)
 
-    def _add(self, trainer: Trainer, found: list[Skipped]) -> None:
-        new = {(item.row, item.kind): item for item in found if (item.row, item.kind) not in self.items}
+    def _add(self, trainer: Trainer, skipped: list[Skipped]) -> None:
+        new = {(item.row, item.kind): item for item in skipped if (item.row, item.kind) not in self.items}
         if new:
             for item in new.values():
-                log.warning("left out: %s: %s (%s)", item.name, item.kind, item.reason)
+                log.warning("skipped: %s: %s (%s)", item.name, item.kind, item.reason)
             self.items.update(new)
             self._write(trainer)
 
@@ -88,7 +92,7 @@ class SkippedReport(Callback):
 
 
 def write_skipped(path: Path, items: list[Skipped]) -> None:
-    """Write a table of what was left out: manifest row (from 1), name, kind, reason."""
+    """Write a table of skipped utterances: manifest row (from 1), name, kind, reason."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["row", "utterance", "kind", "reason"])

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, and how much memory it takes."""
+"""Profiles a training step: the time of each phase, and memory."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from stt.recognition.recognizer import Recognizer
 from stt.training.callbacks.access import model_of
 
 PHASES = ("waiting", "augmentation", "features", "forward", "backward", "clipping", "optimizer", "metrics")
-SYNCHRONIZED = "called a synchronizing CUDA operation"  # what torch says of it
+SYNCHRONIZED = "called a synchronizing CUDA operation"  # PyTorch's warning
 
 
 Clock = float | torch.cuda.Event
 
 
 class StepProfiler(Callback):
-    """Writes a JSON file with speed, the share of each phase of the step, and memory.
+    """Writes a JSON file with speed, the time share of each phase of the step, and memory.
 
-    On a GPU phases are measured on the device, by events in its queue, so that measuring does not
-    make it wait; a phase in which the device has nothing to do counts with the time it idles.
-    `metrics` is everything after the optimizer: observing, logging, what other callbacks do.
+    On a GPU, phases are timed on the device by events in its queue, which does not synchronize it;
+    time in which the device is idle counts towards the current phase. `metrics` is everything after
+    the optimizer: observations, logging, other callbacks.
     """
 
     def __init__(self, out: str, warmup: int = 5) -> None:
-        """Write to `out`; the first `warmup` steps are not measured."""
+        """Write to `out`, after skipping the first `warmup` steps."""
         self.out = Path(out)
         self.warmup = warmup
         self._marks: list[tuple[str, Clock]] = []
@@ -50,12 +50,12 @@ class StepProfiler(Callback):
         self._warnings: list[warnings.WarningMessage] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Go to the end of the callbacks, whose work is to be measured, and look at the model's size."""
+        """Move to the end of the callbacks, to include them in the measurement, and compute the model size."""
         trainer.callbacks = [c for c in trainer.callbacks if c is not self] + [self]  # type: ignore[attr-defined]
-        self._model = size(model_of(pl_module).recognizer)
+        self._model = model_size(model_of(pl_module).recognizer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hook into the parts of the step that have no hook of Lightning's."""
+        """Hook into the parts of the step for which Lightning has no hooks."""
         model = model_of(pl_module)
         self._cuda = pl_module.device.type == "cuda"
         model.augment.waveforms = self._timed("augmentation", model.augment.waveforms)  # type: ignore[method-assign]
@@ -65,27 +65,27 @@ class StepProfiler(Callback):
         trainer.optimizers[0].register_step_post_hook(lambda *_: self._mark("optimizer"))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Begin to measure after the warm-up; close the phase of waiting for data."""
+        """Start measuring after the warm-up; end the data waiting phase."""
         if trainer.global_step == self.warmup:
-            self._begin()
+            self._start_measuring()
         self._mark("waiting")
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor) -> None:
-        """Close the forward pass."""
+        """End the forward pass."""
         self._mark("forward")
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the backward pass."""
+        """End the backward pass."""
         self._mark("backward")
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Close clipping, which has run before."""
+        """End clipping, which has just run."""
         self._mark("clipping")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Close the step and count what was in it."""
+        """End the step and count its contents."""
         self._mark("metrics")
         if self._marks:
             self._steps += 1
@@ -94,7 +94,7 @@ class StepProfiler(Callback):
             self._frames += sum(model_of(pl_module).recognizer.output_lengths(batch.host_lengths).tolist())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was measured; a second epoch is not looked at."""
+        """Write the report; later epochs are not measured."""
         if not self._steps:
             return
         if self._cuda:
@@ -119,7 +119,7 @@ class StepProfiler(Callback):
             temporary.write_text(json.dumps(report, indent=1) + "\n")
         self._marks, self._steps = [], 0
 
-    def _begin(self) -> None:
+    def _start_measuring(self) -> None:
         if self._cuda:
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
@@ -130,7 +130,7 @@ class StepProfiler(Callback):
         self._marks = [("", self._clock())]
 
     def _mark(self, phase: str) -> None:
-        """Say that the time since the last mark belongs to a phase."""
+        """Attribute the time since the last mark to a phase."""
         if self._marks:
             self._marks.append((phase, self._clock()))
 
@@ -158,13 +158,13 @@ class StepProfiler(Callback):
         return {phase: round(seconds[phase] / total, 4) for phase in PHASES}
 
     def _memory(self) -> float:
-        """Most memory that was held at a time, MB: the device's where there is one, else the process's."""
+        """Return the peak memory in MB: of the GPU if there is one, otherwise of the process."""
         if self._cuda:
             return torch.cuda.max_memory_allocated() / 1e6
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
     def _synchronizations(self) -> float | None:
-        """How often a step made the host wait for the device; None where there is no device."""
+        """Return how often a step made the host wait for the device; None without a GPU."""
         if not self._cuda:
             return None
         torch.cuda.set_sync_debug_mode("default")
@@ -182,8 +182,8 @@ def elapsed(before: Clock, after: Clock) -> float:
     return float(before.elapsed_time(after))
 
 
-def size(model: Recognizer) -> dict[str, float]:
-    """Parameters, and multiply-adds of the network for a second of audio."""
+def model_size(model: Recognizer) -> dict[str, float]:
+    """Return the number of parameters, and the network's multiply-adds per second of audio."""
     seconds = 10
     audio = torch.zeros(1, seconds * model.sample_rate)
     training = model.training

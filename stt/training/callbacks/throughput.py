@@ -1,4 +1,4 @@
-"""How much audio was trained on, in how many device hours, and how long the device waited for data."""
+"""Logs audio hours, device hours and the time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from stt.training.distributed import all_gather
 
 
 class Throughput(Callback):
-    """Logs at the end of each epoch, over all ranks.
+    """Logs progress and throughput at the end of each epoch, over all ranks.
 
-    `progress/audio_hours`, `progress/passes` (over the training data) and `progress/device_hours` count from the
-    first step on, over all starts of a run: curves over them can be compared between runs on different machines and
-    batch sizes. They are logged with each validation as well, so that its error rates have them for an axis.
-    `throughput/audio_seconds_per_second` and `throughput/waiting_for_data` (share of the time) are those of the
-    epoch; validation is in none of these.
+    `progress/audio_hours`, `progress/passes` (over the training data) and `progress/device_hours` are cumulative,
+    also when a run is resumed: as axes they make runs with different machines and batch sizes comparable. They are
+    also logged with each validation, as axes for its error rates. `throughput/audio_seconds_per_second` (RTFx) and
+    `throughput/waiting_for_data` (share of the time) are those of the epoch; none of them includes validation.
     """
 
     def __init__(self) -> None:
-        """Start with nothing trained on."""
+        """Start at zero."""
         self._audio_seconds = self._device_seconds = 0.0
-        self._seconds = self._elapsed = self._waited = 0.0  # of the epoch, on this rank
+        self._seconds = self._elapsed = self._waited = 0.0  # of this epoch and rank
         self._mark = time.perf_counter()
         self._num_ranks = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Remember how many ranks there are."""
+        """Store the number of ranks."""
         self._num_ranks = trainer.world_size
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock of an epoch."""
+        """Start timing the epoch."""
         self._start_epoch()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Take the time that the batch was waited for."""
+        """Add the time spent waiting for the batch."""
         now = time.perf_counter()
         self._waited += now - self._mark
         self._elapsed += now - self._mark
@@ -49,24 +48,24 @@ class Throughput(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Take the time of the step."""
+        """Add the time of the step."""
         now = time.perf_counter()
         self._elapsed += now - self._mark
         self._mark = now
         self._seconds += sum(batch.seconds)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say how far training is, beside the error rates."""
+        """Log the progress with the error rates."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             seconds, elapsed, _ = self._epoch(trainer)
             pl_module.log_dict(self._progress(trainer, self._audio_seconds + seconds, self._device_seconds + elapsed))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the validation out."""
+        """Exclude the time of the validation."""
         self._mark = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Sum up an epoch over the ranks."""
+        """Sum the epoch over all ranks and log it."""
         seconds, elapsed, waited = self._epoch(trainer)
         self._audio_seconds += seconds
         self._device_seconds += elapsed
@@ -82,14 +81,14 @@ class Throughput(Callback):
         )
 
     def state_dict(self) -> dict[str, float]:
-        """What was counted so far; in the middle of an epoch every rank counts like this one, which asks nobody."""
+        """Return the totals; within an epoch, all ranks are assumed equal, to avoid communication."""
         return {
             "audio_seconds": self._audio_seconds + self._num_ranks * self._seconds,
             "device_seconds": self._device_seconds + self._num_ranks * self._elapsed,
         }
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Go on counting."""
+        """Restore the totals."""
         self._audio_seconds, self._device_seconds = state_dict["audio_seconds"], state_dict["device_seconds"]
 
     def _progress(self, trainer: Trainer, audio_seconds: float, device_seconds: float) -> dict[str, float]:
@@ -101,7 +100,7 @@ class Throughput(Callback):
         }
 
     def _epoch(self, trainer: Trainer) -> tuple[float, float, float]:
-        """Audio seconds, device seconds and waited seconds of the epoch so far, over all ranks."""
+        """Return audio, device and waiting seconds of the epoch so far, over all ranks."""
         ranks = all_gather(trainer, (self._seconds, self._elapsed, self._waited))
         seconds, elapsed, waited = (sum(values) for values in zip(*ranks, strict=True))
         return seconds, elapsed, waited

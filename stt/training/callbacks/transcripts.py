@@ -1,4 +1,4 @@
-"""What was understood of each utterance: all of it in a file, some to read, the worst to listen to in W&B."""
+"""Writes the transcript of every utterance, readable samples, and a W&B table of the worst ones with audio."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from stt.training.tracking.wandb_logger import wandb_of
 
 
 class Transcripts(Evaluation):
-    """Writes every utterance of a validation or a test to `recognized/<split>.jsonl`.
+    """Writes every utterance of a validation or test to `recognized/<split>.jsonl`.
 
-    A validation also leaves `transcripts/step-N.txt`, aligned samples that are always the same utterances, and
-    the W&B table `val/utterances` (a test: `test/utterances`): the worst of each domain, with their audio.
+    A validation also writes `transcripts/step-N.txt`, aligned samples of a fixed set of utterances. The W&B tables
+    `val/utterances` and `test/utterances` show the worst utterances of each domain, with audio.
     """
 
     def __init__(self, per_domain: int = 3, worst: int = 5) -> None:
-        """Show so many utterances of each domain in the text, and so many of the worst in the table."""
+        """Set how many sample utterances per domain go into the text, and how many of the worst into the table."""
         self.per_domain = per_domain
         self.worst = worst
-        self._seen: list[RecognizedUtterance] = []
+        self._items: list[RecognizedUtterance] = []
 
     def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Start anew."""
-        self._seen = []
+        """Reset the state."""
+        self._items = []
 
-    def take(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
-        """Keep a batch."""
+    def update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Collect the utterances of a batch."""
         manifest = data_of(trainer).datasets[split].manifest
         rate = model_of(pl_module).recognizer.sample_rate
-        found = [(hypothesis.text, hypothesis.confidence) for hypothesis in outputs["hypotheses"]]
-        self._seen += recognized_of(manifest, batch, rate, found)
+        hypotheses = [(hypothesis.text, hypothesis.confidence) for hypothesis in outputs["hypotheses"]]
+        self._items += recognized_of(manifest, batch, rate, hypotheses)
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
-        """Write everything, the samples of a validation, and the table."""
-        items = [item for part in all_gather(trainer, self._seen) for item in part]
-        self._seen = []
+        """Write all utterances, the samples if validating, and the table."""
+        items = [item for part in all_gather(trainer, self._items) for item in part]
+        self._items = []
         if is_short_sanity_check(trainer) or not trainer.is_global_zero:
             return
         run = folder_of(trainer)

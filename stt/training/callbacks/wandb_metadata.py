@@ -1,4 +1,4 @@
-"""What W&B is told beside the metrics: the axes, where the run comes from, the best model."""
+"""Sends metadata to W&B: chart axes, the origin of the run, the best model."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ AXES = (AUDIO_HOURS, DEVICE_HOURS, PASSES)
 
 
 class WandbMetadata(Callback):
-    """Sends what a W&B run should know of itself; without W&B it does nothing.
+    """Sends metadata of the run to W&B; does nothing without W&B.
 
-    Axes for curves (`define_metric`), the commit, the code with its lockfile, the data (hashes, hours by domain),
-    the model that training began with, and at the end the best checkpoint as an artifact that names all of these.
+    Chart axes (`define_metric`), the commit, the code with its lockfile, the data (hashes, hours by domain), the
+    parent model, and finally the best checkpoint as an artifact that refers to all of these.
     """
 
     def __init__(self, log_model: bool = True) -> None:
-        """Choose whether the best checkpoint goes to W&B."""
+        """Set whether the best checkpoint is uploaded to W&B."""
         self.log_model = log_model
         self._origin: dict[str, Any] = {}
 
@@ -42,7 +42,7 @@ class WandbMetadata(Callback):
             logger.attempt(lambda run: _define_axes(run, metrics))
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Send where the run comes from."""
+        """Send the origin of the run."""
         logger = wandb_of(trainer.loggers)
         if not logger or not trainer.is_global_zero:
             return
@@ -50,7 +50,7 @@ class WandbMetadata(Callback):
         logger.attempt(lambda run: self._send_origin(run, model, data))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Send the best checkpoint."""
+        """Upload the best checkpoint."""
         logger = wandb_of(trainer.loggers)
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         if not (self.log_model and logger and trainer.is_global_zero and best):
@@ -64,7 +64,7 @@ class WandbMetadata(Callback):
         logger.attempt(lambda run: _send_model(run, Path(best), metadata))
 
     def _send_origin(self, run: wandb.Run, model: Model, datamodule: SpeechDataModule) -> None:
-        import wandb  # an extra: without it nothing comes here
+        import wandb  # optional: never reached without it
 
         parent = model.init_from
         self._origin = {
@@ -77,16 +77,16 @@ class WandbMetadata(Callback):
         for file in code_of(ROOT):
             code.add_file(str(file), name=str(file.relative_to(ROOT)))
         run.log_artifact(code)
-        if run.offline:  # what goes into a run can be named only where W&B can be asked for it
+        if run.offline:  # inputs can only be declared online
             return
         for split, card in self._origin["data"].items():
             run.use_artifact(wandb.Artifact(f"{run.project}-{split}", type="dataset", metadata=card))
-        began_with = (self._origin["init_from"] or {}).get("wandb_run")
-        if began_with:
+        parent_run = (self._origin["init_from"] or {}).get("wandb_run")
+        if parent_run:
             try:
-                run.use_artifact(f"model-{began_with}:best")
+                run.use_artifact(f"model-{parent_run}:best")
             except Exception as error:
-                log.warning("W&B has no model of the run %s that this one began with: %s", began_with, error)
+                log.warning("W&B has no model of the parent run %s: %s", parent_run, error)
 
 
 def _define_axes(run: wandb.Run, metrics: Sequence[str]) -> None:
@@ -97,7 +97,7 @@ def _define_axes(run: wandb.Run, metrics: Sequence[str]) -> None:
 
 
 def _send_model(run: wandb.Run, checkpoint: Path, metadata: dict[str, Any]) -> None:
-    import wandb  # an extra: without it nothing comes here
+    import wandb  # optional: never reached without it
 
     model = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
     model.add_file(str(checkpoint))

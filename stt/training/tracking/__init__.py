@@ -1,1 +1,1 @@
-"""What a run tells the world: loggers, Weights & Biases, its dashboard."""
+"""Experiment tracking: loggers, Weights & Biases, the dashboard."""

@@ -1,4 +1,4 @@
-"""The dashboard as W&B's own objects: a workspace, and a report to write into."""
+"""The dashboard as W&B objects: a workspace, and a report to be filled in."""
 
 from __future__ import annotations
 
@@ -14,76 +14,76 @@ from stt.errors import InputError
 from stt.training.tracking.panels import Panel, Section
 
 VIEW = "speech-to-text by domain"
-COLUMNS, WIDTH, HEIGHT = 3, 8, 6  # a row of W&B's grid is 24 wide
+COLUMNS, WIDTH, HEIGHT = 3, 8, 6  # W&B's grid has 24 columns
 
 
 def workspace(entity: str, project: str, sections: Sequence[Section]) -> ws.Workspace:
-    """Make a workspace of sections."""
-    made = [ws.Section(name=one.title, panels=[_panel(p) for p in one.panels], is_open=True) for one in sections]
-    return ws.Workspace(entity=entity, project=project, name=VIEW, sections=made)
+    """Build a workspace from sections."""
+    built = [ws.Section(name=one.title, panels=[_panel(p) for p in one.panels], is_open=True) for one in sections]
+    return ws.Workspace(entity=entity, project=project, name=VIEW, sections=built)
 
 
 def report(entity: str, project: str, sections: Sequence[Section], known_project: bool) -> wr.Report:
-    """Make a report of sections, with room for words between them.
+    """Build a report from sections, with placeholders for text between them.
 
     Args:
-        entity: who owns it.
-        project: where the runs are.
-        sections: what to show.
-        known_project: name the project in the sets of runs, which W&B must then be asked for.
+        entity: owner of the project.
+        project: project of the runs.
+        sections: sections to show.
+        known_project: refer to the project in the run sets, which requires a connection to W&B.
     """
     runs = {"entity": entity, "project": project} if known_project else {}
-    blocks: list[Any] = [wr.P("What was trained, on what, and why: ..."), wr.TableOfContents()]
+    blocks: list[Any] = [wr.P("Model, data and purpose of these runs: ..."), wr.TableOfContents()]
     for one in sections:
-        panels = [_panel(panel, place) for place, panel in enumerate(one.panels)]
+        panels = [_panel(panel, index) for index, panel in enumerate(one.panels)]
         blocks += [wr.H2(one.title), wr.PanelGrid(runsets=[wr.Runset(name="runs", **runs)], panels=panels)]
-        blocks.append(wr.P("What is seen here: ..."))
+        blocks.append(wr.P("Observations: ..."))
     return wr.Report(entity=entity, project=project, title=f"{project}: {VIEW}", blocks=blocks, width="fluid")
 
 
-def plain(made: ws.Workspace | wr.Report) -> dict[str, Any]:
-    """What would be sent to W&B."""
-    content: dict[str, Any] = json.loads(made._to_model().model_dump_json(by_alias=True, exclude_none=True))
+def to_json(board: ws.Workspace | wr.Report) -> dict[str, Any]:
+    """Return the JSON content that would be sent to W&B."""
+    content: dict[str, Any] = json.loads(board._to_model().model_dump_json(by_alias=True, exclude_none=True))
     return content
 
 
 def push(entity: str | None, project: str, sections: Sequence[Section]) -> list[str]:
-    """Create both at W&B; gives their addresses.
+    """Create a workspace and a report at W&B, and return their URLs.
 
     Raises:
-        InputError: W&B refuses, or nobody is logged in.
+        InputError: W&B refuses, or the user is not logged in.
     """
     try:
         owner = entity or str(wandb.Api().default_entity)
         saved = [workspace(owner, project, sections).save(), report(owner, project, sections, True).save()]
     except Exception as error:  # wandb and its transport raise many kinds
         raise InputError(
-            f"W&B has not taken the dashboard ({error}); log in with wandb login, or use --dry-run"
+            f"W&B did not accept the dashboard ({error}): log in with wandb login, or use --dry-run"
         ) from error
     return [one.url for one in saved]
 
 
-def metrics_of(entity: str | None, project: str, runs: int = 20) -> set[str]:
-    """Names that the newest runs of a project have logged.
+def logged_metrics(entity: str | None, project: str, runs: int = 20) -> set[str]:
+    """Return the names of the metrics logged by the newest runs of a project.
 
     Raises:
-        InputError: W&B does not answer, or nobody is logged in.
+        InputError: W&B does not answer, or the user is not logged in.
     """
     try:
         api = wandb.Api()
-        found = api.runs(f"{entity or api.default_entity}/{project}", per_page=runs, order="-created_at")
-        return {name for _, run in zip(range(runs), found, strict=False) for name in run.summary.keys()}  # noqa: SIM118
+        newest = api.runs(f"{entity or api.default_entity}/{project}", per_page=runs, order="-created_at")
+        return {name for _, run in zip(range(runs), newest, strict=False) for name in run.summary.keys()}  # noqa: SIM118
     except Exception as error:
         raise InputError(
-            f"W&B cannot be asked for the runs of {project} ({error}): name a run folder with --run"
+            f"cannot get the runs of {project} from W&B ({error}): give a run folder with --run"
         ) from error
 
 
-def _panel(panel: Panel, place: int | None = None) -> Any:
+def _panel(panel: Panel, index: int | None = None) -> Any:
     layout = {}
-    if place is not None:
+    if index is not None:
         width = 24 if panel.kind == "table" else WIDTH
-        layout = {"layout": wr.Layout(x=place % COLUMNS * WIDTH, y=place // COLUMNS * HEIGHT, w=width, h=HEIGHT)}
+        layout = {"layout": wr.Layout(x=index % COLUMNS * WIDTH, y=index // COLUMNS * HEIGHT, w=width, h=HEIGHT)}
     if panel.kind == "table":
         return wr.WeavePanelSummaryTable(table_name=panel.metrics[0], **layout)
     if panel.kind == "bars":

@@ -1,4 +1,4 @@
-"""Loggers of a run: CSV always; W&B online where the user is logged in, offline otherwise, never a prompt."""
+"""Loggers of a run: always CSV; W&B online if the user is logged in, otherwise offline, never with a prompt."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from stt.training.tracking.wandb_logger import TolerantWandbLogger
 
 log = logging.getLogger(__name__)
 NAME = "logs"  # folder of the CSV files
-_set_here: set[str] = set()  # values of the variable below that runs of this process have set, and not the user
-DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B keeps what tables and artifacts hold until it is uploaded
+_set_here: set[str] = set()  # values of DATA_VARIABLE set by this process and not by the user
+DATA_VARIABLE = "WANDB_DATA_DIR"  # where W&B stages the files of tables and artifacts for upload
 
 
 def with_run_loggers(given: Sequence[Logger], run: Path, project: str = "stt") -> list[Logger]:
-    """Give the loggers of a run folder and then those that a Trainer was given; one of W&B stands in for the run's.
+    """Return the loggers of a run folder followed by a Trainer's own; a given W&B logger replaces the run's.
 
-    The logger that Lightning makes where nobody gives one is left out.
+    Lightning's default logger is dropped.
     """
     others = [logger for logger in given if not _is_csv(logger, run, "lightning_logs")]
     if any(_is_csv(logger, run, NAME) for logger in others):
@@ -37,16 +37,15 @@ def with_run_loggers(given: Sequence[Logger], run: Path, project: str = "stt") -
 
 
 def run_loggers(run: Path, project: str) -> list[Logger]:
-    """Make the loggers of a run folder; every start gets a CSV file of its own, so that none is overwritten.
+    """Create the loggers of a run folder; every start writes a new CSV file, so that none is overwritten.
 
-    The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`. W&B knows the run by an
-    identifier that stays in the folder, so that a start that goes on with it, or tests it, is the same run there.
-    Where wandb is not installed there is the CSV log alone.
+    The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`. The W&B run ID is stored in the
+    folder, so that resuming or testing a run logs to the same W&B run. Without wandb there is only the CSV logger.
     """
     run.mkdir(parents=True, exist_ok=True)
     csv = CSVLogger(save_dir=run, name=NAME)
     if importlib.util.find_spec("wandb") is None:
-        log.warning("without W&B, which the extra 'wandb' brings: metrics go to %s alone", run / NAME)
+        log.warning("wandb is not installed (extra 'wandb'): metrics are only logged to %s", run / NAME)
         return [csv]
     if os.environ.get(DATA_VARIABLE) in {None, *_set_here}:
         os.environ[DATA_VARIABLE] = str(RunFolder(run).wandb_data.absolute())
@@ -62,20 +61,20 @@ def _is_csv(logger: Logger, run: Path, name: str) -> bool:
 
 
 def run_id(run: Path) -> str:
-    """Identifier of a run folder in W&B, made where there is none yet."""
+    """Return the W&B run ID of a run folder, creating it if needed."""
     path = RunFolder(run).wandb_id
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".run_id.{secrets.token_hex(4)}")
         temporary.write_text(secrets.token_hex(4) + "\n")
-        with contextlib.suppress(FileExistsError):  # processes that start at once agree on the first one's
+        with contextlib.suppress(FileExistsError):  # the first of several concurrent processes wins
             os.link(temporary, path)
         temporary.unlink()
     return path.read_text().strip()
 
 
 def wandb_offline() -> bool:
-    """Tell whether W&B must stay offline: the user has neither chosen a mode nor logged in."""
+    """Return whether W&B must stay offline: the user has neither chosen a mode nor logged in."""
     if "WANDB_MODE" in os.environ or "WANDB_API_KEY" in os.environ:
         return False
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -87,7 +86,7 @@ def wandb_offline() -> bool:
 
 
 def finish_wandb() -> None:
-    """End the W&B run of this process: the next training in it, in a notebook say, must not log into this one's."""
+    """Finish the W&B run, so that the next training in this process, such as a notebook, does not log to it."""
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
         wandb.finish()

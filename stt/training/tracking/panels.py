@@ -1,4 +1,4 @@
-"""What a dashboard shows: sections of panels, each with the metrics in it; nothing here knows W&B."""
+"""Contents of the dashboard: sections of panels with their metrics, independent of W&B."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Kind = Literal["lines", "bars", "table"]
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: metrics over an axis; a name that ends with `/*` stands for all domains."""
+    """One chart: metrics over an axis; a metric name that ends with `/*` stands for all domains."""
 
     title: str
     metrics: tuple[str, ...]
     axis: str = names.STEP
-    label: str = ""  # of the values, with their unit
+    label: str = ""  # of the value axis, with the unit
     kind: Kind = "lines"
 
 
 @dataclass(frozen=True)
 class Section:
-    """Panels that belong together."""
+    """A titled group of panels."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -46,17 +46,19 @@ SECTIONS = (
             Panel(
                 "observed CER",
                 (names.curriculum_metric_name("observed_cer", names.EVERY_DOMAIN),),
-                label="CER of what is trained on",
+                label="CER on training data",
             ),
             Panel("target CER", (names.curriculum_metric_name("target_cer", names.EVERY_DOMAIN),), label="CER"),
             Panel("beta", (names.curriculum_metric_name("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
             Panel(
                 "augmentation strength",
                 (names.curriculum_metric_name("strength", names.EVERY_DOMAIN),),
-                label="0..1, on top of what all have",
+                label="0..1, in addition to the base strength",
             ),
             Panel(
-                "label_errors", (names.curriculum_metric_name("label_errors", names.EVERY_DOMAIN),), label="utterances"
+                "suspected label errors",
+                (names.curriculum_metric_name("label_errors", names.EVERY_DOMAIN),),
+                label="utterances",
             ),
             Panel(
                 "effective number",
@@ -64,84 +66,86 @@ SECTIONS = (
                 label="utterances",
             ),
             Panel(
-                "share seen",
+                "fraction seen",
                 (names.curriculum_metric_name("seen_share", names.EVERY_DOMAIN),),
-                label="share of the domain",
+                label="fraction of the domain",
             ),
         ),
     ),
     Section(
         "forgetting",
         (
-            Panel("CER above the parent's", (f"{names.FORGETTING}/{names.EVERY_DOMAIN}",), label="CER, difference"),
-            Panel("most forgotten", (f"{names.FORGETTING}/{names.WORST}",), label="CER, difference"),
+            Panel(
+                "CER increase over the parent", (f"{names.FORGETTING}/{names.EVERY_DOMAIN}",), label="CER, difference"
+            ),
+            Panel("largest CER increase", (f"{names.FORGETTING}/{names.WORST}",), label="CER, difference"),
         ),
     ),
     Section(
         "gradients",
         (
-            Panel("norm and limit", (names.CLIP_NORM, names.CLIP_LIMIT), label="norm of the gradient"),
-            Panel("clipped", (names.CLIPPED,), label="share of the steps"),
-            Panel("skipped", (names.SKIPPED_STEPS,), label="steps"),
+            Panel("gradient norm and limit", (names.CLIP_NORM, names.CLIP_LIMIT), label="gradient norm"),
+            Panel("clipped steps", (names.CLIPPED,), label="fraction of steps"),
+            Panel("skipped steps", (names.SKIPPED_STEPS,), label="steps"),
             Panel("learning rate", (names.LEARNING_RATE,), label="learning rate"),
         ),
     ),
     Section(
         "throughput",
         (
-            Panel("audio trained on", (names.SPEED,), label="s/s"),
-            Panel("waiting for data", (names.WAITING,), label="share of the time"),
-            Panel("clipping", (names.CLIP_TIME,), label="share of the time"),
+            Panel("RTFx", (names.SPEED,), label="audio seconds per second"),
+            Panel("waiting for data", (names.WAITING,), label="fraction of time"),
+            Panel("clipping", (names.CLIP_TIME,), label="fraction of time"),
         ),
     ),
     Section(
         "utterances",
         (
-            Panel("worst of each domain, validation", (names.utterance_table_name("validate"),), kind="table"),
-            Panel("worst of each domain, test", (names.utterance_table_name("test"),), kind="table"),
+            Panel("worst utterances by domain, validation", (names.utterance_table_name("validate"),), kind="table"),
+            Panel("worst utterances by domain, test", (names.utterance_table_name("test"),), kind="table"),
         ),
     ),
 )
 
 
 def sections_for(logged: Iterable[str]) -> tuple[Section, ...]:
-    """Sections with the names that were logged; panels and sections of which none was are left out."""
-    found = set(logged)
+    """Return the sections for the logged metrics, without panels and sections that would be empty."""
+    names_logged = set(logged)
     sections = []
-    for section in (_domain_section(found), *SECTIONS):
-        panels = [replace(panel, metrics=tuple(_logged(panel, found))) for panel in section.panels]
-        kept = tuple(p for p in panels if p.metrics and (p.kind != "lines" or p.axis in found))
+    for section in (_domain_section(names_logged), *SECTIONS):
+        panels = [replace(panel, metrics=tuple(_logged(panel, names_logged))) for panel in section.panels]
+        kept = tuple(p for p in panels if p.metrics and (p.kind != "lines" or p.axis in names_logged))
         if kept:
             sections.append(replace(section, panels=kept))
     return tuple(sections)
 
 
 def _domain_section(logged: set[str]) -> Section:
-    """A panel for every metric by domain that was logged, of the validations and of the test."""
+    """Return panels for all logged metrics by domain, for validation and test."""
     titles = {metric.name: metric.title for metric in METRICS}
     panels = []
     splits: tuple[tuple[names.Split, str, Kind], ...] = (("validate", "", "lines"), ("test", "test ", "bars"))
-    for split, what, kind in splits:
+    for split, title_prefix, kind in splits:
         for name in sorted(names.logged_domain_metrics(logged, split)):
-            plain = name.removesuffix(names.DECODED)
-            title = titles.get(plain, plain)
-            searched = "" if name == plain else ", decoder of the configuration"
+            base = name.removesuffix(names.DECODED)
+            title = titles.get(base, base)
+            decoder = "" if name == base else ", configured decoder"
             metric = names.domain_metric_name(split, name, names.EVERY_DOMAIN)
             axis = names.DEVICE_HOURS if kind == "lines" else names.STEP
-            panels.append(Panel(f"{what}{title} by domain{searched}", (metric,), axis, title, kind))
-    sides = tuple(
+            panels.append(Panel(f"{title_prefix}{title} by domain{decoder}", (metric,), axis, title, kind))
+    means = tuple(
         names.domain_metric_name("validate", "cer", group) for group in (names.IN_DOMAIN, names.OUT_OF_DOMAIN)
     )
-    panels.append(Panel("trained on and not", sides, names.DEVICE_HOURS, "CER"))
+    panels.append(Panel("in domain and out of domain", means, names.DEVICE_HOURS, "CER"))
     return Section(BY_DOMAIN, tuple(panels))
 
 
 def _logged(panel: Panel, logged: set[str]) -> list[str]:
-    found: list[str] = []
+    matching: list[str] = []
     for metric in panel.metrics:
         if metric.endswith(f"/{names.EVERY_DOMAIN}"):
-            plain = metric.removesuffix(f"/{names.EVERY_DOMAIN}")
-            found += [f"{plain}/{domain}" for domain in names.logged_domains(logged, plain)]
+            base = metric.removesuffix(f"/{names.EVERY_DOMAIN}")
+            matching += [f"{base}/{domain}" for domain in names.logged_domains(logged, base)]
         elif metric in logged:
-            found.append(metric)
-    return found
+            matching.append(metric)
+    return matching

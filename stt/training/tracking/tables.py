@@ -1,4 +1,4 @@
-"""Utterances as a W&B table, with their audio."""
+"""W&B tables of utterances with audio."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COLUMNS = ("domain", "utterance", "CER", "alignment", "reference", "hypothesis",
 
 
 def utterance_table(items: Sequence[RecognizedUtterance], sample_rate: int, folder: Path) -> wandb.Table:
-    """Make a table of utterances in their order.
+    """Build a table of utterances, in the given order.
 
     Args:
-        items: what to show.
-        sample_rate: of the audio in the table, Hz.
-        folder: where the audio is written; it must last until the table is logged.
+        items: utterances to show.
+        sample_rate: sample rate of the audio in the table, Hz.
+        folder: folder for the audio files, which must exist until the table is logged.
     """
-    import wandb  # an extra: without it nothing comes here
+    import wandb  # optional: never reached without it
 
     table = wandb.Table(columns=list(COLUMNS))
     for number, item in enumerate(items):
@@ -40,7 +40,7 @@ def _audio(item: RecognizedUtterance, sample_rate: int, path: Path) -> wandb.Aud
     try:
         waveform = read_audio(item.source, sample_rate, item.offset, item.seconds)
     except AudioError as error:
-        log.warning("the table goes without its audio: %s", error)
+        log.warning("the table row has no audio: %s", error)
         return None
     import wandb
 

@@ -1,4 +1,4 @@
-"""A W&B logger that cannot stop a training."""
+"""A W&B logger whose failures do not stop training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 
-def tolerated(
+def tolerate_failures(
     method: Callable[Concatenate[TolerantWandbLogger, P], None],
 ) -> Callable[Concatenate[TolerantWandbLogger, P], None]:
-    """Make a method of the logger say what went wrong, once, and then keep quiet for the rest of the run."""
+    """Wrap a logger method: the first failure is logged, and W&B is disabled for the rest of the run."""
 
     @functools.wraps(method)
     def guarded(self: TolerantWandbLogger, /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -28,66 +28,68 @@ def tolerated(
             return
         try:
             method(self, *args, **kwargs)
-        except Exception as error:  # wandb raises many kinds, and none of them is worth a training
+        except Exception as error:  # wandb raises many types, none of which should stop training
             self.failed = True
-            log.warning("W&B is left out from here on: %s: %s; the CSV log goes on", type(error).__name__, error)
+            log.warning(
+                "W&B logging is disabled after an error: %s: %s; the CSV log continues", type(error).__name__, error
+            )
 
     return guarded
 
 
 class TolerantWandbLogger(WandbLogger):
-    """Lightning's logger; where W&B fails, the run goes on without it.
+    """Lightning's W&B logger; if W&B fails, training continues without it.
 
-    A run that cannot be started online (no network, a wrong key) is kept offline, to be synced later.
+    A run that cannot be started online (no network, a wrong key) is logged offline, to be synced later.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take the arguments of `WandbLogger`; those of `wandb.init` among them."""
+        """Pass all arguments, including those of `wandb.init`, to `WandbLogger`."""
         super().__init__(**kwargs)
         self.failed = False
 
     @property
     def experiment(self) -> Any:
-        """The W&B run, begun when first asked for; one that swallows everything where W&B does not work at all."""
-        import wandb  # an extra: without it there is no such logger
+        """The W&B run, started on first access; a disabled one if W&B does not work at all."""
+        import wandb  # optional: without it this logger is not used
 
         if self._experiment is None and wandb.run is not None and wandb.run.id != self._wandb_init.get("id"):
-            wandb.finish()  # of a training before this one in the process: W&B would go on with it
+            wandb.finish()  # the run of an earlier training in this process, which W&B would reuse
         for mode in ("offline", "disabled"):
             try:
                 return super().experiment
             except Exception as error:
-                log.warning("W&B cannot start (%s: %s): trying mode %s", type(error).__name__, error, mode)
-                wandb.teardown()  # else its service holds on to the run
+                log.warning("W&B failed to start (%s: %s): trying mode %s", type(error).__name__, error, mode)
+                wandb.teardown()  # otherwise its service keeps the run
                 self._wandb_init["mode"] = mode
         return super().experiment
 
-    @tolerated
+    @tolerate_failures
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """Log numbers, or W&B's objects, at an optimizer step."""
+        """Log numbers or W&B objects at an optimizer step."""
         super().log_metrics(metrics, step)
 
-    @tolerated
+    @tolerate_failures
     def log_hyperparams(self, params: Any) -> None:
-        """Add to the configuration."""
+        """Add to the run configuration."""
         super().log_hyperparams(params)
 
-    @tolerated
+    @tolerate_failures
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """Note a checkpoint."""
+        """Register a checkpoint."""
         super().after_save_checkpoint(checkpoint_callback)
 
-    @tolerated
+    @tolerate_failures
     def finalize(self, status: str) -> None:
-        """End what Lightning wants ended."""
+        """Finalize Lightning's part of the run."""
         super().finalize(status)
 
-    @tolerated
+    @tolerate_failures
     def attempt(self, action: Callable[[wandb.Run], object]) -> None:
-        """Do something with the W&B run."""
+        """Run an action on the W&B run."""
         action(self.experiment)
 
 
 def wandb_of(loggers: list[Any]) -> TolerantWandbLogger | None:
-    """Find the W&B logger among those of a trainer."""
+    """Return the W&B logger of a trainer, or None."""
     return next((logger for logger in loggers if isinstance(logger, TolerantWandbLogger)), None)

@@ -9,7 +9,7 @@ from stt.training.callbacks import GradientClipping, PercentileClipping
 
 
 class Line(LightningModule):
-    """A linear model whose gradient is what a batch says."""
+    """A linear model whose gradient equals the batch."""
 
     def __init__(self, fused: bool) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def train(
     return model, {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def test_a_large_gradient_is_scaled_to_the_limit_and_a_small_one_is_left() -> None:
+def test_only_large_gradients_are_scaled_to_the_limit() -> None:
     clipping = GradientClipping(1.0)
     model, logged = train([[3.0, 4.0, 0.0]], clipping)
     torch.testing.assert_close(model.weight.data, -torch.tensor([0.6, 0.8, 0.0]), atol=1e-5, rtol=0)
@@ -56,7 +56,7 @@ def test_a_large_gradient_is_scaled_to_the_limit_and_a_small_one_is_left() -> No
 
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_step_that_is_not_finite_is_skipped_and_counted(bad: float, fused: bool) -> None:
+def test_a_step_with_a_non_finite_gradient_is_skipped_and_counted(bad: float, fused: bool) -> None:
     clipping = GradientClipping(10.0)
     model, logged = train([[1.0, 0.0, 0.0], [bad, 0.0, 0.0], [1.0, 0.0, 0.0]], clipping, fused)
     # Momentum 0.9: the second real step moves by 1.9; a step with a zero gradient would have moved too.
@@ -64,7 +64,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(bad: float, fused: boo
     assert logged["clip/skipped_steps"] == 1.0
 
 
-def test_the_percentile_follows_the_norms() -> None:
+def test_the_limit_is_a_percentile_of_the_norms() -> None:
     clipping = PercentileClipping(percentile=50, window=10)
     norms = [1.0, 2.0, 3.0, 4.0, 5.0]
     _, logged = train([[norm, 0.0, 0.0] for norm in norms], clipping)

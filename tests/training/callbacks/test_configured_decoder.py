@@ -19,7 +19,7 @@ def lm(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_tuning_finds_weights_that_a_test_takes_over(
+def test_a_test_uses_the_tuned_decoder(
     trained: Path, tones: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
 ) -> None:
     best = trained / "checkpoints" / "best.ckpt"
@@ -35,17 +35,17 @@ def test_tuning_finds_weights_that_a_test_takes_over(
 
     run = tmp_path / "run"
     main(["test", f"--ckpt_path={best}", f"--config={config}", f"--data.test={tones}", f"--run={run}"])
-    assert "with the decoder of the configuration" in capsys.readouterr().out
-    greedy, helped = (json.loads((run / f"test_metrics{name}.json").read_text()) for name in ("", "_lm"))
-    assert set(helped["domains"]) == set(greedy["domains"]) == {"high", "low"}
-    for domain, rates in helped["domains"].items():
+    assert "with the configured decoder" in capsys.readouterr().out
+    greedy, decoded = (json.loads((run / f"test_metrics{name}.json").read_text()) for name in ("", "_lm"))
+    assert set(decoded["domains"]) == set(greedy["domains"]) == {"high", "low"}
+    for domain, rates in decoded["domains"].items():
         assert rates["utterances"] == greedy["domains"][domain]["utterances"]
         assert rates["wer"] <= greedy["domains"][domain]["wer"] + 0.02
     missing = ["test", f"--ckpt_path={best}", f"--data.test={tones}", f"--run={run}"]
     assert "lm train" in fails(main, [*missing, f"--decoder.beam.lm={tmp_path / 'none.binary'}"])
 
 
-def test_validation_logs_error_rates_with_a_language_model_beside_the_greedy_ones(
+def test_validation_logs_error_rates_with_a_language_model_and_greedy_ones(
     fit_args: list[str], lm: Path, tmp_path: Path
 ) -> None:
     main([*fit_args, f"--decoder.beam.lm={lm}", "--decoder.num_workers=1"])
@@ -55,7 +55,7 @@ def test_validation_logs_error_rates_with_a_language_model_beside_the_greedy_one
             assert len(curves[f"val/{kind}_lm/{domain}"]) == len(curves[f"val/{kind}/{domain}"]) == 2
 
 
-def test_predictions_and_transcripts_are_searched_where_that_is_asked_for(
+def test_predictions_and_transcripts_use_the_configured_decoder(
     trained: Path, tones: Path, lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
 ) -> None:
     best, config = trained / "checkpoints" / "best.ckpt", tmp_path / "decoder.yaml"
@@ -63,18 +63,19 @@ def test_predictions_and_transcripts_are_searched_where_that_is_asked_for(
     run = tmp_path / "run"
     main(["predict", f"--ckpt_path={best}", f"--config={config}", f"--data.predict={tones}", f"--run={run}"])
     lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
-    said = [json.loads(line)["text"] for line in tones.read_text().splitlines()]
-    right = {
-        kind: sum(line[kind] == text for line, text in zip(lines, said, strict=True)) for kind in ("text", "greedy")
+    references = [json.loads(line)["text"] for line in tones.read_text().splitlines()]
+    correct = {
+        kind: sum(line[kind] == text for line, text in zip(lines, references, strict=True))
+        for kind in ("text", "greedy")
     }
     assert len(lines) == 120
-    assert right["text"] >= right["greedy"] > 100
+    assert correct["text"] >= correct["greedy"] > 100
 
     audio = str(tones.parent / "0.wav")
     capsys.readouterr()
     with pytest.raises(SystemExit):
         stt(["transcribe", str(best), audio, "--decoder", str(config)])
-    assert capsys.readouterr().out.strip() == said[0]
+    assert capsys.readouterr().out.strip() == references[0]
     config.write_text("decoder: {beam: {width: 3}}")
     assert "not a configuration of a decoder" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(config)])
     assert "no such configuration" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(tmp_path / "x")])

@@ -36,10 +36,10 @@ def outputs_of(batch: Batch, tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
     return {"log_probs": log_probs, "frames": frames, "host_frames": frames, "losses": losses, "counted": counted}
 
 
-def test_every_label_is_compared_with_its_neighbours(tokenizer: Tokenizer) -> None:
+def test_random_losses_are_those_of_the_neighbours_label(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "cde", "a"], tokenizer)
     outputs = outputs_of(batch, tokenizer)
-    found, usable = random_losses(outputs["log_probs"], outputs["frames"], batch, tokenizer.blank_id)
+    losses, usable = random_losses(outputs["log_probs"], outputs["frames"], batch, tokenizer.blank_id)
     assert usable.all()
     for i in range(3):
         target = torch.tensor([tokenizer.encode(batch.references[i - 1])])
@@ -50,10 +50,10 @@ def test_every_label_is_compared_with_its_neighbours(tokenizer: Tokenizer) -> No
             torch.tensor([target.shape[1]]),
             tokenizer.blank_id,
         )
-        torch.testing.assert_close(found[i], alone[0])
+        torch.testing.assert_close(losses[i], alone[0])
 
 
-def test_a_neighbour_with_the_same_text_or_too_long_a_one_says_nothing(tokenizer: Tokenizer) -> None:
+def test_a_neighbour_with_the_same_or_too_long_a_text_is_not_usable(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "ab", "a" * 30, "c"], tokenizer)
     outputs = outputs_of(batch, tokenizer)
     _, usable = random_losses(outputs["log_probs"], outputs["frames"], batch, tokenizer.blank_id)
@@ -63,7 +63,7 @@ def test_a_neighbour_with_the_same_text_or_too_long_a_one_says_nothing(tokenizer
     assert not random_losses(outputs["log_probs"], outputs["frames"], alone, tokenizer.blank_id)[1].any()
 
 
-def test_a_step_is_observed_by_its_own_hypotheses(tokenizer: Tokenizer) -> None:
+def test_observations_come_from_the_steps_own_hypotheses(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "cde", "a" * 30], tokenizer)
     outputs = outputs_of(batch, tokenizer)
     seen = PendingObservations.of(batch, outputs, tokenizer, judge_labels=True).read()
@@ -77,7 +77,7 @@ def test_a_step_is_observed_by_its_own_hypotheses(tokenizer: Tokenizer) -> None:
     assert np.isnan(without.random_losses).all()
 
 
-def test_a_batch_of_which_nothing_is_left_shows_nothing(tokenizer: Tokenizer) -> None:
+def test_an_empty_batch_has_no_observations(tokenizer: Tokenizer) -> None:
     batch = collate([])
     seen = PendingObservations.of(batch, outputs_of(batch, tokenizer), tokenizer, judge_labels=True).read()
     assert len(seen.rows) == len(seen.cers) == 0

@@ -25,16 +25,16 @@ from stt.training.callbacks.defaults import (
 )
 
 
-class Own(Callback):
-    """Somebody's."""
+class UserCallback(Callback):
+    """A callback of the user."""
 
 
-def completed(**options: Any) -> list[Callback]:
+def with_defaults(**options: Any) -> list[Callback]:
     trainer = Trainer(accelerator="cpu", **options)
     add_default_callbacks(trainer)
     once = list(trainer.callbacks)
     add_default_callbacks(trainer)
-    assert trainer.callbacks == once, "doing it again changes nothing"
+    assert trainer.callbacks == once, "adding them again changes nothing"
     return once
 
 
@@ -42,23 +42,38 @@ def kinds(callbacks: list[Callback]) -> list[type]:
     return [type(one) for one in callbacks]
 
 
-def test_a_plain_trainer_gets_everything_once_and_in_order(tmp_path: Any) -> None:
-    found = kinds(completed(default_root_dir=tmp_path, enable_model_summary=False))
+def test_a_plain_trainer_gets_all_defaults_once_and_in_order(tmp_path: Any) -> None:
+    found = kinds(with_defaults(default_root_dir=tmp_path, enable_model_summary=False))
     assert found == [*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS]
 
 
 @pytest.mark.parametrize("given", [[RankAgreement, CurriculumFeedback], [CurriculumFeedback, RankAgreement]])
-def test_the_order_that_resuming_relies_on_does_not_depend_on_how_callbacks_are_given(given: list[type]) -> None:
-    shuffled = [LastCheckpoint(), ForgettingGate(), Own(), *(kind() for kind in given), DomainMetrics(), WarmStart()]
-    expected = [WarmStart, DomainMetrics, CurriculumFeedback, RankAgreement, Own, ForgettingGate, LastCheckpoint]
+def test_the_order_does_not_depend_on_how_callbacks_are_given(given: list[type]) -> None:
+    shuffled = [
+        LastCheckpoint(),
+        ForgettingGate(),
+        UserCallback(),
+        *(kind() for kind in given),
+        DomainMetrics(),
+        WarmStart(),
+    ]
+    expected = [
+        WarmStart,
+        DomainMetrics,
+        CurriculumFeedback,
+        RankAgreement,
+        UserCallback,
+        ForgettingGate,
+        LastCheckpoint,
+    ]
     assert kinds(sort_callbacks(shuffled)) == expected
 
 
-def test_what_is_given_stays_and_stands_in_for_its_kind(tmp_path: Any) -> None:
+def test_a_given_callback_replaces_the_default_of_its_class(tmp_path: Any) -> None:
     best, clip, bar = BestCheckpoint(monitor="val/wer/mean"), PercentileClipping(), RichProgressBar(leave=True)
     more = ModelCheckpoint(filename="{epoch}", monitor="val/loss")
     stop = EarlyStopping("val/loss")
-    found = completed(default_root_dir=tmp_path, callbacks=[more, best, clip, bar, stop, Own()])
+    found = with_defaults(default_root_dir=tmp_path, callbacks=[more, best, clip, bar, stop, UserCallback()])
     assert {id(one) for one in (best, clip, bar, more, stop)} <= {id(one) for one in found}
     assert sum(isinstance(one, GradientClipping) for one in found) == 1
     assert sum(isinstance(one, BestCheckpoint) for one in found) == 1
@@ -66,14 +81,14 @@ def test_what_is_given_stays_and_stands_in_for_its_kind(tmp_path: Any) -> None:
     assert kinds(found)[-3:] == [BestCheckpoint, LastCheckpoint, ModelCheckpoint]
 
 
-def test_what_a_trainer_is_told_to_leave_out_is_left_out(tmp_path: Any) -> None:
+def test_disabled_defaults_are_not_added(tmp_path: Any) -> None:
     without = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    found = completed(default_root_dir=tmp_path, **without)
+    found = with_defaults(default_root_dir=tmp_path, **without)
     for kind in (LearningRateMonitor, ModelCheckpoint, TrainingProgressBar):
         assert not any(isinstance(one, kind) for one in found), kind
 
 
-def test_feedback_is_taken_before_ranks_share_it_and_both_before_a_checkpoint() -> None:
+def test_observations_come_before_ranks_share_them_and_both_before_a_checkpoint() -> None:
     order = [*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS]
     for earlier, later in (
         (WarmStart, DomainMetrics),

@@ -8,28 +8,26 @@ from rich.console import Console
 from stt.cli.train import main
 
 
-def test_the_bar_shows_error_rates_by_domain_and_the_time_left(
-    fit_args: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bar_shows_error_rates_by_domain_and_the_eta(fit_args: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=200)
     monkeypatch.setattr("lightning.pytorch.callbacks.progress.rich_progress.get_console", lambda: console)
     main([*fit_args, "--trainer.enable_progress_bar=true", "--trainer.max_steps=9"])
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     assert re.search(r"CER %: mean [\d.]+, high [\d.]+, low [\d.]+", shown)
-    assert re.search(r"all done in: 0:00:\d\d", shown)
+    assert re.search(r"ETA: 0:00:\d\d", shown)
     assert "epoch 3" in shown
 
 
-def test_a_training_ends_with_where_everything_is(
+def test_training_ends_with_a_table_of_its_outputs(
     fit_args: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     main(fit_args)
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     run = tmp_path / "run"
     for name in ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "config.yaml", "recognized/validate.jsonl"):
-        assert str(run / name) in said
+        assert str(run / name) in output
         assert (run / name).is_file()
-    assert f"wandb sync {run}/wandb/offline-run-*" in said
-    assert f"stt report {run}" in said
+    assert f"wandb sync {run}/wandb/offline-run-*" in output
+    assert f"stt report {run}" in output

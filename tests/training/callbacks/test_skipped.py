@@ -26,7 +26,7 @@ def listed(folder: Path) -> dict[str, str]:
         return {row["utterance"]: row["kind"] for row in csv.DictReader(file)}
 
 
-def test_everything_left_out_is_written_with_its_reason(tmp_path: Path) -> None:
+def test_every_skipped_utterance_is_written_with_its_reason(tmp_path: Path) -> None:
     report, run = SkippedReport(), trainer(tmp_path)
     report.on_fit_start(run, MODULE)
     assert listed(tmp_path) == {"zero.wav": "duration"}
@@ -42,7 +42,7 @@ def test_everything_left_out_is_written_with_its_reason(tmp_path: Path) -> None:
     }
 
 
-def test_an_utterance_is_named_after_three_non_finite_losses_in_a_row(tmp_path: Path) -> None:
+def test_an_utterance_is_reported_after_three_non_finite_losses_in_a_row(tmp_path: Path) -> None:
     report, run = SkippedReport(), trainer(tmp_path)
     items = [Utterance(i, f"{i}.wav", "d", 1.0, np.zeros(9, np.float32), "x", [1]) for i in (1, 2)]
     nan = float("nan")

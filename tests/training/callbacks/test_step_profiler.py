@@ -8,12 +8,12 @@ from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import LogMel
 from stt.cli.main import main
 from stt.models import Wav2Letter
-from stt.training.callbacks.step_profiler import PHASES, size
+from stt.training.callbacks.step_profiler import PHASES, model_size
 from stt.training.task import SpeechTask
 from tests.conftest import MICRO
 
 
-def test_a_bench_of_training_accounts_for_the_whole_step(
+def test_bench_train_accounts_for_the_whole_step(
     tones: Path, tokenizer_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = [f"--data.train={tones}", f"--data.validate={tones}", f"--model.tokenizer={tokenizer_file}"]
@@ -30,7 +30,7 @@ def test_a_bench_of_training_accounts_for_the_whole_step(
     )
     assert 0 < report["tokens_per_frame"] < 1
     assert report["memory_mb"] > 100
-    assert report["synchronizations_per_step"] is None, "there is no device to wait for"
+    assert report["synchronizations_per_step"] is None, "there is no GPU to wait for"
     assert not (tmp_path / "0" / "checkpoints").exists()
 
 
@@ -46,6 +46,6 @@ def test_multiply_adds_are_those_of_the_convolution_and_the_head(tokenizer_file:
     vocab = model.recognizer.tokenizer.vocab_size
     frames = 500  # of ten seconds
     expected = frames * (20 * 8 * 3 + 8 * vocab) / 10
-    measured = size(model.recognizer)
+    measured = model_size(model.recognizer)
     assert measured["multiply_adds_per_audio_second"] == pytest.approx(expected, abs=1)
     assert measured["parameters"] == 20 * 8 * 3 + 2 * 8 + 9 * vocab

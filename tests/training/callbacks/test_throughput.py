@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_and_time_exclude_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, logged = Clock(), {}
     monkeypatch.setattr("stt.training.callbacks.throughput.time.perf_counter", clock)
     dataset = SimpleNamespace(manifest=SimpleNamespace(durations=np.full(4, 5.0, np.float32)))
@@ -31,10 +31,10 @@ def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.Mo
     callback = Throughput()
     callback.setup(trainer, module, "fit")
 
-    def epoch_of(steps: int, waits: float) -> None:
+    def epoch_of(steps: int, wait_seconds: float) -> None:
         callback.on_train_epoch_start(trainer, module)
         for i in range(steps):
-            clock.now += waits
+            clock.now += wait_seconds
             callback.on_train_batch_start(trainer, module, batch, i)
             clock.now += 2.0
             callback.on_train_batch_end(trainer, module, {}, batch, i)
@@ -44,24 +44,22 @@ def test_audio_and_time_are_summed_without_the_validation(monkeypatch: pytest.Mo
         clock.now += 1000.0  # the validation
         callback.on_validation_end(trainer, module)
         callback.on_train_epoch_end(trainer, module)
-        assert {
-            name: logged[name] for name in at_validation
-        } == at_validation  # validations stand where their epoch ends
+        assert {name: logged[name] for name in at_validation} == at_validation  # as at the end of their epoch
 
-    epoch_of(steps=3, waits=0.5)
+    epoch_of(steps=3, wait_seconds=0.5)
     assert logged["throughput/audio_seconds_per_second"] == pytest.approx(30 / 7.5)
     assert logged["throughput/waiting_for_data"] == pytest.approx(1.5 / 7.5)
     other = Throughput()
     other.setup(trainer, module, "fit")
     other.load_state_dict(callback.state_dict())
     callback = other
-    epoch_of(steps=1, waits=0.0)
+    epoch_of(steps=1, wait_seconds=0.0)
     assert logged["progress/audio_hours"] == pytest.approx(40 / 3600)
     assert logged["progress/device_hours"] == pytest.approx(9.5 / 3600)
     assert logged["progress/passes"] == pytest.approx(2.0)
 
 
-def test_a_checkpoint_in_the_middle_of_an_epoch_counts_what_was_trained_on() -> None:
+def test_a_checkpoint_within_an_epoch_counts_its_audio() -> None:
     callback = Throughput()
     trainer: Any = SimpleNamespace(world_size=1)
     module: Any = SimpleNamespace()

@@ -8,7 +8,7 @@ from stt.metrics.recognized import read_recognized
 from stt.runs.folder import RunFolder
 
 
-def test_every_utterance_is_kept_with_its_audio_wherever_one_looks_from(
+def test_all_utterances_are_written_and_found_from_any_working_directory(
     fit_args: list[str], tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tones.parent)
@@ -23,7 +23,7 @@ def test_every_utterance_is_kept_with_its_audio_wherever_one_looks_from(
     assert all(item.reference and item.seconds > 0.5 and item.level_range > 10 for item in items)
 
 
-def test_some_utterances_of_each_domain_can_be_read_and_are_the_same_each_time(
+def test_sample_transcripts_show_the_same_utterances_of_each_domain_each_time(
     fit_args: list[str], tmp_path: Path
 ) -> None:
     main([*fit_args, "--transcripts.per_domain=2"])

@@ -1,4 +1,4 @@
-"""Reads what W&B keeps of a run while offline; wandb itself has no reader in Python any more.
+"""Reads the files that W&B writes for an offline run; wandb no longer has a Python reader.
 
 The file is a LevelDB log: after a header of 7 bytes, blocks of 32 KiB hold pieces of records, each piece behind its
 checksum (4 bytes), length (2) and kind (1 whole, 2 first, 3 middle, 4 last); a record is a protobuf.
@@ -24,7 +24,7 @@ def records(path: Path) -> Iterator[Record]:
     assert data[:4] == b":W&B"
     position, content = HEADER, b""
     while position + PIECE <= len(data):
-        if BLOCK - position % BLOCK < PIECE:  # too little room for a piece: the rest of the block is padding
+        if BLOCK - position % BLOCK < PIECE:  # no room for another piece: padding
             position += BLOCK - position % BLOCK
             continue
         _, length, kind = struct.unpack_from("<IHB", data, position)
@@ -49,7 +49,7 @@ class OfflineRun:
         self.history: list[dict[str, Any]] = []
         self.artifacts: list[Any] = []
         self.axes: dict[str, str] = {}
-        for record in self._ended():
+        for record in self._all_records():
             kind = record.WhichOneof("record_type")
             if kind == "run":
                 self._configure(record.run.config.update)
@@ -64,14 +64,14 @@ class OfflineRun:
             elif kind == "metric":
                 self.axes[record.metric.name or record.metric.glob_name] = record.metric.step_metric
 
-    def _ended(self) -> list[Record]:
-        """All records; W&B's service may write the last of them a moment after the run has ended."""
+    def _all_records(self) -> list[Record]:
+        """All records; W&B's service may write the last ones shortly after the end of the run."""
         for _ in range(100):
             found = list(records(self.path))
             if any(record.WhichOneof("record_type") == "exit" for record in found):
                 return found
             time.sleep(0.1)
-        raise AssertionError(f"{self.path}: the run has no end")
+        raise AssertionError(f"{self.path}: the run has no exit record")
 
     def _configure(self, updates: Any) -> None:
         for item in updates:

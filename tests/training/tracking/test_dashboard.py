@@ -11,7 +11,7 @@ from tests.training.tracking.offline_run import offline_runs
 
 
 def panels_in(content: Any) -> Iterator[dict[str, Any]]:
-    """Everything that is sent as a panel, wherever it is."""
+    """All panels in the content that is sent, at any depth."""
     if isinstance(content, dict):
         if "viewType" in content:
             yield content
@@ -22,7 +22,7 @@ def panels_in(content: Any) -> Iterator[dict[str, Any]]:
             yield from panels_in(value)
 
 
-def test_no_panel_of_what_would_be_sent_is_empty(steered: Path, tmp_path: Path) -> None:
+def test_no_panel_is_empty(steered: Path, tmp_path: Path) -> None:
     out = tmp_path / "board.json"
     with pytest.raises(SystemExit):
         stt(["dashboard", "push", "p", "--run", str(steered), "--dry-run", str(out)])
@@ -45,25 +45,25 @@ def test_no_panel_of_what_would_be_sent_is_empty(steered: Path, tmp_path: Path) 
     assert titles == ["error rates by domain", "convergence", "curriculum", "gradients", "throughput", "utterances"]
 
 
-def test_domains_get_their_names_and_means_do_not_count_as_one() -> None:
+def test_panels_list_domains_but_not_their_means() -> None:
     logged = ["val/cer/radio", "val/cer/mean", "val/cer/under_limit", "progress/device_hours"]
     panels = {panel.title: panel for section in sections_for(logged) for panel in section.panels}
     assert panels["CER by domain"].metrics == ("val/cer/radio",)
-    assert "mean CER over steps" not in panels  # nobody has logged the steps
+    assert "mean CER over steps" not in panels  # the steps were not logged
     assert sections_for([]) == ()
 
 
-def test_titles_are_told_apart() -> None:
+def test_panel_titles_are_unique() -> None:
     panels: list[Panel] = [panel for section in SECTIONS for panel in section.panels]
     assert len({panel.title for panel in panels}) == len(panels)
 
 
 @pytest.mark.parametrize("options", [[], ["--run", "RUN"]])
-def test_without_a_login_it_says_what_to_do(
+def test_without_a_login_the_error_names_the_option_to_use(
     options: list[str], steered: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    said = fails(stt, ["dashboard", "push", "p", *(str(steered) if o == "RUN" else o for o in options)])
-    assert ("--dry-run" in said) == bool(options)
-    assert ("--run" in said) == (not options)
+    error = fails(stt, ["dashboard", "push", "p", *(str(steered) if o == "RUN" else o for o in options)])
+    assert ("--dry-run" in error) == bool(options)
+    assert ("--run" in error) == (not options)

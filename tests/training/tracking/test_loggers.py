@@ -7,25 +7,25 @@ from stt.training.tracking.loggers import run_id, wandb_offline
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     return tmp_path / "netrc"
 
 
-def test_without_a_login_wandb_stays_offline(nobody: Path) -> None:
+def test_without_a_login_wandb_stays_offline(no_login: Path) -> None:
     assert wandb_offline()
-    nobody.write_text("machine example.com login me password secret\n")
+    no_login.write_text("machine example.com login user password secret\n")
     assert wandb_offline()
-    nobody.write_text("not a netrc at all {{{")
+    no_login.write_text("not a netrc at all {{{")
     assert wandb_offline()
 
 
-def test_who_has_logged_in_or_chosen_a_mode_gets_it(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody.write_text("machine api.wandb.ai login user password secret\n")
+def test_a_login_or_a_chosen_mode_is_respected(no_login: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_login.write_text("machine api.wandb.ai login user password secret\n")
     assert not wandb_offline()
-    nobody.unlink()
+    no_login.unlink()
     monkeypatch.setenv("WANDB_API_KEY", "secret")
     assert not wandb_offline()
     monkeypatch.delenv("WANDB_API_KEY")
@@ -33,7 +33,7 @@ def test_who_has_logged_in_or_chosen_a_mode_gets_it(nobody: Path, monkeypatch: p
     assert not wandb_offline()
 
 
-def test_all_that_start_in_a_folder_agree_on_its_run(tmp_path: Path) -> None:
+def test_concurrent_starts_in_a_folder_share_one_run_id(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         ids = set(pool.map(run_id, [tmp_path / "run"] * 64))
     assert len(ids) == 1

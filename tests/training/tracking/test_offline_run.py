@@ -1,4 +1,4 @@
-"""What W&B keeps of a run, read back."""
+"""Reads back the offline W&B files of a run."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.training.tracking.offline_run import OfflineRun, offline_runs
 
 
 def table(run: OfflineRun, name: str) -> tuple[dict[str, Any], dict[str, Path]]:
-    """The last table of a name, by column, and the files that it refers to."""
+    """The last table with a name, by column, and the files it refers to."""
     assert any(f"{name}.path" in line for line in run.history)
     artifact = [one for one in run.artifacts if name.replace("/", "") in one.name][-1]
     files = {entry.path: Path(entry.local_path) for entry in artifact.manifest.contents}
@@ -22,7 +22,7 @@ def table(run: OfflineRun, name: str) -> tuple[dict[str, Any], dict[str, Path]]:
     return dict(zip(content["columns"], zip(*content["data"], strict=True), strict=True)), files
 
 
-def test_a_run_knows_its_configuration_and_where_it_comes_from(steered: Path, tones: Path) -> None:
+def test_a_run_records_its_configuration_and_origin(steered: Path, tones: Path) -> None:
     (run,) = offline_runs(steered)
     assert run.config["data"]["batches_per_epoch"] == 40
     origin = run.config["origin"]
@@ -35,7 +35,7 @@ def test_a_run_knows_its_configuration_and_where_it_comes_from(steered: Path, to
         assert len(origin["git"]["commit"]) == 40
 
 
-def test_validations_carry_their_axes(steered: Path) -> None:
+def test_validations_are_logged_with_their_axes(steered: Path) -> None:
     (run,) = offline_runs(steered)
     validations = [line for line in run.history if "val/cer/mean" in line]
     assert len(validations) == 3
@@ -46,7 +46,7 @@ def test_validations_carry_their_axes(steered: Path) -> None:
     assert run.axes["val/cer/*"] == "progress/device_hours"
 
 
-def test_the_table_of_the_worst_has_audio_that_plays(steered: Path) -> None:
+def test_the_table_of_the_worst_utterances_has_audio(steered: Path) -> None:
     (run,) = offline_runs(steered)
     for name in ("val/utterances", "test/utterances"):
         columns, files = table(run, name)
@@ -57,7 +57,7 @@ def test_the_table_of_the_worst_has_audio_that_plays(steered: Path) -> None:
         for cell, hypothesis in zip(columns["audio"], columns["hypothesis"], strict=True):
             assert cell["caption"] == hypothesis
             sound = files[cell["path"]]
-            assert sound.is_relative_to(steered)  # all of a run lies in its folder
+            assert sound.is_relative_to(steered)  # all files of a run are in its folder
             assert soundfile.info(sound).duration > 0.5
         assert all(cell["_type"] == "html-file" for cell in columns["alignment"])
 
@@ -76,9 +76,7 @@ def test_the_best_model_and_the_code_are_artifacts(steered: Path) -> None:
     assert {"train.py", "constraints.txt", "stt/training/task.py", "configs/model/small.yaml"} <= names
 
 
-def test_a_run_that_goes_on_is_the_same_one_and_knows_what_it_began_with(
-    fit_args: list[str], steered: Path, tmp_path: Path
-) -> None:
+def test_a_resumed_run_keeps_its_id_and_its_parent(fit_args: list[str], steered: Path, tmp_path: Path) -> None:
     main([*fit_args, f"--model.init_from={steered}/checkpoints/best.ckpt"])
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     main([*fit_args, "--trainer.max_steps=9", f"--ckpt_path={last}"])
