@@ -1,4 +1,4 @@
-"""Directives that write the command line reference from the programs themselves, so that it cannot be out of date."""
+"""Sphinx directives that generate the command line reference from the programs, so that it is always up to date."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAIN = ROOT / "train.py"
 
 
 class SttCommands(SphinxDirective):
-    """Every command of `stt`, with its arguments and options."""
+    """Documents every command of `stt`, with its arguments and options."""
 
     def run(self) -> list[nodes.Node]:
         """Called by Sphinx."""
@@ -33,7 +33,7 @@ class SttCommands(SphinxDirective):
 
 
 class TrainOptions(SphinxDirective):
-    """Every option of `train.py fit`, by what it sets."""
+    """Documents every option of `train.py fit`, grouped by section."""
 
     def run(self) -> list[nodes.Node]:
         """Called by Sphinx."""
@@ -41,7 +41,7 @@ class TrainOptions(SphinxDirective):
 
 
 def describe_command(command: Any, context: Any) -> Iterator[nodes.Node]:
-    """Describe a command, and those below it, by Typer's own help; of Any as Typer's click is not public."""
+    """Describe a command and its subcommands from Typer's help; typed as Any because Typer's click is not public."""
     first, _, rest = (command.help or "").partition("\n\n")
     yield paragraph(first)
     if rest:
@@ -52,16 +52,16 @@ def describe_command(command: Any, context: Any) -> Iterator[nodes.Node]:
     records = [record for one in shown if (record := one.get_help_record(context))]
     yield definitions([record for record in records if any(record)])
     for name in command.list_commands(context) if hasattr(command, "list_commands") else []:
-        below = command.get_command(context, name)
-        inner = typer.Context(below, info_name=name, parent=context)
-        yield section(inner.command_path, *describe_command(below, inner))
+        subcommand = command.get_command(context, name)
+        inner = typer.Context(subcommand, info_name=name, parent=context)
+        yield section(inner.command_path, *describe_command(subcommand, inner))
 
 
 def training_parser(name: str) -> argparse.ArgumentParser:
-    """Give the parser of a subcommand of train.py: what LightningCLI is about to parse with."""
+    """Return the parser that LightningCLI uses for a subcommand of train.py."""
     from lightning.pytorch.cli import LightningCLI
 
-    class Parsed(BaseException):  # nothing on the way may catch it
+    class Parsed(BaseException):  # must not be caught by `except Exception`
         """Carries the parser."""
 
     def stop(cli: LightningCLI, parser: argparse.ArgumentParser, args: Any) -> None:
@@ -72,13 +72,13 @@ def training_parser(name: str) -> argparse.ArgumentParser:
             runpy.run_path(str(TRAIN), run_name="__main__")
         except Parsed as parsed:
             action = next(one for one in parsed.args[0]._actions if isinstance(one, argparse._SubParsersAction))
-            found: argparse.ArgumentParser = action._name_parser_map[name]
-            return found
+            subparser: argparse.ArgumentParser = action._name_parser_map[name]
+            return subparser
     raise RuntimeError(f"{TRAIN} did not parse its command line")
 
 
 def describe_parser(parser: argparse.ArgumentParser) -> Iterator[nodes.Node]:
-    """Describe the groups of a parser; of an option's help the first paragraph, as Lightning's go on for pages."""
+    """Describe the groups of a parser, with the first paragraph of each help text, as Lightning's are very long."""
     formatter = parser._get_formatter()
     for group in parser._action_groups:
         records = []
@@ -97,12 +97,12 @@ def describe_parser(parser: argparse.ArgumentParser) -> Iterator[nodes.Node]:
 
 
 def section(title: str, *content: nodes.Node) -> nodes.section:
-    """Make a section that can be linked to by its title."""
+    """Build a section that can be linked to by its title."""
     return nodes.section("", nodes.title(title, title), *content, ids=[nodes.make_id(title)], names=[title])
 
 
 def definitions(records: list[tuple[str, str]]) -> nodes.Node:
-    """Lay out options with their help."""
+    """Build a definition list of options and their help."""
     items = []
     for names, text in records:
         term = nodes.term("", "", nodes.literal(names, names))
@@ -111,15 +111,15 @@ def definitions(records: list[tuple[str, str]]) -> nodes.Node:
 
 
 def paragraph(text: str) -> nodes.paragraph:
-    """Make a paragraph of plain text in which only backticks mean something."""
-    made = nodes.paragraph()
+    """Build a paragraph of plain text in which only backticks are markup."""
+    node = nodes.paragraph()
     for i, part in enumerate(re.split(r"`+", " ".join(text.replace(f"{ROOT}/", "").split()))):
-        made += nodes.literal(part, part) if i % 2 else nodes.Text(part)
-    return made
+        node += nodes.literal(part, part) if i % 2 else nodes.Text(part)
+    return node
 
 
 def verbatim(text: str) -> nodes.literal_block:
-    """Make a block of text that stays as it is."""
+    """Build a literal block."""
     return nodes.literal_block(text, text, language="none")
 
 

@@ -196,11 +196,11 @@ class SpeechTask(LightningModule):
         }
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Recognize a batch; the callbacks make error rates of it."""
+        """Recognize a batch; callbacks compute the error rates."""
         return self._evaluate(batch, "validate")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Recognize a batch; the callbacks make error rates of it."""
+        """Recognize a batch; callbacks compute the error rates."""
         return self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:

@@ -25,10 +25,10 @@ def test_every_config_parses_and_trains_one_step(
     config: Path, fit_args: list[str], tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = yaml.safe_load(config.read_text())
-    own_tokenizer = "tokenizer" in given.get("model", {})
+    has_tokenizer = "tokenizer" in given.get("model", {})
     tokenizer = next(arg for arg in fit_args if arg.startswith("--model.tokenizer")).split("=")[1]
     monkeypatch.chdir(tmp_path)
-    if own_tokenizer:
+    if has_tokenizer:
         path = tmp_path / given["model"]["tokenizer"]
         path.parent.mkdir(parents=True)
         path.write_bytes(Path(tokenizer).read_bytes())
@@ -38,14 +38,14 @@ def test_every_config_parses_and_trains_one_step(
         [
             "fit",
             f"--config={config}",
-            *([] if own_tokenizer else [f"--model.tokenizer={tokenizer}"]),
+            *([] if has_tokenizer else [f"--model.tokenizer={tokenizer}"]),
             *data,
             f"--data.test={tones}",
             "--trainer.fast_dev_run=true",
             "--trainer.accelerator=cpu",
             "--trainer.devices=1",
             "--trainer.num_nodes=1",
-            "--trainer.strategy=auto",  # ddp is tried in processes of its own, in test_resume.py
+            "--trainer.strategy=auto",  # ddp is tested in subprocesses, in test_resume.py
             "--trainer.precision=32-true",
             "--trainer.enable_progress_bar=false",
             "--model.normalizer=plain-1",
@@ -128,8 +128,8 @@ def test_a_file_that_breaks_after_import_is_skipped_and_listed(fit_args: list[st
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
     main([*fit_args, f"--data.train={manifest}", "--data.validate", str(manifest)])
     with (tmp_path / "run" / "skipped.csv").open() as file:
-        found = {row["utterance"]: (row["row"], row["kind"]) for row in csv.DictReader(file)}
-    assert found == {
+        skipped = {row["utterance"]: (row["row"], row["kind"]) for row in csv.DictReader(file)}
+    assert skipped == {
         "3.wav": ("4", "unreadable audio"),
         "4.wav": ("5", "unreadable audio"),
         "5.wav": ("6", "duration"),

@@ -174,7 +174,7 @@ class StepProfiler(Callback):
 
 
 def elapsed(before: Clock, after: Clock) -> float:
-    """Time between two marks, both of the host (s) or both of the device (ms)."""
+    """Return the time between two marks, both on the host (s) or both on the device (ms)."""
     if isinstance(before, float):
         assert isinstance(after, float)
         return after - before

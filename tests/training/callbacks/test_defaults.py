@@ -43,8 +43,8 @@ def kinds(callbacks: list[Callback]) -> list[type]:
 
 
 def test_a_plain_trainer_gets_all_defaults_once_and_in_order(tmp_path: Any) -> None:
-    found = kinds(with_defaults(default_root_dir=tmp_path, enable_model_summary=False))
-    assert found == [*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS]
+    result = kinds(with_defaults(default_root_dir=tmp_path, enable_model_summary=False))
+    assert result == [*BEFORE_USER_CALLBACKS, *AFTER_USER_CALLBACKS, *CHECKPOINTS]
 
 
 @pytest.mark.parametrize("given", [[RankAgreement, CurriculumFeedback], [CurriculumFeedback, RankAgreement]])
@@ -73,19 +73,19 @@ def test_a_given_callback_replaces_the_default_of_its_class(tmp_path: Any) -> No
     best, clip, bar = BestCheckpoint(monitor="val/wer/mean"), PercentileClipping(), RichProgressBar(leave=True)
     more = ModelCheckpoint(filename="{epoch}", monitor="val/loss")
     stop = EarlyStopping("val/loss")
-    found = with_defaults(default_root_dir=tmp_path, callbacks=[more, best, clip, bar, stop, UserCallback()])
-    assert {id(one) for one in (best, clip, bar, more, stop)} <= {id(one) for one in found}
-    assert sum(isinstance(one, GradientClipping) for one in found) == 1
-    assert sum(isinstance(one, BestCheckpoint) for one in found) == 1
-    assert not any(isinstance(one, TrainingProgressBar) for one in found)
-    assert kinds(found)[-3:] == [BestCheckpoint, LastCheckpoint, ModelCheckpoint]
+    result = with_defaults(default_root_dir=tmp_path, callbacks=[more, best, clip, bar, stop, UserCallback()])
+    assert {id(one) for one in (best, clip, bar, more, stop)} <= {id(one) for one in result}
+    assert sum(isinstance(one, GradientClipping) for one in result) == 1
+    assert sum(isinstance(one, BestCheckpoint) for one in result) == 1
+    assert not any(isinstance(one, TrainingProgressBar) for one in result)
+    assert kinds(result)[-3:] == [BestCheckpoint, LastCheckpoint, ModelCheckpoint]
 
 
 def test_disabled_defaults_are_not_added(tmp_path: Any) -> None:
     without = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    found = with_defaults(default_root_dir=tmp_path, **without)
+    result = with_defaults(default_root_dir=tmp_path, **without)
     for kind in (LearningRateMonitor, ModelCheckpoint, TrainingProgressBar):
-        assert not any(isinstance(one, kind) for one in found), kind
+        assert not any(isinstance(one, kind) for one in result), kind
 
 
 def test_observations_come_before_ranks_share_them_and_both_before_a_checkpoint() -> None:
