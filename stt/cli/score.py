@@ -23,7 +23,7 @@ def score(
     ] = None,
     utterance_column: Annotated[str | None, typer.Option(help="column with the audio name")] = None,
     text_column: Annotated[str | None, typer.Option(help="column with the hypothesis")] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write, in the format of test_metrics.json")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write, in the format of a run's test results")] = None,
 ) -> None:
     """Print error rates by domain for the hypotheses of any system, normalized like the references."""
     from stt.corpus.manifest import read_manifests  # imported here to keep --help fast
