@@ -1,4 +1,4 @@
-"""Mixed precision: which one a GPU computes fast, and gradients that are unscaled before they are clipped."""
+"""Mixed precision: the default for the GPU at hand, and unscaling of gradients before clipping."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch.optim import Optimizer
 
 
 def default_precision() -> str:
-    """Return the precision that the slowest visible GPU computes fast, as Lightning names it.
+    """Return the fastest precision of the oldest visible GPU, by its Lightning name.
 
     Compute capability decides: bf16 from 8.0 (Ampere), fp16 from 7.0 (Volta, Turing), else float32.
-    `torch.cuda.is_bf16_supported()` is no guide: it says yes to cards that only emulate bf16.
+    `torch.cuda.is_bf16_supported()` is also true for cards that only emulate bf16.
     """
     if not torch.cuda.is_available():
         return "32-true"
@@ -23,10 +23,10 @@ def default_precision() -> str:
 
 
 def unscale_gradients(trainer: Trainer, optimizer: Optimizer) -> bool:
-    """Unscale the gradients of fp16 training before they are measured; return whether a gradient scaler is in use.
+    """Unscale the gradients of fp16 training before clipping; return whether a gradient scaler is in use.
 
-    Lightning leaves unscaling to optimizers that can do it in their step, such as fused AdamW, so that in
-    `on_before_optimizer_step` their gradients still are 65,536 times too large.
+    Lightning leaves unscaling to optimizers that can do it in their step, such as fused AdamW, so that their
+    gradients are still 65,536 times too large in `on_before_optimizer_step`.
     """
     scaler: GradScaler | None = getattr(trainer.precision_plugin, "scaler", None)
     if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
