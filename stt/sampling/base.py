@@ -113,7 +113,7 @@ class Sampler(ABC):
 
     @abstractmethod
     def put_back(self, rows: Rows) -> None:
-        """Return planned utterances that did not fit; they come first in the next window."""
+        """Take back planned utterances that did not fit; they come first in the next window."""
 
     @abstractmethod
     def update(self, observations: Observations) -> dict[str, float]:

@@ -14,9 +14,7 @@ from stt.sampling.observations import Floats, Rows
 MAX_PADDING_SHARE = 0.03
 MAX_JITTER = 1.0  # mean of the jitter that is added to log lengths
 BISECTION_STEPS = 7  # to find the largest jitter within the padding budget
-MAX_COPIES_SHARE = (
-    0.05  # share of the batches; about as many have an utterance's length, so more copies cannot be separated
-)
+MAX_COPIES_SHARE = 0.05  # of the batches: about as many have an utterance's length; more copies cannot be separated
 SWAP_DISTANCE = 32  # how many batches away, in order of length, a copy of an utterance may be moved
 
 

@@ -38,13 +38,13 @@ class UniformSampler(Sampler):
     def state_dict(self) -> dict[str, Any]:
         """Return the position in each domain's pass."""
         position = {"passes": list(self._passes), "taken": list(self._taken)}
-        return {"fingerprint": self.utterances.fingerprint, **position, "back": np.concatenate(self._returned)}
+        return {"fingerprint": self.utterances.fingerprint, **position, "returned": np.concatenate(self._returned)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue the passes; with a different manifest, restart them."""
         if state.get("fingerprint") == self.utterances.fingerprint:
             self._passes, self._taken = list(state["passes"]), list(state["taken"])
-            self.put_back(state["back"])
+            self.put_back(state["returned"])
 
     def _next(self, domain: int, count: int) -> Rows:
         parts = [self._returned[domain][:count]]

@@ -30,3 +30,12 @@ def make_observations(rows: np.ndarray, cers: np.ndarray, label_error_score: flo
     count = len(rows)
     values = np.stack([cers, np.full(count, 5 * label_error_score), np.full(count, 5.0), np.ones(count)], axis=1)
     return Observations(rows, values.astype(np.float32), {int(row): f"text {row}" for row in rows})
+
+
+def count_batch_mates(batches: list[np.ndarray]) -> int:
+    """Count the distinct batch mates of each utterance, summed over utterances."""
+    met: dict[int, set[int]] = {}
+    for rows in batches:
+        for row in rows.tolist():
+            met.setdefault(row, set()).update(rows.tolist())
+    return sum(map(len, met.values()))

@@ -103,8 +103,8 @@ def test_impossible_batches_raise() -> None:
 
 def test_utterances_of_equal_length_are_mixed_freely() -> None:
     durations = np.full(400, 2.0, np.float32)
-    neighbours = set()
+    neighbors = set()
     for seed in range(40):
         for ranks in cut_batches(np.arange(400), durations, 1, 20.0, np.random.default_rng(seed)).batches:
-            neighbours |= {pair for pair in itertools.combinations(ranks[0].tolist(), 2) if pair[0] == 0}
-    assert len(neighbours) > 100  # of at most 40 * 9
+            neighbors |= {pair for pair in itertools.combinations(ranks[0].tolist(), 2) if pair[0] == 0}
+    assert len(neighbors) > 100  # of at most 40 * 9

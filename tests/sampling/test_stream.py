@@ -13,7 +13,7 @@ from stt.sampling.batches import MAX_PADDING_SHARE, padding_share
 from stt.sampling.observations import Observations
 from stt.sampling.stream import LAG
 from stt.training.datamodule import to_arrays, to_tensors
-from tests.sampling.corpora import corpus, make_observations
+from tests.sampling.corpora import corpus, count_batch_mates, make_observations
 
 SIZES = {"a": 900, "b": 700, "small": 40}
 Batches = list[list[SampledRow]]
@@ -126,18 +126,9 @@ def test_batches_vary_between_passes_nearly_as_much_as_random_ones() -> None:
     batches = [np.array([row.row for row in batch]) for batch in Training(stream).train(2000)]
     cuts = np.cumsum([len(rows) for rows in batches])[:-1]
     shuffled = np.split(np.random.default_rng(0).permutation(np.concatenate(batches)), cuts)
-    met, by_chance = (neighbours(parts) for parts in (batches, shuffled))
+    met, by_chance = (count_batch_mates(parts) for parts in (batches, shuffled))
     assert met > 0.7 * by_chance
     assert padding_share(batches, stream.utterances.durations) <= 1.02 * MAX_PADDING_SHARE
-
-
-def neighbours(batches: list[np.ndarray]) -> int:
-    """Count the distinct batch mates of each utterance, summed over utterances."""
-    met: dict[int, set[int]] = {}
-    for rows in batches:
-        for row in rows.tolist():
-            met.setdefault(row, set()).update(rows.tolist())
-    return sum(map(len, met.values()))
 
 
 def test_missing_feedback_raises_an_error_that_names_the_callback() -> None:
@@ -184,7 +175,9 @@ def test_observations_are_read_when_the_next_batch_is_observed() -> None:
     assert read == [0, 1]
 
 
-def ranks_of(kind: type[Sampler], states: list[dict] | None = None, count: int = 120) -> tuple[list[BatchStream], list]:
+def train_on_two_ranks(
+    kind: type[Sampler], states: list[dict] | None = None, count: int = 120
+) -> tuple[list[BatchStream], list]:
     """Train on two ranks, each in a thread, that gather their observations."""
     streams = [stream_over(kind(), rank=rank, num_ranks=2) for rank in range(2)]
     barrier, slots, taken = threading.Barrier(2), [{}, {}], [[], []]
@@ -215,7 +208,7 @@ def ranks_of(kind: type[Sampler], states: list[dict] | None = None, count: int =
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
 def test_ranks_have_the_same_plans_and_states(kind: type[Sampler]) -> None:
-    streams, taken = ranks_of(kind)
+    streams, taken = train_on_two_ranks(kind)
     assert streams[0].digest() == streams[1].digest()
     np.testing.assert_equal(saved(streams[0]), saved(streams[1]))
     assert len(taken[0]) == len(taken[1]) == 120
@@ -224,9 +217,9 @@ def test_ranks_have_the_same_plans_and_states(kind: type[Sampler]) -> None:
 
 
 def test_all_ranks_resume_exactly_from_the_state_of_the_first() -> None:
-    _, whole = ranks_of(CurriculumSampler, count=120)
-    streams, parts = ranks_of(CurriculumSampler, count=47)
-    _, rest = ranks_of(CurriculumSampler, states=[saved(streams[0])], count=120)
+    _, whole = train_on_two_ranks(CurriculumSampler, count=120)
+    streams, parts = train_on_two_ranks(CurriculumSampler, count=47)
+    _, rest = train_on_two_ranks(CurriculumSampler, states=[saved(streams[0])], count=120)
     assert [parts[rank] + rest[rank] for rank in range(2)] == whole
 
 
@@ -237,7 +230,7 @@ def test_several_ranks_without_a_gathering_callback_raise() -> None:
 
 @pytest.mark.parametrize("kind", [UniformSampler, CurriculumSampler])
 def test_resuming_with_another_number_of_ranks_neither_loses_nor_repeats_utterances(kind: type[Sampler]) -> None:
-    streams, taken = ranks_of(kind, count=40)
+    streams, taken = train_on_two_ranks(kind, count=40)
     state = saved(streams[0])
     alone = stream_over(kind())
     alone.load_state_dict(state)

@@ -1,7 +1,7 @@
 """The control law of the curriculum: each window samples every domain so that its CER stays at the target.
 
 Source: Idea 6 of (Veysov, 2020, "Towards an ImageNet Moment for Speech-to-Text"). A window takes the utterances of a
-domain with the largest deficits, which grow faster for utterances that the tilt favours. Suspected label errors are in
+domain with the largest deficits, which grow faster for utterances that the tilt favors. Suspected label errors are in
 quarantine and sampled for re-checks only.
 """
 
@@ -26,9 +26,9 @@ from stt.sampling.curriculum.tilt import (
 from stt.sampling.observations import Floats, Observations, Rows
 from stt.sampling.shares import exceeds_domain_share
 
-RECHECK_SHARE = 0.005  # of a domain's window: re-checks of random label errors
-PRIORITY_RECHECK_SHARE = 0.02  # at most, of label errors that one good observation would clear
-CONFIRMED_OBSERVATIONS = 3  # of a label; from then on only random re-checks
+RECHECK_SHARE = 0.005  # of a domain's utterances in a window: random label errors
+PRIORITY_RECHECK_SHARE = 0.02  # at most: label errors that one good observation would clear
+CONFIRMED_OBSERVATIONS = 3  # of a label, after which it is only re-checked at random
 MEAN_TOLERANCE = 1e-6  # of a mean CER
 
 

@@ -36,15 +36,15 @@ def histogram(cers: Floats) -> Histogram:
 
 def tilted_mean(binned: Histogram, beta: float) -> float:
     """Return the mean CER of sampling tilted by beta."""
-    centres, counts = binned
-    weights = counts * _frequencies(binned, centres, beta)
-    return float((centres * weights).sum() / weights.sum())
+    centers, counts = binned
+    weights = counts * _frequencies(binned, centers, beta)
+    return float((centers * weights).sum() / weights.sum())
 
 
 def effective_share(binned: Histogram, beta: float) -> float:
     """Return the effective sample size, 1 / sum p^2, over the number of utterances."""
-    centres, counts = binned
-    frequencies = _frequencies(binned, centres, beta)
+    centers, counts = binned
+    frequencies = _frequencies(binned, centers, beta)
     return float((counts * frequencies).sum() ** 2 / (counts * frequencies**2).sum() / counts.sum())
 
 
@@ -62,7 +62,7 @@ def solve_beta(binned: Histogram, target: float) -> float:
 
 
 def relative_frequencies(cers: Floats, binned: Histogram, beta: float) -> Floats:
-    """Return how often each utterance is sampled, over the mean of all (row,): above 1 if the tilt favours it."""
+    """Return how often each utterance is sampled, over the mean of all (row,): above 1 if the tilt favors it."""
     return np.asarray(_frequencies(binned, cers, beta), dtype=np.float32)
 
 
@@ -84,9 +84,9 @@ def largest_deficits(deficits: Floats, count: int, rng: np.random.Generator) -> 
 
 
 def _frequencies(binned: Histogram, cers: npt.NDArray[np.floating[Any]], beta: float) -> npt.NDArray[np.floating[Any]]:
-    centres, counts = binned
-    top = (-beta * centres).max()
-    mean = (counts * np.exp(-beta * centres - top)).sum() / counts.sum()
+    centers, counts = binned
+    top = (-beta * centers).max()
+    mean = (counts * np.exp(-beta * centers - top)).sum() / counts.sum()
     tilted = np.exp(-beta * cers - cers.dtype.type(top)) / cers.dtype.type(mean)
     return np.asarray(UNIFORM_SHARE + (1 - UNIFORM_SHARE) * tilted)
 
