@@ -81,7 +81,7 @@ def _panels(
     scale: float = 1.0,
     bottom: float | None = None,
 ) -> Figure | None:
-    """Plot panels (title, metrics) in rows, without those that no run has logged; None if none remains."""
+    """Plot panels (title, metrics) in rows, omitting those that no run has logged; None if none remain."""
     logged = [(title, names) for title, names in panels if any(name in c for c in runs.values() for name in names)]
     if not logged:
         return None
