@@ -32,7 +32,11 @@ class GradientClipping(Callback):
     """
 
     def __init__(self, max_norm: float = 1.0) -> None:
-        """Set the maximum gradient norm."""
+        """Set the limit.
+
+        Args:
+            max_norm: maximum gradient norm.
+        """
         self.max_norm = max_norm
         self.steps = 0
         self.clipped = 0
@@ -58,7 +62,7 @@ class GradientClipping(Callback):
         parameters = [p for p in pl_module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
         limit = self.limit(norm)
-        if not scaled:  # a gradient scaler skips by itself
+        if not scaled:  # a gradient scaler skips the step itself
             skip_if_not_finite(optimizer, norm, parameters)
         torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm, foreach=True)  # type: ignore[arg-type]
         self._count()
@@ -113,7 +117,12 @@ class PercentileClipping(GradientClipping):
     """
 
     def __init__(self, percentile: float = 90.0, window: int = 1000) -> None:
-        """Clip norms above this percentile (0..100) of the last `window` steps."""
+        """Set the limit.
+
+        Args:
+            percentile: percentile (0..100) of recent norms to clip to.
+            window: number of recent steps.
+        """
         super().__init__()
         self.percentile = percentile
         self._norms = torch.full((window,), torch.nan)  # ring buffer; NaN: no step yet, or not finite

@@ -25,7 +25,12 @@ class ForgettingGate(Callback):
     """
 
     def __init__(self, limit: float = 0.01, stop: bool = False) -> None:
-        """Set how much an old domain's CER may rise (0.01 is a percentage point), and whether to stop training then."""
+        """Set the limit.
+
+        Args:
+            limit: how much the CER of an old domain may rise (0.01 is one percentage point).
+            stop: whether to stop training when the limit is exceeded.
+        """
         self.limit = limit
         self.stop = stop
         self.parent: dict[str, float] = {}

@@ -29,7 +29,12 @@ class Transcripts(Evaluation):
     """
 
     def __init__(self, per_domain: int = 3, worst: int = 5) -> None:
-        """Set how many sample utterances per domain go into the text, and how many of the worst into the table."""
+        """Set how many utterances to show.
+
+        Args:
+            per_domain: sample utterances per domain in the text file.
+            worst: worst utterances per domain in the W&B table.
+        """
         self.per_domain = per_domain
         self.worst = worst
         self._items: list[RecognizedUtterance] = []

@@ -30,7 +30,11 @@ class WandbMetadata(Callback):
     """
 
     def __init__(self, log_model: bool = True) -> None:
-        """Set whether the best checkpoint is uploaded to W&B."""
+        """Configure the upload.
+
+        Args:
+            log_model: whether to upload the best checkpoint to W&B.
+        """
         self.log_model = log_model
         self._origin: dict[str, Any] = {}
 
