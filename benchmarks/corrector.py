@@ -25,7 +25,7 @@ from stt.decoding.beam import BeamSearch
 from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
 from stt.metrics.domain_results import mean_over_domains
-from stt.recognition.evaluate import rates_of_outputs, readable_outputs
+from stt.recognition.evaluate import collect_outputs, error_rates_of_outputs
 from stt.recognition.recognizer import load
 from stt.training.corrector import train_corrector
 
@@ -52,7 +52,7 @@ def main() -> None:
     trained = train_corrector(model, train, validate, texts, path, args.steps)
     training = time.process_time() - began
     corrector = Corrector.load(path)
-    outputs = readable_outputs(model, test, args.utterances)
+    outputs = collect_outputs(model, test, args.utterances)
     audio = sum(output.utterance.seconds for output in outputs)
     search = BeamSearch(model.tokenizer, model.normalizer.name, BeamOptions(str(lm), args.alpha, args.beta))
 
@@ -60,7 +60,7 @@ def main() -> None:
         began = time.process_time()
         found = list(decode())
         elapsed = time.process_time() - began
-        rates = rates_of_outputs(outputs, found)
+        rates = error_rates_of_outputs(outputs, found)
         return found, {
             **{kind: round(value, 4) for kind, value in mean_over_domains(rates).items()},
             "wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in rates.items()},

@@ -27,11 +27,11 @@ from pyctcdecode.language_model import LanguageModel
 
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.decoding.beam import BeamSearch
-from stt.decoding.language_model import description_of
+from stt.decoding.language_model import read_description
 from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
 from stt.metrics.domain_results import mean_over_domains
-from stt.recognition.evaluate import Output, rates_of_outputs, readable_outputs
+from stt.recognition.evaluate import NetworkOutput, collect_outputs, error_rates_of_outputs
 from stt.recognition.recognizer import Recognizer, load
 from stt.text.tokenizer import WORD_START
 
@@ -71,18 +71,18 @@ def main() -> None:
     write_report(args.out, {"alpha": ALPHA, "beta": BETA, "utterances_a_domain": args.utterances, "models": results})
 
 
-def measure(model: Recognizer, manifest: Manifest, lm: Path, most: int) -> dict[str, Any]:
+def measure(model: Recognizer, manifest: Manifest, lm: Path, max_per_domain: int) -> dict[str, Any]:
     """Decode a test set in many ways."""
-    outputs = readable_outputs(model, manifest, most)
+    outputs = collect_outputs(model, manifest, max_per_domain)
     seconds = sum(output.utterance.seconds for output in outputs)
 
-    def trade(decode: Callable[[Output], str], about: dict[str, Any]) -> dict[str, Any]:
+    def trade(decode: Callable[[NetworkOutput], str], about: dict[str, Any]) -> dict[str, Any]:
         times: list[float] = []
         while len(times) < 3 and sum(times) < ENOUGH_SECONDS:
             started = time.process_time()
             texts = [decode(output) for output in outputs]
             times.append(time.process_time() - started)
-        by_domain = rates_of_outputs(outputs, texts)
+        by_domain = error_rates_of_outputs(outputs, texts)
         return {
             **about,
             "audio_seconds_per_core_second": round(seconds / min(times)),
@@ -90,12 +90,12 @@ def measure(model: Recognizer, manifest: Manifest, lm: Path, most: int) -> dict[
             "wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in by_domain.items()},
         }
 
-    greedy = rates_of_outputs(outputs, [output.greedy.text for output in outputs])
+    greedy = error_rates_of_outputs(outputs, [output.greedy.text for output in outputs])
     found: dict[str, Any] = {
         "greedy_wer": round(mean_over_domains(greedy)["wer"], 4),
         "greedy_wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in greedy.items()},
     }
-    decoders: list[tuple[dict[str, Any], Callable[[Output], str]]] = []
+    decoders: list[tuple[dict[str, Any], Callable[[NetworkOutput], str]]] = []
     for options in TRADES:
         decoders.append((options, own(model, BeamOptions(str(lm), ALPHA, BETA, **options))))  # type: ignore[arg-type]
     for options in LIBRARY:
@@ -111,20 +111,20 @@ def measure(model: Recognizer, manifest: Manifest, lm: Path, most: int) -> dict[
     return {**found, "searches": searches}
 
 
-def own(model: Recognizer, options: BeamOptions) -> Callable[[Output], str]:
+def own(model: Recognizer, options: BeamOptions) -> Callable[[NetworkOutput], str]:
     """Give this project's search."""
     search = BeamSearch(model.tokenizer, model.normalizer.name, options)
     return lambda output: search.beams(output.log_probs)[0].text
 
 
-def library(model: Recognizer, lm: Path, options: dict[str, Any]) -> Callable[[Output], str]:
+def library(model: Recognizer, lm: Path, options: dict[str, Any]) -> Callable[[NetworkOutput], str]:
     """Give pyctcdecode's search, which scores alike."""
-    words = description_of(lm, model.normalizer.name).words
+    words = read_description(lm, model.normalizer.name).words
     labels = [WORD_START + NOTHING if piece == WORD_START else piece for piece in model.tokenizer.pieces]
     scorer = Unmarked(kenlm.Model(str(lm)), words, ALPHA, BETA, BeamOptions.unknown_score)
     decoder = BeamSearchDecoderCTC(Alphabet(labels, is_bpe=True), scorer)
 
-    def decode(output: Output) -> str:
+    def decode(output: NetworkOutput) -> str:
         log_probs: Any = output.log_probs  # its stubs want no particular float
         return decoder.decode_beams(log_probs, prune_history=True, **options)[0][0].replace(NOTHING, "")
 
@@ -145,13 +145,13 @@ class Unmarked(LanguageModel):
         return scored
 
 
-def flashlight(model: Recognizer, lm: Path) -> Iterator[tuple[dict[str, Any], Callable[[Output], str]]]:
+def flashlight(model: Recognizer, lm: Path) -> Iterator[tuple[dict[str, Any], Callable[[NetworkOutput], str]]]:
     """Give decoders of flashlight-text with the same language model, width and words; none if it is not installed."""
     try:
         from torchaudio.models.decoder import ctc_decoder
     except (ImportError, RuntimeError):
         return
-    words = description_of(lm, model.normalizer.name).words
+    words = read_description(lm, model.normalizer.name).words
     tokens = ["<blank>", *model.tokenizer.pieces[1:]]
     lexicon, list_of_tokens = lm.with_suffix(".lexicon"), lm.with_suffix(".tokens")
     lexicon.write_text("".join(f"{w} {' '.join(tokens[i] for i in model.tokenizer.encode(w))}\n" for w in words))
@@ -171,7 +171,7 @@ def flashlight(model: Recognizer, lm: Path) -> Iterator[tuple[dict[str, Any], Ca
             sil_token="<blank>",
         )
 
-        def decode(output: Output, decoder: Any = decoder) -> str:
+        def decode(output: NetworkOutput, decoder: Any = decoder) -> str:
             return " ".join(decoder(torch.from_numpy(output.log_probs).unsqueeze(0))[0][0].words)
 
         yield {"beam_width": 50, "tokens_a_frame": most_tokens, "beam_prune_logp": -threshold}, decode

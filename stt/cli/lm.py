@@ -69,7 +69,7 @@ def tune(
 
     model = load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
-    tuned = search(model, read_manifests(manifests), options, most=utterances)
+    tuned = search(model, read_manifests(manifests), options, max_per_domain=utterances)
     beam = {name: value for name, value in asdict(tuned.options).items() if name != "hot_words"}
     with atomic_write(out) as temporary:
         temporary.write_text(yaml.safe_dump({"decoder": {"beam": beam}}, sort_keys=False), encoding="utf-8")

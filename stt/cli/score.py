@@ -36,7 +36,7 @@ def score(
     print_table({**results, "skipped": []})
     notes = {
         "without a hypothesis, counted as empty": scored.missing,
-        f"not in {', '.join(map(str, manifests))}, not counted": scored.surplus,
+        f"not in {', '.join(map(str, manifests))}, not counted": scored.unmatched,
     }
     for note, names in notes.items():
         if names:
@@ -45,5 +45,5 @@ def score(
     for kind, count in scored.dropped.most_common():
         print(f"{count} times dropped from hypotheses, because the pronunciation is unknown: {kind}")
     if out:
-        write_results({**results, "missing": scored.missing, "surplus": scored.surplus}, out)
+        write_results({**results, "missing": scored.missing, "unmatched": scored.unmatched}, out)
         print(f"written to {out}")

@@ -1,4 +1,4 @@
-"""Correction: a sequence-to-sequence network that rewrites recognized texts, and the post-processor that runs it."""
+"""Error correction: a sequence-to-sequence network that rewrites recognized texts, and its post-processor."""
 
 from stt.correction.postprocessor import Correction
 

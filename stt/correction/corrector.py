@@ -1,4 +1,4 @@
-"""The corrector: rewrites texts that were recognized."""
+"""The corrector: rewrites recognized texts to fix errors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stt.registry import read_checkpoint
 from stt.text.tokenizer import Tokenizer
 
 BATCH = 64  # texts
-KEY = "corrector"  # of the description, in a file
+KEY = "corrector"  # of the description in a file
 VERSION = 1
 
 
 class Corrector(nn.Module):
-    """A sequence-to-sequence transformer over the pieces of a recognizer's tokenizer, which it carries with it."""
+    """Sequence-to-sequence transformer over the pieces of the recognizer's tokenizer, which it contains."""
 
     def __init__(
         self,
@@ -33,22 +33,22 @@ class Corrector(nn.Module):
         num_layers: int = 2,
         num_heads: int = 4,
         dropout: float = 0.1,
-        most_changed: float = 0.6,
+        max_change: float = 0.6,
     ) -> None:
-        """Set up.
+        """Build the corrector.
 
         Args:
-            tokenizer: of the recognizer, as the string that a checkpoint holds.
-            normalizer: name of that of the recognizer.
-            d_model: width.
-            num_layers: of the encoder, and as many of the decoder.
-            num_heads: of each attention.
-            dropout: share of what is left out in training.
-            most_changed: a correction that changes more than this share of a text's characters is not taken:
-                the network has lost the thread.
+            tokenizer: the recognizer's, in the string form stored in checkpoints.
+            normalizer: name of the recognizer's normalizer.
+            d_model: width of the transformer.
+            num_layers: number of layers in the encoder, and in the decoder.
+            num_heads: number of attention heads.
+            dropout: dropout probability.
+            max_change: corrections that change more than this share of a text's characters are rejected as
+                degenerate.
 
         Raises:
-            InputError: the tokenizer is not such a string.
+            InputError: the tokenizer string is invalid.
         """
         super().__init__()
         self.description = {
@@ -59,71 +59,73 @@ class Corrector(nn.Module):
             "num_layers": num_layers,
             "num_heads": num_heads,
             "dropout": dropout,
-            "most_changed": most_changed,
+            "max_change": max_change,
         }
         self.tokenizer = Tokenizer.from_string(tokenizer)
         self.normalizer = normalizer
-        self.most_changed = most_changed
+        self.max_change = max_change
         self.network = CorrectorNetwork(self.tokenizer.vocab_size, d_model, num_layers, num_heads, dropout)
 
     @classmethod
     def load(cls, path: Path | str) -> Corrector:
-        """Load a file of `corrector train`, with no code run from it.
+        """Load a file written by `stt corrector train`; no code in the file is executed.
 
         Raises:
-            InputError: the file is missing or not such a file.
+            InputError: the file is missing or not a corrector.
         """
         if not Path(path).is_file():
-            raise InputError(f"{path}: there is no such corrector; make one with stt corrector train")
+            raise InputError(f"{path}: no such corrector; create one with stt corrector train")
         content = read_checkpoint(path)
-        # Version 0.1 wrote what the constructor was given, and two numbers of the training.
+        # Version 0.1 stored the constructor arguments and two training settings, and called max_change most_changed.
         given = content.get(KEY, content.get("hyper_parameters"))
-        if not isinstance(given, dict) or "most_changed" not in given:
+        if not isinstance(given, dict) or not {"max_change", "most_changed"} & set(given):
             raise InputError(f"{path}: not a corrector")
         if given.get("version", VERSION) != VERSION:
-            raise InputError(f"{path}: a newer version of this project wrote this corrector")
+            raise InputError(f"{path}: written by a newer version of this project")
         arguments = {name: value for name, value in given.items() if name not in ("version", "lr", "total_steps")}
+        if "most_changed" in arguments:
+            arguments["max_change"] = arguments.pop("most_changed")
         try:
             corrector = cls(**arguments)
             corrector.load_state_dict(content["state_dict"])
         except Exception as error:  # names and values of the file may be anything
-            raise InputError(f"{path}: a damaged corrector ({reason(error)})") from error
+            raise InputError(f"{path}: damaged corrector ({reason(error)})") from error
         return corrector.eval()
 
     def save(self, path: Path | str) -> None:
-        """Write a file that `load` reads."""
+        """Write a file for `load`."""
         with atomic_write(path) as temporary:
             torch.save({KEY: self.description, "state_dict": self.state_dict()}, temporary)
 
     def check(self, tokenizer: Tokenizer, normalizer: str) -> None:
-        """See that a recognizer writes what this corrector reads.
+        """Check that this corrector fits a recognizer.
 
         Raises:
-            InputError: it has another tokenizer or another normalizer.
+            InputError: the recognizer has another tokenizer or normalizer.
         """
         if tokenizer.content_hash != self.tokenizer.content_hash or normalizer != self.normalizer:
             raise InputError("the corrector was trained for a model with another tokenizer or normalizer")
 
     def correct(self, texts: Sequence[str]) -> list[str]:
-        """Correct texts; what comes out otherwise than a text of the same sense could is left as it was."""
+        """Correct texts; a text whose correction is empty or changes too much is returned unchanged."""
         corrected = list(texts)
         device = next(self.parameters()).device
-        places = sorted((i for i, text in enumerate(texts) if text), key=lambda i: len(texts[i]))
-        for start in range(0, len(places), BATCH):
-            batch = places[start : start + BATCH]
+        indices = sorted((i for i, text in enumerate(texts) if text), key=lambda i: len(texts[i]))
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
             sources = [self.tokenizer.encode(texts[i]) for i in batch]
-            longest = math.ceil(1.5 * max(map(len, sources))) + 5
-            pieces, lengths = padded(sources)
-            written = self.network.generate(pieces.to(device), lengths.to(device), longest)
-            for i, tokens in zip(batch, written, strict=True):
+            max_length = math.ceil(1.5 * max(map(len, sources))) + 5
+            pieces, lengths = pad_pieces(sources)
+            outputs = self.network.generate(pieces.to(device), lengths.to(device), max_length)
+            for i, tokens in zip(batch, outputs, strict=True):
                 text = self.tokenizer.decode(tokens)
-                if text and character_error_rate(texts[i], text) <= self.most_changed:
+                if text and character_error_rate(texts[i], text) <= self.max_change:
                     corrected[i] = text
         return corrected
 
 
-def padded(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Pieces (batch, place) with `PADDING` behind each text, and lengths (batch,)."""
+def pad_pieces(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Return pieces (batch, position), padded with `PADDING`, and lengths (batch,)."""
     tensors = [torch.tensor(list(text) or [PADDING]) for text in texts]
     lengths = torch.tensor([len(text) for text in texts])
     return pad_sequence(tensors, batch_first=True, padding_value=PADDING), lengths

@@ -1,4 +1,4 @@
-"""The corrector as a text post-processor: all that decoding knows of it."""
+"""The corrector as a text post-processor, its only interface to decoding."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from stt.text.tokenizer import Tokenizer
 
 
 class Correction(PostProcessor):
-    """Rewrites recognized texts with a corrector: `decoder.postprocessor` of a configuration."""
+    """Rewrites recognized texts with a corrector; set it as `decoder.postprocessor` in a configuration."""
 
     def __init__(self, path: str) -> None:
-        """Name a file of `stt corrector train`."""
+        """Set the path of a file written by `stt corrector train`."""
         self.path = path
 
     def build(self, tokenizer: Tokenizer, normalizer: str) -> Rewriter:
         """Load the corrector.
 
         Raises:
-            InputError: the file is missing or damaged, or was made for another tokenizer or normalizer.
+            InputError: the file is missing or damaged, or belongs to another tokenizer or normalizer.
         """
         corrector = Corrector.load(self.path)
         corrector.check(tokenizer, normalizer)

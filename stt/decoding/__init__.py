@@ -1,1 +1,1 @@
-"""From log-probabilities to text."""
+"""Decoding: from log-probabilities to text."""

@@ -1,4 +1,4 @@
-"""What turns the network's outputs into words: greedy here, beam search in `beam`, `corrected` behind either."""
+"""The decoder interface and the greedy decoder; beam search is in `beam`, post-processing in `postprocessing`."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stt.decoding.greedy import Word, greedy_decode, words_of
+from stt.decoding.greedy import Word, greedy_decode, words_from_hypothesis
 from stt.text.tokenizer import Tokenizer
 
 
 class Decoder(ABC):
-    """Decodes one utterance after the other."""
+    """Decodes utterances one at a time."""
 
     @abstractmethod
     def words(self, log_probs: npt.NDArray[np.float32], frame_seconds: float, start: float = 0.0) -> list[Word]:
-        """Give the words of log_probs (frame, vocab) with times (`start` seconds added) and confidences."""
+        """Decode log_probs (frame, vocab) into words with confidences and times, offset by `start` seconds."""
 
     def text(self, log_probs: npt.NDArray[np.float32]) -> str:
-        """Give the text of log_probs (frame, vocab), where nobody asks for times."""
+        """Decode log_probs (frame, vocab) into text, where times are not needed."""
         return " ".join(word.text for word in self.words(log_probs, frame_seconds=1.0))
 
 
 class Greedy(Decoder):
-    """Takes the best token of every frame."""
+    """Takes the most likely token of every frame."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Decode into the pieces of a tokenizer."""
         self.tokenizer = tokenizer
 
     def words(self, log_probs: npt.NDArray[np.float32], frame_seconds: float, start: float = 0.0) -> list[Word]:
-        """Give the words of log_probs (frame, vocab)."""
+        """Decode log_probs (frame, vocab) into words."""
         batch = torch.from_numpy(log_probs).unsqueeze(0)
         hypothesis = greedy_decode(batch, torch.tensor([len(log_probs)]), self.tokenizer)[0]
-        return words_of(hypothesis, self.tokenizer, frame_seconds, start)
+        return words_from_hypothesis(hypothesis, self.tokenizer, frame_seconds, start)

@@ -1,4 +1,4 @@
-"""Greedy CTC decoding: the best class of every frame, repeats and blanks removed; times come for free."""
+"""Greedy CTC decoding: the most likely token of every frame, with repeats and blanks removed, and its time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stt.text.tokenizer import WORD_START, Tokenizer
 
 @dataclass(frozen=True)
 class Word:
-    """A word with its place in the audio and the mean probability of its pieces."""
+    """A word with its times in the audio and the mean probability of its pieces."""
 
     text: str
     start: float  # seconds
@@ -23,7 +23,7 @@ class Word:
 
 @dataclass  # not frozen: Lightning walks through what `predict_step` returns and refuses frozen ones
 class Hypothesis:
-    """What was recognized: piece indices with the frame each begins at and its probability."""
+    """Recognized text and tokens, with the first frame and the probability of each token."""
 
     text: str
     tokens: list[int]
@@ -32,12 +32,12 @@ class Hypothesis:
 
     @property
     def confidence(self) -> float:
-        """Mean probability of the pieces; 1 for an empty text, because nothing was guessed."""
+        """Mean probability of the tokens; 1 for an empty text."""
         return sum(self.confidences) / len(self.confidences) if self.confidences else 1.0
 
 
 def emitted_tokens(log_probs: Tensor, lengths: Tensor, blank_id: int) -> Tensor:
-    """Token that each frame emits (batch, frame), -1 where none: blanks, repeats and padding."""
+    """Return the token that each frame emits (batch, frame); -1 for blanks, repeats and padding."""
     tokens = log_probs.argmax(dim=-1)
     previous = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=blank_id)
     emits = (tokens != blank_id) & (tokens != previous) & length_mask(lengths, tokens.shape[1])
@@ -45,10 +45,10 @@ def emitted_tokens(log_probs: Tensor, lengths: Tensor, blank_id: int) -> Tensor:
 
 
 def greedy_decode(log_probs: Tensor, lengths: Tensor, tokenizer: Tokenizer) -> list[Hypothesis]:
-    """Decode log_probs (batch, frame, vocab) with real frames `lengths` (batch,), without a loop over frames."""
+    """Decode log_probs (batch, frame, vocab) with `lengths` valid frames (batch,), without a loop over frames."""
     tokens = emitted_tokens(log_probs, lengths, tokenizer.blank_id)
     emitted = tokens >= 0
-    # One transfer from the device for the whole batch; splitting is done on the host.
+    # Copy the whole batch to the CPU once, and split it there.
     rows, frames = (index.cpu() for index in emitted.nonzero(as_tuple=True))
     kept = tokens[emitted].cpu()
     probabilities = log_probs[emitted].gather(1, tokens[emitted].unsqueeze(1)).squeeze(1).float().exp().cpu()
@@ -60,8 +60,10 @@ def greedy_decode(log_probs: Tensor, lengths: Tensor, tokenizer: Tokenizer) -> l
     ]
 
 
-def words_of(hypothesis: Hypothesis, tokenizer: Tokenizer, frame_seconds: float, start: float = 0.0) -> list[Word]:
-    """Join pieces into words; times are those of the frames, `start` seconds added."""
+def words_from_hypothesis(
+    hypothesis: Hypothesis, tokenizer: Tokenizer, frame_seconds: float, start: float = 0.0
+) -> list[Word]:
+    """Join pieces into words, with times from their frames, offset by `start` seconds."""
     groups: list[list[int]] = []
     for i, token in enumerate(hypothesis.tokens):
         if not groups or tokenizer.pieces[token].startswith(WORD_START):

@@ -1,4 +1,4 @@
-"""A language model on disk: KenLM's binary, and beside it what made it and the words that it knows."""
+"""A language model on disk: KenLM's binary with a JSON file of its normalizer, order and vocabulary."""
 
 from __future__ import annotations
 
@@ -11,43 +11,42 @@ from stt.files import atomic_write
 
 
 @dataclass(frozen=True)
-class Description:
-    """What stands beside the binary in `<binary>.json`."""
+class LanguageModelDescription:
+    """Content of `<binary>.json`."""
 
     normalizer: str
     order: int
-    words: list[str]  # a binary cannot be asked for them, and a decoder wants to know
+    words: list[str]  # vocabulary: a decoder needs it, and the binary cannot list it
 
 
-def describe(binary: Path, description: Description) -> None:
-    """Write the description of a binary."""
-    with atomic_write(_beside(binary)) as temporary:
+def write_description(binary: Path, description: LanguageModelDescription) -> None:
+    """Write the description next to a binary."""
+    with atomic_write(_description_path(binary)) as temporary:
         temporary.write_text(json.dumps(asdict(description), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def description_of(binary: Path, normalizer: str) -> Description:
-    """Read the description of a binary for a model that writes texts of a normalizer.
+def read_description(binary: Path, normalizer: str) -> LanguageModelDescription:
+    """Read the description of a binary and check it against the recognizer's normalizer.
 
     Raises:
-        InputError: the binary or its description is missing, or the texts of the language model were
-            normalized otherwise.
+        InputError: the binary or its description is missing, or the language model was built with another normalizer.
     """
-    made = "make one with stt lm train"
+    hint = "create one with stt lm train"
     if not binary.is_file():
-        raise InputError(f"{binary}: there is no such language model; {made}")
-    if not _beside(binary).is_file():
-        raise InputError(f"{_beside(binary)} is missing, which stands beside a language model; {made}")
+        raise InputError(f"{binary}: no such language model; {hint}")
+    if not _description_path(binary).is_file():
+        raise InputError(f"{_description_path(binary)} is missing; every language model needs one; {hint}")
     try:
-        description = Description(**json.loads(_beside(binary).read_text(encoding="utf-8")))
+        description = LanguageModelDescription(**json.loads(_description_path(binary).read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise InputError(f"{_beside(binary)}: not the description of a language model ({error})") from error
+        raise InputError(f"{_description_path(binary)}: not a language model description ({error})") from error
     if description.normalizer != normalizer:
         raise InputError(
-            f"{binary} was made of texts normalized by {description.normalizer}, the model writes {normalizer}: "
-            f"make it again with --normalizer {normalizer}"
+            f"{binary} was built from texts normalized by {description.normalizer}, but the model uses {normalizer}: "
+            f"rebuild it with --normalizer {normalizer}"
         )
     return description
 
 
-def _beside(binary: Path) -> Path:
+def _description_path(binary: Path) -> Path:
     return binary.with_name(binary.name + ".json")

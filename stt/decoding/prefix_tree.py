@@ -1,4 +1,4 @@
-"""What a beam search may have heard so far: a tree of texts, with the scores of language model and hot words."""
+"""Prefix tree of a beam search, with language model and hot word scores."""
 
 from __future__ import annotations
 
@@ -11,92 +11,95 @@ from pyctcdecode.language_model import HotwordScorer, LanguageModel
 
 from stt.text.tokenizer import WORD_START
 
-logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it wonders about language models of few words
-MOST_SPELLINGS = 200_000  # kept from one utterance to the next
+logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it warns about language models with few words
+MAX_PARTIAL_WORDS = 200_000  # cached across utterances
 
 
-class WordModel(LanguageModel):
-    """KenLM with weights, and what it must know to punish unknown words and their beginnings."""
+class WordLanguageModel(LanguageModel):
+    """KenLM with weights and the vocabulary needed to penalize unknown words and their prefixes."""
 
-    def most_for(self, word: str) -> float:
-        """The most that a word can score, wherever it stands."""
+    def max_score(self, word: str) -> float:
+        """Return an upper bound on the score of a word in any context."""
         unknown = 0.0 if word in self._unigram_set else self.unk_score_offset
         return float(self.alpha * math.log(10) * unknown + self.beta)
 
     def score_end(self, state: kenlm.State) -> float:
-        """Score the end of the text alone."""
+        """Return the score of the end of the text."""
         return float(self.alpha * math.log(10) * self._get_raw_end_score(state))
 
 
-class Spelling:
-    """The beginning of a word, however it was put together from pieces."""
+class PartialWord:
+    """Prefix of a word, regardless of how it was split into pieces."""
 
-    __slots__ = ("letters", "most_gain", "next", "score")
+    __slots__ = ("letters", "max_gain", "next", "score")
 
-    def __init__(self, letters: str, score: float, most_gain: float) -> None:
+    def __init__(self, letters: str, score: float, max_gain: float) -> None:
         self.letters = letters
         self.score = score
-        self.most_gain = most_gain  # what the score of a text can gain when the word ends here
-        self.next: dict[int, Spelling] = {}  # by token, as far as it was asked for
+        self.max_gain = max_gain  # upper bound on what the score of a text gains if the word ends here
+        self.next: dict[int, PartialWord] = {}  # by token, filled on demand
 
 
 class Scorer:
-    """Scores words and their beginnings as pyctcdecode does; shared by the trees of all utterances."""
+    """Scores words and partial words as pyctcdecode does; shared by the trees of all utterances."""
 
-    def __init__(self, pieces: Sequence[str], lm: WordModel | None, hot_words: Sequence[str], hot: float) -> None:
-        """Take the pieces by token, a language model, and hot words with the reward of each."""
+    def __init__(
+        self, pieces: Sequence[str], lm: WordLanguageModel | None, hot_words: Sequence[str], hot_weight: float
+    ) -> None:
+        """Take the pieces by token, a language model, and hot words with the reward for each."""
         self.starts = [piece.startswith(WORD_START) for piece in pieces]
         self.letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self.lm = lm
-        self.hot_words = HotwordScorer.build_scorer(hot_words, hot) if hot_words else None
-        self.hot = hot if hot_words else 0.0  # what a piece can add at most to a score inside of a word
-        self._spellings: dict[str, Spelling] = {}
+        self.hot_words = HotwordScorer.build_scorer(hot_words, hot_weight) if hot_words else None
+        self.max_hot_gain = hot_weight if hot_words else 0.0  # most that a piece can add to a score within a word
+        self._partial_words: dict[str, PartialWord] = {}
 
-    def begin(self) -> Spelling:
-        """Give the beginning of all words; what was kept is forgotten where it has become much, or was reset."""
-        if len(self._spellings) > MOST_SPELLINGS:
-            self._spellings = {}
-        return self._spelling("")
+    def empty_word(self) -> PartialWord:
+        """Return the empty prefix of all words; clears the cache when it has grown too large."""
+        if len(self._partial_words) > MAX_PARTIAL_WORDS:
+            self._partial_words = {}
+        return self._partial_word("")
 
-    def reset(self, alpha: float, beta: float) -> None:
-        """Go on with other weights of the language model."""
+    def set_weights(self, alpha: float, beta: float) -> None:
+        """Change the weights of the language model."""
         if self.lm:
             self.lm.alpha, self.lm.beta = alpha, beta
-            self._spellings = {}
+            self._partial_words = {}
 
-    def spell(self, spelling: Spelling, token: int) -> Spelling:
-        """Add a piece to a begun word."""
-        spelling.next[token] = longer = self._spelling(spelling.letters + self.letters[token])
+    def extend(self, partial_word: PartialWord, token: int) -> PartialWord:
+        """Append a piece to a partial word."""
+        partial_word.next[token] = longer = self._partial_word(partial_word.letters + self.letters[token])
         return longer
 
-    def _spelling(self, letters: str) -> Spelling:
-        found = self._spellings.get(letters)
-        if found is None:
-            score = most = 0.0
+    def _partial_word(self, letters: str) -> PartialWord:
+        partial_word = self._partial_words.get(letters)
+        if partial_word is None:
+            score = max_score = 0.0
             if letters and self.lm:
                 score = self.lm.score_partial_token(letters)
-                most = self.lm.most_for(letters)
+                max_score = self.lm.max_score(letters)
             if self.hot_words and letters in self.hot_words:
                 score = self.hot_words.score_partial_token(letters)
-            self._spellings[letters] = found = Spelling(letters, score, most - score + self.hot)
-        return found
+            partial_word = PartialWord(letters, score, max_score - score + self.max_hot_gain)
+            self._partial_words[letters] = partial_word
+        return partial_word
 
 
-class History:
-    """Finished words."""
+class WordHistory:
+    """Linked list of complete words."""
 
     __slots__ = ("lm_score", "prefixes", "previous", "score", "state", "word")
 
-    def __init__(self, previous: History | None, word: str, state: kenlm.State | None, lm_score: float) -> None:
+    def __init__(self, previous: WordHistory | None, word: str, state: kenlm.State | None, lm_score: float) -> None:
         self.previous = previous
         self.word = word
-        self.state = state  # of the language model
+        self.state = state  # language model state
         self.lm_score = lm_score
-        self.score = lm_score  # with hot words
-        self.prefixes: dict[Spelling, Prefix] = {}
+        self.score = lm_score  # including hot words
+        self.prefixes: dict[PartialWord, Prefix] = {}
 
     def words(self) -> list[str]:
-        """All words, the first one first."""
+        """Return all words in order."""
         words: list[str] = []
         history = self
         while history.previous is not None:
@@ -106,55 +109,55 @@ class History:
 
 
 class Prefix:
-    """Finished words and the beginning of the next."""
+    """Complete words and the partial word that follows."""
 
-    __slots__ = ("finished", "future", "history", "number", "score", "spelling")
+    __slots__ = ("finished", "history", "index", "partial_word", "recombination_key", "score")
 
-    def __init__(self, history: History, spelling: Spelling, number: int, future: int) -> None:
+    def __init__(self, history: WordHistory, partial_word: PartialWord, index: int, recombination_key: int) -> None:
         self.history = history
-        self.spelling = spelling
-        self.score = history.score + spelling.score
-        self.number = number
-        self.future = future  # the same for all that a language model cannot tell apart from now on
-        self.finished: History | None = None  # see `PrefixTree.finish`
+        self.partial_word = partial_word
+        self.score = history.score + partial_word.score
+        self.index = index
+        self.recombination_key = recombination_key  # shared by prefixes with the same LM context
+        self.finished: WordHistory | None = None  # see `PrefixTree.finish`
 
 
 class PrefixTree:
-    """All prefixes of one utterance that were worth it; each exists, and is scored, once."""
+    """All prefixes explored for one utterance; each is created and scored once."""
 
     def __init__(self, scorer: Scorer) -> None:
-        """Begin with nothing said."""
+        """Start from the empty text."""
         self.scorer = scorer
-        self.beginning = scorer.begin()
+        self.empty_word = scorer.empty_word()
         self._prefixes = 0
-        self._futures: dict[tuple[kenlm.State | int, Spelling], int] = {}
+        self._recombination_keys: dict[tuple[kenlm.State | int, PartialWord], int] = {}
         state = scorer.lm.get_start_state() if scorer.lm else None
-        self.root = self.prefix(History(None, "", state, 0.0), self.beginning)
+        self.root = self.prefix(WordHistory(None, "", state, 0.0), self.empty_word)
 
-    def prefix(self, history: History, spelling: Spelling) -> Prefix:
-        """Give the prefix of these."""
-        found = history.prefixes.get(spelling)
-        if found is None:
+    def prefix(self, history: WordHistory, partial_word: PartialWord) -> Prefix:
+        """Return the prefix of a history and a partial word."""
+        prefix = history.prefixes.get(partial_word)
+        if prefix is None:
             self._prefixes += 1
-            # Without a language model nothing is known of what two texts have in common: each has its own future.
-            future = (self._prefixes if history.state is None else history.state, spelling)
-            number = self._futures.setdefault(future, len(self._futures))
-            history.prefixes[spelling] = found = Prefix(history, spelling, self._prefixes, number)
-        return found
+            # Without a language model no two prefixes are interchangeable: each gets its own key.
+            context = (self._prefixes if history.state is None else history.state, partial_word)
+            key = self._recombination_keys.setdefault(context, len(self._recombination_keys))
+            history.prefixes[partial_word] = prefix = Prefix(history, partial_word, self._prefixes, key)
+        return prefix
 
-    def finish(self, prefix: Prefix) -> History:
-        """Finish the begun word, if there is one."""
+    def finish(self, prefix: Prefix) -> WordHistory:
+        """Complete the partial word, if there is one."""
         if prefix.finished is None:
-            word, history, scorer = prefix.spelling.letters, prefix.history, self.scorer
+            word, history, scorer = prefix.partial_word.letters, prefix.history, self.scorer
             if word:
                 score, state = scorer.lm.score(history.state, word) if scorer.lm else (0.0, None)
-                history = History(history, word, state, history.lm_score + score)
+                history = WordHistory(history, word, state, history.lm_score + score)
                 if scorer.hot_words:
                     history.score += scorer.hot_words.score(" ".join(history.words()))
             prefix.finished = history
         return prefix.finished
 
-    def end(self, prefix: Prefix) -> tuple[History, float]:
-        """Give all words, the last one finished, and their score with that of the text's end."""
+    def end(self, prefix: Prefix) -> tuple[WordHistory, float]:
+        """End the text: return all words, including the last, and the score including end of text."""
         history, lm = self.finish(prefix), self.scorer.lm
         return history, history.score + (lm.score_end(history.state) if lm else 0.0)

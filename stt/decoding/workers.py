@@ -1,4 +1,4 @@
-"""Decoding on all cores, in processes that work while the device computes the next batch."""
+"""Decoding in worker processes on all cores, while the device computes the next batch."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from stt.decoding.decoder import Decoder
 from stt.text.tokenizer import Tokenizer
 
 Result = TypeVar("Result")
-BuildDecoder = Callable[[Tokenizer, str], Decoder]  # for a tokenizer and the name of a normalizer; can be pickled
+BuildDecoder = Callable[[Tokenizer, str], Decoder]  # from tokenizer and normalizer name; picklable
 
-_decoder: Decoder  # of a worker process
+_decoder: Decoder  # one per worker process
 
 
 class DecodingPool:
-    """Processes with a decoder each, started when the first utterance comes."""
+    """Pool of worker processes, each with its own decoder; they start with the first utterance."""
 
     def __init__(
         self, build: BuildDecoder, tokenizer: Tokenizer, normalizer: str, num_workers: int | None = None
     ) -> None:
-        """Set up; a decoder is built here as well, so that what is wrong with its options is said at once.
+        """Set up the pool; a decoder is also built here, so that invalid options fail at once.
 
         Args:
-            build: makes a decoder, in each process.
-            tokenizer: of the recognizer.
-            normalizer: name of that of the recognizer.
-            num_workers: processes; None takes all cores.
+            build: builds a decoder in each process.
+            tokenizer: the recognizer's.
+            normalizer: name of the recognizer's normalizer.
+            num_workers: number of processes; None: one per core.
 
         Raises:
-            InputError: as `build`.
+            InputError: raised by `build`.
         """
         build(tokenizer, normalizer)
-        # Spawned: a fork of a process with threads and a device in it may hang.
+        # Spawned: forking a process that uses threads and a device may hang.
         self._pool = ProcessPoolExecutor(
             num_workers or os.cpu_count() or 1,
             multiprocessing.get_context("spawn"),
@@ -49,14 +49,14 @@ class DecodingPool:
 
     def submit(self, log_probs: npt.NDArray[np.float32]) -> Future[str]:
         """Decode log_probs (frame, vocab) to a text."""
-        return self.ask(_text, log_probs)
+        return self.call(_text, log_probs)
 
-    def ask(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Call a function of a decoder and these arguments in one of the processes."""
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Call a function with the worker's decoder and these arguments in one of the processes."""
         return self._pool.submit(_call, function, *arguments)
 
     def close(self) -> None:
-        """End the processes."""
+        """Shut down the processes."""
         self._pool.shutdown(cancel_futures=True)
 
 

@@ -1,1 +1,1 @@
-"""A recognizer apart from its training: built, loaded, saved, used and evaluated."""
+"""The recognizer without its training: build, load, save, transcribe and evaluate."""

@@ -1,4 +1,4 @@
-"""Makes the decoder that options name, for a recognizer's tokenizer and normalizer."""
+"""Build a decoder from its options, for a recognizer's tokenizer and normalizer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from stt.text.tokenizer import Tokenizer
 
 
 def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str) -> Decoder:
-    """Make a decoder.
+    """Build a decoder.
 
     Raises:
-        InputError: a file that the options name is missing, or was made for another model, or two decoders are named,
+        InputError: a file named in the options is missing or was made for another model, two decoders are given,
             or the extra that a decoder needs is not installed.
     """
     if options.beam and options.custom:
-        raise InputError("decoder.beam and decoder.custom exclude each other: give one of them")
+        raise InputError("decoder.beam and decoder.custom are mutually exclusive")
     try:
         return _build(options, tokenizer, normalizer)
     except ModuleNotFoundError as error:
@@ -26,13 +26,13 @@ def build_decoder(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str
 def _build(options: DecoderOptions, tokenizer: Tokenizer, normalizer: str) -> Decoder:
     decoder: Decoder = Greedy(tokenizer)
     if options.beam:
-        from stt.decoding.beam import BeamSearch  # KenLM, which is built from source; greedy decoding needs none
+        from stt.decoding.beam import BeamSearch  # imports KenLM, which greedy decoding does not need
 
         decoder = BeamSearch(tokenizer, normalizer, options.beam)
     if options.custom:
         decoder = options.custom.build(tokenizer, normalizer)
     if options.postprocessor:
-        from stt.decoding.postprocessing import PostProcessed  # alignments, which come with the extra `train`
+        from stt.decoding.postprocessing import PostProcessingDecoder  # imports rapidfuzz, of the extra `train`
 
-        decoder = PostProcessed(decoder, options.postprocessor.build(tokenizer, normalizer))
+        decoder = PostProcessingDecoder(decoder, options.postprocessor.build(tokenizer, normalizer))
     return decoder

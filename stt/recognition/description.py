@@ -1,4 +1,4 @@
-"""What a checkpoint says of its recognizer: a plain, versioned dict."""
+"""The description of a recognizer in a checkpoint: a plain, versioned dict."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Any
 
 from stt.errors import InputError
 
-KEY = "recognizer"  # of a checkpoint
-VERSION = 2  # 1, and version 0.1 without a description, had features of other numbers under the same name
-OLDER = "an older version of this project wrote it, which computed other features: train it again"
+KEY = "recognizer"  # in a checkpoint
+VERSION = 2  # version 1, and release 0.1 without a description, computed different feature values under the same name
+OLDER = "written by an older version of this project, which computed different features: train it again"
 
 
-def description_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Find the description of the recognizer in the content of a checkpoint.
+def extract_description(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of the recognizer in a loaded checkpoint.
 
     Raises:
-        InputError: there is none, it is damaged, or another version wrote it.
+        InputError: it is missing, damaged, or of another version.
     """
     if KEY not in content:
-        given = content.get("hyper_parameters")
-        if isinstance(given, Mapping) and {"features", "encoder", "tokenizer"} <= set(given):
+        hyper_parameters = content.get("hyper_parameters")
+        if isinstance(hyper_parameters, Mapping) and {"features", "encoder", "tokenizer"} <= set(hyper_parameters):
             raise InputError(OLDER)
-        raise InputError("not a checkpoint of this project: it holds no recognizer")
+        raise InputError("not a checkpoint of this project: it contains no recognizer")
     description = content[KEY]
     if not isinstance(description, Mapping) or not isinstance(description.get("version"), int):
-        raise InputError("the description of its recognizer is damaged")
+        raise InputError("its recognizer description is damaged")
     if description["version"] > VERSION:
-        raise InputError(f"a newer version of this project wrote it (description {description['version']})")
+        raise InputError(f"written by a newer version of this project (description version {description['version']})")
     if description["version"] < VERSION:
         raise InputError(OLDER)
     for name, kind in {"tokenizer": str, "normalizer": str, "train_domains": list}.items():
         if not isinstance(description.get(name), kind):
-            raise InputError(f"the description of its recognizer is damaged: {name} is missing or wrong")
+            raise InputError(f"its recognizer description is damaged: {name} is missing or wrong")
     return dict(description)

@@ -1,4 +1,4 @@
-"""What is done over a manifest, once for all: the network's outputs, their texts, error rates by domain."""
+"""Inference and evaluation over a manifest: network outputs, texts and error rates by domain."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ BATCH_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Output:
-    """What the network made of an utterance."""
+class NetworkOutput:
+    """Network output for an utterance."""
 
     utterance: Utterance
     log_probs: npt.NDArray[np.float32]  # (frame, vocab)
@@ -39,10 +39,10 @@ class Output:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """DomainResult by domain, every hypothesis, and what could not be read."""
+    """Results by domain, every hypothesis, and skipped utterances."""
 
     rates: dict[str, DomainResult]
-    recognized: list[RecognizedUtterance]  # in the order of the manifest
+    recognized: list[RecognizedUtterance]  # in manifest order
     skipped: list[Skipped]
 
     @property
@@ -64,23 +64,23 @@ def evaluate(
 ) -> EvaluationResult:
     """Recognize every utterance of a manifest and compare it with its reference.
 
-    References are normalized by the recognizer's normalizer, where the manifest was not made with it.
+    References are normalized with the recognizer's normalizer unless the manifest was already created with it.
 
     Args:
-        recognizer: is not changed, and works where its weights are.
-        manifest: of utterances with texts, or its file, or several.
-        decoder: finds the words; None takes the best token of each frame.
-        metrics: what to measure_by_domain in every domain.
+        recognizer: left unchanged; runs on the device of its weights.
+        manifest: a manifest with texts, or one or more files.
+        decoder: None: greedy decoding.
+        metrics: metrics to compute in each domain.
 
     Raises:
-        InputError: the manifest cannot be read. Audio that cannot be read is in `skipped`, by name.
+        InputError: the manifest cannot be read. Unreadable audio is listed in `skipped`.
 
     Example:
         >>> import stt
-        >>> evaluated = stt.evaluate(stt.load("model.ckpt"), "corpus.csv")
-        >>> evaluated.cer, evaluated.rates["narration"].wer
+        >>> result = stt.evaluate(stt.load("model.ckpt"), "corpus.csv")
+        >>> result.cer, result.rates["narration"].wer
         (0.0, 0.0)
-        >>> evaluated.recognized[0].hypothesis
+        >>> result.recognized[0].hypothesis
         'a bad cab'
     """
     if not isinstance(manifest, Manifest):
@@ -89,79 +89,87 @@ def evaluate(
     skipped: list[Skipped] = []
     for batch, outputs in compute_batches(recognizer, manifest):
         skipped += batch.skipped
-        found = [(output.greedy.text, output.greedy.confidence) for output in outputs]
+        texts = [(output.greedy.text, output.greedy.confidence) for output in outputs]
         if decoder:
-            found = [_decoded(decoder, output, recognizer.frame_seconds) for output in outputs]
-        recognized += recognized_of(manifest, batch, recognizer.sample_rate, found)
-    compared = ((one.domain, AlignedUtterance(one.reference, one.hypothesis, one.seconds)) for one in recognized)
-    rates = measure_by_domain(compared, metrics)
-    recognized.sort(key=lambda one: one.row)
-    skipped.sort(key=lambda one: one.row)
+            texts = [_decode(decoder, output, recognizer.frame_seconds) for output in outputs]
+        recognized += recognized_utterances(manifest, batch, recognizer.sample_rate, texts)
+    aligned = ((item.domain, AlignedUtterance(item.reference, item.hypothesis, item.seconds)) for item in recognized)
+    rates = measure_by_domain(aligned, metrics)
+    recognized.sort(key=lambda item: item.row)
+    skipped.sort(key=lambda item: item.row)
     return EvaluationResult(rates, recognized, skipped)
 
 
 def compute_outputs(
-    recognizer: Recognizer, manifest: Manifest, most: int | None = None, strength: float = 0.0, seed: int = 0
-) -> Iterator[Output | Skipped]:
-    """Run the network over a manifest and give each utterance; what cannot be read is given as it is.
+    recognizer: Recognizer, manifest: Manifest, max_per_domain: int | None = None, strength: float = 0.0, seed: int = 0
+) -> Iterator[NetworkOutput | Skipped]:
+    """Run the network over a manifest and yield the output of each utterance, or the reason why it was skipped.
 
     Args:
-        recognizer: is not changed, and works where its weights are.
-        manifest: utterances.
-        most: of each domain, the first ones; None takes all.
-        strength: of the distortion of the audio (speed, pitch, codecs), 0..1.
-        seed: decides how each utterance is distorted.
+        recognizer: left unchanged; runs on the device of its weights.
+        manifest: utterances to run.
+        max_per_domain: use only the first utterances of each domain; None: all.
+        strength: strength of the audio augmentation (speed, pitch, codecs), 0..1.
+        seed: random seed of the augmentation.
     """
-    for batch, outputs in compute_batches(recognizer, manifest, most, strength, seed):
+    for batch, outputs in compute_batches(recognizer, manifest, max_per_domain, strength, seed):
         yield from batch.skipped
         yield from outputs
 
 
-def readable_outputs(recognizer: Recognizer, manifest: Manifest, most: int | None = None) -> list[Output]:
-    """Keep the outputs for the first `most` utterances of every domain (None: all), to decode them several times.
+def collect_outputs(
+    recognizer: Recognizer, manifest: Manifest, max_per_domain: int | None = None
+) -> list[NetworkOutput]:
+    """Return the outputs of the first `max_per_domain` utterances of each domain (None: all) as a list.
 
     Raises:
         InputError: a file cannot be read.
     """
     outputs = []
-    for output in compute_outputs(recognizer, manifest, most):
+    for output in compute_outputs(recognizer, manifest, max_per_domain):
         if isinstance(output, Skipped):
             raise InputError(output.reason)
         outputs.append(output)
     return outputs
 
 
-def rates_of_outputs(outputs: Sequence[Output], texts: Sequence[str]) -> dict[str, DomainResult]:
-    """Error rates by domain of a text for each output."""
-    spoken = (output.utterance for output in outputs)
+def error_rates_of_outputs(outputs: Sequence[NetworkOutput], texts: Sequence[str]) -> dict[str, DomainResult]:
+    """Return error rates by domain, given a text for each output."""
+    utterances = (output.utterance for output in outputs)
     return measure_by_domain(
-        (u.domain, AlignedUtterance(u.reference, text, u.seconds)) for u, text in zip(spoken, texts, strict=True)
+        (u.domain, AlignedUtterance(u.reference, text, u.seconds)) for u, text in zip(utterances, texts, strict=True)
     )
 
 
 def compute_batches(
-    recognizer: Recognizer, manifest: Manifest, most: int | None = None, strength: float = 0.0, seed: int = 0
-) -> Iterator[tuple[Batch, list[Output]]]:
-    """Run the network over batches of like length, as `compute_outputs` does, and give them with their outputs."""
+    recognizer: Recognizer, manifest: Manifest, max_per_domain: int | None = None, strength: float = 0.0, seed: int = 0
+) -> Iterator[tuple[Batch, list[NetworkOutput]]]:
+    """Run the network over length-sorted batches as `compute_outputs` does, and yield each batch with its outputs."""
     dataset = UtteranceDataset(manifest, recognizer, training=False)
-    rows = np.concatenate([rows[:most] for rows in manifest.rows_by_domain()])
-    for places in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
-        items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[places].tolist()]
+    rows = np.concatenate([rows[:max_per_domain] for rows in manifest.rows_by_domain()])
+    for indices in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
+        items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[indices].tolist()]
         batch = collate(items).to(recognizer.device)
         utterances = [item for item in items if isinstance(item, Utterance)]
         with inference(recognizer):
             log_probs, frames = recognizer(batch.waveforms, batch.lengths)
             hypotheses = greedy_decode(log_probs, frames, recognizer.tokenizer)
         counts = frames.tolist()
-        # A batch of which nothing could be read holds an utterance of silence.
+        # A batch without any readable utterance holds one of silence.
         triples = zip(utterances, log_probs.cpu().numpy(), hypotheses, strict=False)
-        yield batch, [Output(one, values[: counts[i]], text) for i, (one, values, text) in enumerate(triples)]
+        yield (
+            batch,
+            [
+                NetworkOutput(utterance, values[: counts[i]], hypothesis)
+                for i, (utterance, values, hypothesis) in enumerate(triples)
+            ],
+        )
 
 
-def recognized_of(
-    manifest: Manifest, batch: Batch, sample_rate: int, found: Sequence[tuple[str, float]]
+def recognized_utterances(
+    manifest: Manifest, batch: Batch, sample_rate: int, texts: Sequence[tuple[str, float]]
 ) -> list[RecognizedUtterance]:
-    """Lay the text and the confidence that were found for each utterance of a batch beside what is known of it."""
+    """Combine the text and confidence of each utterance in a batch with its manifest row."""
     ranges = level_range(batch.waveforms, batch.lengths, sample_rate).tolist()
     return [
         RecognizedUtterance(
@@ -178,12 +186,12 @@ def recognized_of(
             source.byte_offset,
             source.byte_length,
         )
-        for i, (row, (hypothesis, confidence)) in enumerate(zip(batch.rows, found, strict=True))
-        for source in [manifest.audio(row).absolute()]  # who reads it may stand in another folder
+        for i, (row, (hypothesis, confidence)) in enumerate(zip(batch.rows, texts, strict=True))
+        for source in [manifest.audio(row).absolute()]  # it may be read from another working directory
     ]
 
 
-def _decoded(decoder: Decoder, output: Output, frame_seconds: float) -> tuple[str, float]:
+def _decode(decoder: Decoder, output: NetworkOutput, frame_seconds: float) -> tuple[str, float]:
     words = decoder.words(output.log_probs, frame_seconds)
     transcript = Transcript(" ".join(word.text for word in words), words, output.utterance.seconds)
     return transcript.text, transcript.confidence

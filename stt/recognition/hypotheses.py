@@ -1,4 +1,4 @@
-"""Reading what any system has recognized: tables, JSON Lines (NeMo's too) and Kaldi's `text`."""
+"""Readers for hypotheses of any system: tables, JSON Lines (including NeMo's) and Kaldi's `text`."""
 
 from __future__ import annotations
 
@@ -12,53 +12,59 @@ from stt.corpus.table import read_table
 from stt.errors import InputError
 
 UTTERANCE = ("audio", "audio_filepath", "utterance", "utterance_id", "id", "file", "path", "filename")
-TEXT = ("hypothesis", "pred_text", "prediction", "text")  # where both are there, NeMo's `text` is the reference
+TEXT = (
+    "hypothesis",
+    "pred_text",
+    "prediction",
+    "text",
+)  # in order of preference: in NeMo's format `text` is the reference
 TABLES = frozenset({".csv", ".tsv", ".parquet"})
 LINES = frozenset({".jsonl", ".json"})
 
 
 @dataclass(frozen=True)
-class Recognition:
-    """What a system made of an utterance."""
+class ExternalHypothesis:
+    """An utterance recognized by any system."""
 
-    where: str  # file and line, for messages
-    utterance: str  # its file or its name
+    location: str  # file and line, for messages
+    utterance: str  # audio file or name
     offset: float | None  # seconds into the file
     text: str
 
 
-def read_hypotheses(path: Path, utterance: str | None = None, text: str | None = None) -> Iterator[Recognition]:
-    """Read a file by its ending: a table (csv, tsv, parquet), JSON Lines (jsonl, json), or anything else as Kaldi.
+def read_hypotheses(path: Path, utterance: str | None = None, text: str | None = None) -> Iterator[ExternalHypothesis]:
+    """Read hypotheses; the extension selects a table (csv, tsv, parquet), JSON Lines (jsonl, json), or else Kaldi.
 
     Args:
-        path: the file.
-        utterance: column that names the audio; None takes the first of `UTTERANCE` that is there.
-        text: column of what was recognized; None takes the first of `TEXT` that is there.
+        path: file to read.
+        utterance: column that identifies the audio; None: the first of `UTTERANCE` that exists.
+        text: column of the hypotheses; None: the first of `TEXT` that exists.
 
     Raises:
-        InputError: the file is missing, is not what its ending says, or has no such column.
+        InputError: the file is missing, does not match its extension, or lacks a column.
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    ending = path.suffix.lower()
-    rows = _table(path) if ending in TABLES else _json_lines(path) if ending in LINES else _kaldi(path)
-    for where, row in rows:
-        if "error" in row and row.get("text") is None:  # `train.py predict` names what it could not read
+        raise InputError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    rows = _table(path) if suffix in TABLES else _json_lines(path) if suffix in LINES else _kaldi(path)
+    for location, row in rows:
+        if "error" in row and row.get("text") is None:  # utterances that `train.py predict` could not read
             continue
-        named = _first(row, (utterance,) if utterance else UTTERANCE, where)
+        name = _first(row, (utterance,) if utterance else UTTERANCE, location)
         offset = row.get("offset")
         try:
             seconds = None if offset in (None, "") else float(offset)
         except (TypeError, ValueError) as error:
-            raise InputError(f"{where}: the offset is not a number: {offset!r}") from error
-        yield Recognition(where, str(named), seconds, str(_first(row, (text,) if text else TEXT, where) or ""))
+            raise InputError(f"{location}: the offset is not a number: {offset!r}") from error
+        recognized = _first(row, (text,) if text else TEXT, location) or ""
+        yield ExternalHypothesis(location, str(name), seconds, str(recognized))
 
 
-def _first(row: Mapping[str, Any], columns: tuple[str, ...], where: str) -> Any:
+def _first(row: Mapping[str, Any], columns: tuple[str, ...], location: str) -> Any:
     for column in columns:
         if column in row:
             return row[column]
-    raise InputError(f"{where}: there is none of {', '.join(columns)}; there are {', '.join(row)}")
+    raise InputError(f"{location}: no column {' or '.join(columns)}; it has {', '.join(row)}")
 
 
 def _table(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -74,14 +80,14 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
-            where = f"{path}:{number}"
+            location = f"{path}:{number}"
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise InputError(f"{where}: not a line of JSON") from error
+                raise InputError(f"{location}: invalid JSON") from error
             if not isinstance(row, dict):
-                raise InputError(f"{where}: not a JSON object")
-            yield where, row
+                raise InputError(f"{location}: not a JSON object")
+            yield location, row
 
 
 def _kaldi(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The recognizer: front end, encoder, CTC head, tokenizer and normalizer, as one module that stands by itself."""
+"""The recognizer: front end, encoder, CTC head, tokenizer and normalizer in one self-contained module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stt.decoding.greedy import Hypothesis, Word, greedy_decode
 from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.models.base import Encoder
-from stt.recognition.description import KEY, VERSION, description_of
+from stt.recognition.description import KEY, VERSION, extract_description
 from stt.recognition.transcript import Transcript, split_at_pauses
 from stt.registry import build, describe, read_checkpoint
 from stt.text.normalize import Normalizer, get_normalizer
@@ -28,10 +28,10 @@ from stt.text.tokenizer import Tokenizer
 
 
 class Recognizer(nn.Module):
-    """From waveforms to text, with all that this takes; it needs no Trainer, and its file nothing beside it.
+    """Speech recognizer from waveforms to text; independent of the Trainer, and saved in a single file.
 
-    Inference: `load`, then `transcribe`. The front end and the encoder are of registered classes, so that a
-    checkpoint can name them (`stt.register`).
+    For inference, `load` and then `transcribe`. The classes of front end and encoder must be registered
+    (`stt.register`), so that a checkpoint can refer to them by name.
 
     Example:
         >>> import stt
@@ -44,16 +44,16 @@ class Recognizer(nn.Module):
     """
 
     def __init__(self, features: FrontEnd, encoder: Encoder, tokenizer: Tokenizer, normalizer: Normalizer) -> None:
-        """Put the parts together; the head is new.
+        """Assemble the parts, with a newly initialized head.
 
         Args:
-            features: front end, from waveforms to frames.
-            encoder: network from frames to fewer, wider frames.
-            tokenizer: pieces that the head tells apart.
-            normalizer: of the texts that it is trained on and compared with.
+            features: front end from waveforms to feature frames.
+            encoder: network from feature frames to output frames.
+            tokenizer: its pieces are the output classes of the head.
+            normalizer: normalizer of the training and reference texts.
 
         Raises:
-            InputError: a part is of a class that is not registered, or was made of values that no file can hold.
+            InputError: the class of a part is not registered, or its arguments cannot be stored in a checkpoint.
         """
         super().__init__()
         self.features = features
@@ -61,15 +61,15 @@ class Recognizer(nn.Module):
         self.head = nn.Linear(encoder.d_model, tokenizer.vocab_size)
         self.tokenizer = tokenizer
         self.normalizer = normalizer
-        self.train_domains: list[str] = []  # what it was trained on
-        self.description()  # better refused now than at the first checkpoint
+        self.train_domains: list[str] = []  # domains of the training data
+        self.description()  # fail now rather than at the first checkpoint
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
-        """Load a checkpoint of a training, or what `save` wrote, for inference; no code is run from it.
+        """Load a training checkpoint or a file written by `save` for inference; no code in the file is executed.
 
         Raises:
-            InputError: the file is missing or not such a file, or names a class that nobody registered.
+            InputError: the file is missing or not a checkpoint, or refers to a class that is not registered.
         """
         content = read_checkpoint(path)
         try:
@@ -78,29 +78,29 @@ class Recognizer(nn.Module):
             raise InputError(f"{path}: {error}") from error
         try:
             return recognizer.eval().to(device)
-        except (RuntimeError, AssertionError) as error:  # the latter: torch was built without CUDA
+        except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
             raise InputError(f"the device {device} cannot be used ({reason(error)})") from error
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> Recognizer:
-        """Make the recognizer that the content of a checkpoint describes, with its weights.
+        """Build the recognizer described in a loaded checkpoint and load its weights.
 
         Raises:
-            InputError: there is no description, it is wrong, or the weights do not fit it.
+            InputError: the description is missing or invalid, or the weights do not match it.
         """
-        recognizer = cls.from_description(description_of(content))
+        recognizer = cls.from_description(extract_description(content))
         try:
             recognizer.load_state_dict(content["state_dict"])
         except Exception as error:  # names and values of the file may be anything
-            raise InputError(f"its weights do not fit its description ({reason(error)})") from error
+            raise InputError(f"its weights do not match its description ({reason(error)})") from error
         return recognizer
 
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> Recognizer:
-        """Make a recognizer, with new weights, by what `description` gave.
+        """Build a recognizer with newly initialized weights from the result of `description`.
 
         Raises:
-            InputError: it names something that is not there, or is wrong.
+            InputError: the description is invalid or refers to something unknown.
         """
         recognizer = cls(
             build(description["features"], FrontEnd),
@@ -112,10 +112,10 @@ class Recognizer(nn.Module):
         return recognizer
 
     def description(self) -> dict[str, Any]:
-        """Everything but the weights, as plain values that a checkpoint holds.
+        """Return everything but the weights as plain values for a checkpoint.
 
         Raises:
-            InputError: a part is of a class that is not registered, or was made of values that no file can hold.
+            InputError: the class of a part is not registered, or its arguments cannot be stored in a checkpoint.
         """
         return {
             "version": VERSION,
@@ -127,23 +127,23 @@ class Recognizer(nn.Module):
         }
 
     def save(self, path: Path | str) -> None:
-        """Write a file that `load` reads: description and weights, no state of a training."""
+        """Write a file for `load`: description and weights, without training state."""
         with atomic_write(path) as temporary:
             torch.save({KEY: self.description(), "state_dict": self.state_dict()}, temporary)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.head.weight.device
 
     @property
     def sample_rate(self) -> int:
-        """Rate of the waveforms, Hz."""
+        """Sample rate of the waveforms, Hz."""
         return self.features.sample_rate
 
     @property
     def frame_seconds(self) -> float:
-        """Length of an output frame, seconds."""
+        """Duration of an output frame, seconds."""
         one_minute = torch.tensor([60 * self.sample_rate])
         return 60.0 / int(self.output_lengths(one_minute))
 
@@ -156,12 +156,12 @@ class Recognizer(nn.Module):
         return self.log_probs(*self.features(waveforms, lengths))
 
     def log_probs(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn features (batch, frame, mel) into float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
+        """Map features (batch, frame, mel) to float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
         x, frames = self.encoder(features, frames)
         return torch.log_softmax(self.head(x).float(), dim=-1), frames
 
     def recognize(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        """Recognize waveforms (batch, sample) of `lengths` samples (batch,) greedily, on the recognizer's device."""
+        """Decode waveforms (batch, sample) of `lengths` samples (batch,), on the recognizer's device, greedily."""
         with inference(self):
             log_probs, frames = self(waveforms, lengths)
             return greedy_decode(log_probs, frames, self.tokenizer)
@@ -172,22 +172,22 @@ class Recognizer(nn.Module):
         sample_rate: int | None = None,
         decoder: Decoder | None = None,
     ) -> Transcript:
-        """Recognize a recording of any length.
+        """Transcribe a recording of any length.
 
         Args:
-            source: a file, an address or a span of bytes, in any format that libsndfile reads, or a waveform (sample,)
-                in [-1, 1].
-            sample_rate: of a waveform, Hz; a file knows its own.
-            decoder: finds the words; None takes the best token of each frame.
+            source: a file, URL or byte range in any format that libsndfile reads, or a waveform (sample,) in
+                [-1, 1].
+            sample_rate: sample rate of the waveform, Hz; ignored for files.
+            decoder: None: greedy decoding.
 
         Raises:
             AudioError: the file cannot be read.
-            InputError: the waveform is not mono or not finite, is not in floating point, or has no rate.
+            InputError: the waveform is not mono, finite and floating point, or its sample rate is missing.
         """
         if isinstance(source, str | Path | AudioSource):
             waveform = read_audio(source, self.sample_rate)
         else:
-            waveform = resample(_checked(source, sample_rate), int(sample_rate or 0), self.sample_rate)
+            waveform = resample(_check_waveform(source, sample_rate), int(sample_rate or 0), self.sample_rate)
         decoder = decoder or Greedy(self.tokenizer)
         words: list[Word] = []
         start = 0
@@ -200,15 +200,15 @@ class Recognizer(nn.Module):
         samples = torch.from_numpy(waveform).to(self.device).unsqueeze(0)
         with inference(self):
             log_probs, frames = self(samples, torch.tensor([len(waveform)], device=self.device))
-        kept: npt.NDArray[np.float32] = log_probs[0, : frames[0]].cpu().numpy()
-        return kept
+        valid: npt.NDArray[np.float32] = log_probs[0, : frames[0]].cpu().numpy()
+        return valid
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
     """Load a recognizer for inference: `Recognizer.load`.
 
     Raises:
-        InputError: the file is missing or not a checkpoint, or names a class that nobody registered.
+        InputError: the file is missing or not a checkpoint, or refers to a class that is not registered.
 
     Example:
         >>> import stt
@@ -219,14 +219,14 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
 
 
 def default_device() -> str:
-    """Name a GPU where there is one, else the CPU."""
+    """Return "cuda" if a GPU is available, otherwise "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @contextlib.contextmanager
 def inference(module: nn.Module) -> Iterator[None]:
-    """Keep dropout and gradients out of a block, and leave the module as it was found."""
-    training = {part: part.training for part in module.modules()}  # parts may be frozen
+    """Disable dropout and gradients in a block, then restore the training mode of every submodule."""
+    training = {part: part.training for part in module.modules()}  # frozen parts may be in evaluation mode
     module.eval()
     try:
         with torch.inference_mode():
@@ -236,7 +236,7 @@ def inference(module: nn.Module) -> Iterator[None]:
             part.training = was_training
 
 
-def _checked(source: npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None) -> Waveform:
+def _check_waveform(source: npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None) -> Waveform:
     waveform = source.detach().cpu().numpy() if isinstance(source, Tensor) else np.asarray(source)
     if sample_rate is None or sample_rate <= 0:
         raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
@@ -245,5 +245,5 @@ def _checked(source: npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | 
     if not np.issubdtype(waveform.dtype, np.floating):
         raise InputError(f"the waveform must be floating point in [-1, 1], not {waveform.dtype}")
     if not np.isfinite(waveform).all():
-        raise InputError("the waveform holds NaN or infinity")
+        raise InputError("the waveform contains NaN or infinity")
     return np.ascontiguousarray(waveform, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Error rates by domain of what any system has recognized: same references, same normalizer, same table."""
+"""Error rates by domain for hypotheses of any system, with the same references, normalizer and table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stt.corpus.manifest import Manifest
 from stt.errors import InputError
 from stt.metrics.domain_metric import AlignedUtterance
 from stt.metrics.domain_results import DomainResult, measure_by_domain
-from stt.recognition.hypotheses import Recognition
+from stt.recognition.hypotheses import ExternalHypothesis
 from stt.text.normalize import get_normalizer
 
 DEFAULT_NORMALIZER = "plain-1"
@@ -19,62 +19,62 @@ DEFAULT_NORMALIZER = "plain-1"
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """Error rates by domain, and what of the two files did not meet."""
+    """Error rates by domain, and the utterances and hypotheses without a counterpart."""
 
     rates: dict[str, DomainResult]
     normalizer: str
-    missing: list[str]  # utterances without a hypothesis, which count as if nothing was recognized
-    surplus: list[str]  # names of hypotheses that are of no utterance, which do not count
-    dropped: Counter[str]  # what the normalizer could not turn into words, in hypotheses, by kind
+    missing: list[str]  # utterances without a hypothesis, scored as an empty hypothesis
+    unmatched: list[str]  # names of hypotheses that match no utterance, not scored
+    dropped: Counter[str]  # symbols in hypotheses that the normalizer cannot verbalize, by kind
 
 
-def score(manifest: Manifest, hypotheses: Iterable[Recognition], normalizer: str | None = None) -> ScoreResult:
-    """Compare hypotheses with the references of a manifest.
+def score(manifest: Manifest, hypotheses: Iterable[ExternalHypothesis], normalizer: str | None = None) -> ScoreResult:
+    """Score hypotheses against the references of a manifest.
 
-    An utterance is found by the path of its audio, by its file's name, or by that name without its ending, or else by
-    its id; in a manifest of windows in longer files, the offset belongs to the name.
+    Utterances are matched by audio path, file name with or without extension, or else id; where the manifest
+    consists of segments of longer files, the offset must match too.
 
     Args:
-        manifest: the references.
-        hypotheses: of any system, in any order.
-        normalizer: of both sides; None takes that which made the manifest, or else `plain-1`.
+        manifest: references.
+        hypotheses: hypotheses of any system, in any order.
+        normalizer: applied to both sides; None: that of the manifest, or else `plain-1`.
 
     Raises:
-        InputError: the manifest was made with another normalizer, or a hypothesis is of several utterances, or
-            there twice.
+        InputError: the manifest was created with another normalizer, or a hypothesis matches several utterances
+            or an utterance that already has one.
     """
     if normalizer and manifest.normalizer and normalizer != manifest.normalizer:
-        raise InputError(f"{manifest.path} was normalized by {manifest.normalizer}, not by {normalizer}")
+        raise InputError(f"{manifest.path} was normalized with {manifest.normalizer}, not with {normalizer}")
     normalize = get_normalizer(normalizer or manifest.normalizer or DEFAULT_NORMALIZER)
     rows = _rows_by_name(manifest)
     ids = {str(manifest.value(row, "id")): row for row in range(len(manifest))}
-    found: dict[int, str] = {}
-    surplus: list[str] = []
+    texts: dict[int, str] = {}
+    unmatched: list[str] = []
     dropped: Counter[str] = Counter()
-    for one in hypotheses:
-        row = _row_of(one, rows, ids, manifest)
+    for hypothesis in hypotheses:
+        row = _find_row(hypothesis, rows, ids, manifest)
         if row is None:
-            surplus.append(_with_offset(one.utterance, one.offset))
+            unmatched.append(_with_offset(hypothesis.utterance, hypothesis.offset))
             continue
-        if row in found:
-            raise InputError(f"{one.where}: there is a second hypothesis for {manifest.name(row)}")
-        normalized = normalize(one.text)
+        if row in texts:
+            raise InputError(f"{hypothesis.location}: second hypothesis for {manifest.name(row)}")
+        normalized = normalize(hypothesis.text)
         dropped += normalized.rejected
-        found[row] = normalized.text
+        texts[row] = normalized.text
 
-    def compared() -> Iterator[tuple[str, AlignedUtterance]]:
+    def aligned() -> Iterator[tuple[str, AlignedUtterance]]:
         for row in range(len(manifest)):
             text = manifest.text(row)
             reference = text if manifest.normalizer else normalize(text).text
-            utterance = AlignedUtterance(reference, found.get(row, ""), float(manifest.durations[row]))
+            utterance = AlignedUtterance(reference, texts.get(row, ""), float(manifest.durations[row]))
             yield str(manifest.value(row, "domain")), utterance
 
-    missing = [manifest.name(row) for row in range(len(manifest)) if row not in found]
-    return ScoreResult(measure_by_domain(compared()), normalize.name, missing, surplus, dropped)
+    missing = [manifest.name(row) for row in range(len(manifest)) if row not in texts]
+    return ScoreResult(measure_by_domain(aligned()), normalize.name, missing, unmatched, dropped)
 
 
 def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:
-    """Every name of every row; None for a name that several have."""
+    """Map every name of every row to the row; None for ambiguous names."""
     rows: dict[str, int | None] = {}
     for row in range(len(manifest)):
         audio = str(manifest.value(row, "audio"))
@@ -89,14 +89,16 @@ def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:
     return rows
 
 
-def _row_of(one: Recognition, rows: dict[str, int | None], ids: dict[str, int], manifest: Manifest) -> int | None:
-    offset = one.offset if manifest.has_offsets else None
-    path = PurePath(one.utterance)
-    names = [one.utterance, str(Path(one.utterance).absolute()), path.name, path.stem]
+def _find_row(
+    hypothesis: ExternalHypothesis, rows: dict[str, int | None], ids: dict[str, int], manifest: Manifest
+) -> int | None:
+    offset = hypothesis.offset if manifest.has_offsets else None
+    path = PurePath(hypothesis.utterance)
+    names = [hypothesis.utterance, str(Path(hypothesis.utterance).absolute()), path.name, path.stem]
     known = [name for name in (_with_offset(name, offset) for name in names) if name in rows]
-    row = next((rows[name] for name in known if rows[name] is not None), ids.get(one.utterance))
+    row = next((rows[name] for name in known if rows[name] is not None), ids.get(hypothesis.utterance))
     if known and row is None:
-        raise InputError(f"{one.where}: {one.utterance} names several utterances of {manifest.path}")
+        raise InputError(f"{hypothesis.location}: {hypothesis.utterance} matches several utterances of {manifest.path}")
     return row
 
 

@@ -1,4 +1,4 @@
-"""Texts with times, and how long audio is cut so that a network can take it."""
+"""Transcripts with word times, and segmentation of long audio."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stt.audio.io import Waveform
 from stt.decoding.greedy import Word
 
 MIN_CHUNK_SECONDS = 15.0
-MAX_CHUNK_SECONDS = 25.0  # attention grows with the square of the length, and training saw short utterances
+MAX_CHUNK_SECONDS = 25.0  # attention cost is quadratic in length, and the network was trained on short utterances
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """Text of a recording with its words."""
+    """Text of a recording with word times and confidences."""
 
     text: str
     words: list[Word]
@@ -28,13 +28,13 @@ class Transcript:
 
 
 def split_at_pauses(waveform: Waveform, sample_rate: int) -> list[Waveform]:
-    """Cut a long waveform (sample,) where it is quietest, into pieces of 15 to 25 seconds."""
-    shortest, longest = int(MIN_CHUNK_SECONDS * sample_rate), int(MAX_CHUNK_SECONDS * sample_rate)
+    """Split a long waveform (sample,) at its quietest points into pieces of 15 to 25 seconds."""
+    min_length, max_length = int(MIN_CHUNK_SECONDS * sample_rate), int(MAX_CHUNK_SECONDS * sample_rate)
     window = max(1, sample_rate // 5)
     pieces = []
-    while len(waveform) > longest:
-        energy = np.convolve(np.square(waveform[shortest:longest]), np.ones(window) / window, mode="same")
-        cut = shortest + int(energy.argmin())
+    while len(waveform) > max_length:
+        energy = np.convolve(np.square(waveform[min_length:max_length]), np.ones(window) / window, mode="same")
+        cut = min_length + int(energy.argmin())
         pieces.append(waveform[:cut])
         waveform = waveform[cut:]
     return [*pieces, waveform]

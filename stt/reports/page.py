@@ -23,7 +23,7 @@ from stt.metrics.domain_metric import format_value
 from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst_per_domain
 from stt.metrics.summary import metric_info
 from stt.progress import track
-from stt.recognition.description import description_of
+from stt.recognition.description import extract_description
 from stt.reports.confusions import most_frequent, plot_characters
 from stt.reports.curriculum import plot
 from stt.reports.curves import Curves, available_axes, logged_metrics, plot_by_domain, plot_speed, plot_training
@@ -78,7 +78,7 @@ def load_run_summary(run: Run, name: str) -> RunSummary:
         results_lm=_json(folder.decoder_results),
         parameters=sum(value.numel() for value in state["state_dict"].values()),
         steps=state["global_step"],
-        train_domains=list(description_of(state)["train_domains"]),
+        train_domains=list(extract_description(state)["train_domains"]),
     )
 
 

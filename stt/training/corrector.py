@@ -19,13 +19,13 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, IterableDataset
 
 from stt.corpus.manifest import Manifest
-from stt.correction.corrector import BATCH, Corrector, padded
+from stt.correction.corrector import BATCH, Corrector, pad_pieces
 from stt.correction.corrupt import Corruptor
 from stt.correction.network import PADDING
 from stt.errors import InputError
 from stt.metrics.confusions import count_confusions
 from stt.metrics.error_rate import corpus_wer
-from stt.recognition.evaluate import Output, compute_outputs
+from stt.recognition.evaluate import NetworkOutput, compute_outputs
 from stt.recognition.recognizer import Recognizer
 from stt.registry import read_checkpoint
 from stt.training.schedule import WarmupCosine
@@ -54,9 +54,9 @@ class CorrectorTraining(LightningModule):
     def training_step(self, batch: list[Pair], batch_idx: int) -> Tensor:
         """Return the cross entropy of the next piece."""
         network, encode = self.corrector.network, self.corrector.tokenizer.encode
-        sources, lengths = padded([encode(hypothesis) for hypothesis, _ in batch])
+        sources, lengths = pad_pieces([encode(hypothesis) for hypothesis, _ in batch])
         targets = [encode(reference) for _, reference in batch]
-        inputs, _ = padded([[PADDING, *target] for target in targets])
+        inputs, _ = pad_pieces([[PADDING, *target] for target in targets])
         labels = pad_sequence(
             [torch.tensor([*target, network.end]) for target in targets], batch_first=True, padding_value=IGNORED
         )
@@ -111,7 +111,7 @@ def recognized_pairs(
         The pairs, and the number of utterances skipped because they cannot be read or tokenized.
     """
     outputs = list(compute_outputs(model, manifest, max_per_domain, strength, seed))
-    usable = [one for one in outputs if isinstance(one, Output) and one.utterance.tokens]
+    usable = [one for one in outputs if isinstance(one, NetworkOutput) and one.utterance.tokens]
     return [(one.greedy.text, one.utterance.reference) for one in usable], len(outputs) - len(usable)
 
 

@@ -23,7 +23,7 @@ from stt.errors import InputError
 from stt.metrics.domain_metric import DomainMetric, with_standard_metrics
 from stt.models import ConvTransformer, Encoder
 from stt.models.ctc import ctc_losses
-from stt.recognition.description import KEY, description_of
+from stt.recognition.description import KEY, extract_description
 from stt.recognition.recognizer import Recognizer
 from stt.runs.metric_names import PREFIX as METRIC_PREFIX
 from stt.runs.metric_names import TRAIN_LOSS, Split
@@ -256,7 +256,7 @@ class SpeechTask(LightningModule):
         Raises:
             InputError: the checkpoint was trained with a different tokenizer.
         """
-        description = description_of(checkpoint)
+        description = extract_description(checkpoint)
         if Tokenizer.from_string(description["tokenizer"]).content_hash != self.recognizer.tokenizer.content_hash:
             raise InputError("the checkpoint was trained with a different tokenizer from the configured one")
         self.recognizer.train_domains = description["train_domains"]

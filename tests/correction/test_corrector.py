@@ -24,18 +24,18 @@ def network() -> CorrectorNetwork:
     return CorrectorNetwork(12, d_model=32, num_layers=2, num_heads=2, dropout=0.0).eval()
 
 
-def test_writing_piece_by_piece_is_what_the_whole_network_would_write(network: CorrectorNetwork) -> None:
+def test_cached_generation_matches_the_full_forward_pass(network: CorrectorNetwork) -> None:
     sources, lengths = torch.randint(1, 12, (5, 9)), torch.tensor([9, 7, 3, 1, 9])
-    written = network.generate(sources, lengths, longest=15)
-    for i, row in enumerate(written):
-        begun = torch.tensor([[PADDING, *row]])
-        likely = network(sources[i : i + 1, : lengths[i]], lengths[i : i + 1], begun)[0].argmax(dim=-1).tolist()
+    generated = network.generate(sources, lengths, max_length=15)
+    for i, row in enumerate(generated):
+        target = torch.tensor([[PADDING, *row]])
+        likely = network(sources[i : i + 1, : lengths[i]], lengths[i : i + 1], target)[0].argmax(dim=-1).tolist()
         kept = [piece for piece in likely[: len(row)] if piece != PADDING]
         assert kept == row
         assert len(row) == 15 or network.end in (likely[len(row)], PADDING) or likely[len(row)] == PADDING
 
 
-def test_a_piece_is_not_told_by_those_after_it(network: CorrectorNetwork) -> None:
+def test_decoder_attention_is_causal(network: CorrectorNetwork) -> None:
     source, lengths = torch.randint(1, 12, (1, 6)), torch.tensor([6])
     target = torch.randint(1, 12, (1, 8))
     changed = target.clone()
@@ -45,7 +45,7 @@ def test_a_piece_is_not_told_by_those_after_it(network: CorrectorNetwork) -> Non
     assert not torch.allclose(before[0, 5:], after[0, 5:])
 
 
-def test_the_padding_of_a_batch_changes_nothing(network: CorrectorNetwork) -> None:
+def test_padding_does_not_change_the_output(network: CorrectorNetwork) -> None:
     source, target = torch.randint(1, 12, (2, 9)), torch.randint(1, 12, (2, 4))
     source[0, 4:] = PADDING
     together = network(source, torch.tensor([4, 9]), target)
@@ -53,25 +53,27 @@ def test_the_padding_of_a_batch_changes_nothing(network: CorrectorNetwork) -> No
     torch.testing.assert_close(together[:1], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_texts_are_corrupted_as_often_and_in_the_ways_that_were_seen() -> None:
-    seen = count_confusions([("a b c d", "a b x d"), ("a b c d", "a b c d"), ("hello", "helo"), ("hello", "hello")])
-    corrupt, rng = Corruptor(seen), np.random.default_rng(0)
+def test_corruption_reproduces_the_observed_errors_and_rates() -> None:
+    confusions = count_confusions(
+        [("a b c d", "a b x d"), ("a b c d", "a b c d"), ("hello", "helo"), ("hello", "hello")]
+    )
+    corrupt, rng = Corruptor(confusions), np.random.default_rng(0)
     texts = [corrupt("a b c d", rng) for _ in range(2000)]
-    made = Counter(text for text in texts if text != "a b c d")
-    assert 0.35 < sum(made.values()) / len(texts) < 0.65  # half of the time c was taken for x
-    assert made.most_common(1)[0][0] == "a b x d"
+    corrupted = Counter(text for text in texts if text != "a b c d")
+    assert 0.35 < sum(corrupted.values()) / len(texts) < 0.65  # c was recognized as x half of the time
+    assert corrupted.most_common(1)[0][0] == "a b x d"
     assert all(corrupt("a b c d", rng, rate=0.0) == "a b c d" for _ in range(50))
     edits = [sum(Levenshtein.distance("a b c d", corrupt("a b c d", rng, r)) for _ in range(500)) for r in (0.5, 2.0)]
     assert edits[1] > 2 * edits[0]
 
 
-def learned(pairs: list[tuple[str, str]], steps: int) -> Corrector:
-    tokenizer = train_tokenizer([said for _, said in pairs], 30)
+def train_on(pairs: list[tuple[str, str]], steps: int) -> Corrector:
+    tokenizer = train_tokenizer([reference for _, reference in pairs], 30)
     torch.manual_seed(0)
     corrector = Corrector(tokenizer.to_string(), "plain-1", d_model=64, num_heads=2, dropout=0.0)
     task = CorrectorTraining(corrector, total_steps=steps)
-    found = task.configure_optimizers()
-    optimizer, schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    configured = task.configure_optimizers()
+    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     task.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]  # there is no trainer
     batches = iter(PairBatches(pairs, [said for _, said in pairs], seed=0))
     for step in range(steps):
@@ -82,24 +84,24 @@ def learned(pairs: list[tuple[str, str]], steps: int) -> Corrector:
     return corrector.eval()
 
 
-def test_it_learns_to_mend_what_is_always_misheard_and_to_leave_the_rest() -> None:
+def test_it_learns_to_correct_systematic_errors_and_to_keep_correct_texts() -> None:
     words = ["red", "blue", "green", "black", "white", "brown"]
-    said = [f"{a} {b} {c}" for a in words for b in words for c in words]
-    pairs = [(text.replace("black", "blak").replace("red", "rad"), text) for text in said]
-    corrector = learned(pairs, 300)
+    references = [f"{a} {b} {c}" for a in words for b in words for c in words]
+    pairs = [(text.replace("black", "blak").replace("red", "rad"), text) for text in references]
+    corrector = train_on(pairs, 300)
     corrected = corrector.correct([recognized for recognized, _ in pairs])
-    right = sum(text == wanted for text, wanted in zip(corrected, said, strict=True))
-    before = sum(recognized == wanted for recognized, wanted in pairs)
-    assert before < 0.35 * len(said)
-    assert right > 0.95 * len(said)
+    correct = sum(text == reference for text, reference in zip(corrected, references, strict=True))
+    before = sum(recognized == reference for recognized, reference in pairs)
+    assert before < 0.35 * len(references)
+    assert correct > 0.95 * len(references)
     assert corrector.correct([]) == []
     assert corrector.correct([""]) == [""]
 
 
-def test_a_correction_that_has_lost_the_thread_is_not_taken() -> None:
-    corrector = learned([("abc", "xyz"), ("ab c", "xyz")] * 4 + [("xyz", "abc")], 60)
+def test_a_correction_that_changes_too_much_is_rejected() -> None:
+    corrector = train_on([("abc", "xyz"), ("ab c", "xyz")] * 4 + [("xyz", "abc")], 60)
     assert corrector.correct(["abc"]) == ["abc"]
-    corrector.most_changed = 2.0
+    corrector.max_change = 2.0
     assert corrector.correct(["abc"]) == ["xyz"]
 
 
@@ -108,16 +110,16 @@ def test_a_corrector_is_trained_and_used_from_the_command_line(
 ) -> None:
     model, out = trained / "checkpoints" / "best.ckpt", tmp_path / "corrector.ckpt"
     options = ["--validate", str(tones), "--out", str(out), "--steps", "24", "--texts", str(tones)]
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_:
         stt(["corrector", "train", str(model), str(tones), *options])
-    assert stopped.value.code == 0
-    said = capsys.readouterr().out
-    assert "240 pairs and 120 additional texts" in said
-    assert "WER" in said
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert "240 pairs and 120 additional texts" in printed
+    assert "WER" in printed
     audio = str(tones.parent / "0.wav")
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_:
         stt(["transcribe", str(model), audio, "--corrector", str(out)])
-    assert stopped.value.code == 0
+    assert exit_.value.code == 0
     assert capsys.readouterr().out.strip()
     run = tmp_path / "run"
     options = [
@@ -134,21 +136,24 @@ def test_a_corrector_is_trained_and_used_from_the_command_line(
     assert "not a corrector" in fails(stt, ["transcribe", str(model), audio, "--corrector", str(model)])
 
 
-def test_a_corrector_of_another_tokenizer_is_refused(trained: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_a_corrector_for_another_tokenizer_is_rejected(
+    trained: Path, tmp_path: Path, fails: Callable[..., str]
+) -> None:
     Corrector(train_tokenizer(["abc de", "ab"], 9).to_string(), "plain-1", d_model=32, num_heads=2).save(
         tmp_path / "other.ckpt"
     )
     model = str(trained / "checkpoints" / "best.ckpt")
-    said = fails(stt, ["transcribe", model, "a.wav", "--corrector", str(tmp_path / "other.ckpt")])
-    assert "another tokenizer or normalizer" in said
+    printed = fails(stt, ["transcribe", model, "a.wav", "--corrector", str(tmp_path / "other.ckpt")])
+    assert "another tokenizer or normalizer" in printed
 
 
-def test_a_corrector_that_version_0_1_wrote_is_read(tmp_path: Path) -> None:
+def test_correctors_of_version_0_1_can_be_loaded(tmp_path: Path) -> None:
     corrector = Corrector(train_tokenizer(["abc de", "ab"], 9).to_string(), "plain-1", d_model=32, num_heads=2)
     corrector.save(tmp_path / "new.ckpt")
     content = torch.load(tmp_path / "new.ckpt", weights_only=True)
     given = {**content["corrector"], "lr": 1e-3, "total_steps": 2000}
+    given["most_changed"] = given.pop("max_change")
     del given["version"]
     torch.save({"hyper_parameters": given, "state_dict": content["state_dict"]}, tmp_path / "old.ckpt")
-    read = Corrector.load(tmp_path / "old.ckpt").state_dict()
-    assert all(torch.equal(value, read[name]) for name, value in corrector.state_dict().items())
+    loaded = Corrector.load(tmp_path / "old.ckpt").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in corrector.state_dict().items())

@@ -11,7 +11,7 @@ import torch
 from stt.cli.main import main
 from stt.decoding.beam import BeamOptions, BeamSearch
 from stt.decoding.greedy import greedy_decode
-from stt.decoding.language_model import description_of
+from stt.decoding.language_model import read_description
 from stt.decoding.train_lm import train_language_model
 from stt.errors import InputError
 from stt.text.normalize import get_normalizer
@@ -32,8 +32,8 @@ def tokenizer() -> Tokenizer:
     return train_tokenizer(SENTENCES, 20)
 
 
-def spoken(text: str, tokenizer: Tokenizer, confidence: float = 0.9, seed: int = 0) -> np.ndarray:
-    """Log-probabilities (frame, vocab) of a text, two frames a piece and a blank after each."""
+def log_probs_for(text: str, tokenizer: Tokenizer, confidence: float = 0.9, seed: int = 0) -> np.ndarray:
+    """Return log-probabilities (frame, vocab) for a text: two frames per piece, each followed by a blank."""
     rng = np.random.default_rng(seed)
     frames = [token for piece in tokenizer.encode(text) for token in (piece, piece, 0)]
     probabilities = rng.dirichlet(np.full(tokenizer.vocab_size, 0.3), len(frames)) * (1 - confidence)
@@ -41,18 +41,18 @@ def spoken(text: str, tokenizer: Tokenizer, confidence: float = 0.9, seed: int =
     return np.log(probabilities + 1e-9).astype(np.float32)
 
 
-def test_the_model_knows_its_words_and_their_normalizer(lm: Path) -> None:
-    description = description_of(lm, "plain-1")
+def test_the_description_holds_vocabulary_and_order(lm: Path) -> None:
+    description = read_description(lm, "plain-1")
     assert sorted(description.words) == sorted({word for text in SENTENCES for word in text.split()})
     assert (description.order, kenlm.Model(str(lm)).order) == (3, 3)
 
 
 def test_probabilities_sum_to_one_in_every_context(lm: Path) -> None:
     model = kenlm.Model(str(lm))
-    words = [*description_of(lm, "plain-1").words, "</s>", "unheard"]  # all that is unknown has one share
-    chance = random.Random(0)
+    words = [*read_description(lm, "plain-1").words, "</s>", "unheard"]  # all unknown words share one probability
+    rng = random.Random(0)
     for _ in range(20):
-        context = [chance.choice(words[:-2]) for _ in range(chance.randint(0, 3))]
+        context = [rng.choice(words[:-2]) for _ in range(rng.randint(0, 3))]
         state, after = kenlm.State(), kenlm.State()
         model.BeginSentenceWrite(state)
         for word in context:
@@ -62,49 +62,49 @@ def test_probabilities_sum_to_one_in_every_context(lm: Path) -> None:
         assert total == pytest.approx(1, abs=1e-4), context
 
 
-def test_without_a_language_model_a_beam_of_one_is_greedy(tokenizer: Tokenizer) -> None:
+def test_without_a_language_model_a_beam_width_of_one_is_greedy(tokenizer: Tokenizer) -> None:
     search = BeamSearch(tokenizer, "plain-1", BeamOptions(beam_width=1))
     for seed, text in enumerate(SENTENCES[:6]):
-        log_probs = spoken(text, tokenizer, 0.7, seed)
+        log_probs = log_probs_for(text, tokenizer, 0.7, seed)
         greedy = greedy_decode(torch.from_numpy(log_probs)[None], torch.tensor([len(log_probs)]), tokenizer)[0]
         assert search.beams(log_probs)[0].text == greedy.text == text
 
 
-def test_a_lone_mark_of_a_words_start_does_not_cut_words_in_two() -> None:
+def test_a_word_start_piece_without_letters_does_not_split_words() -> None:
     tokenizer = train_tokenizer(["ab cd", "ab ab", "cd cd"] * 5, 12)
     lone = tokenizer.pieces.index("\u2581")
     letters = [tokenizer.pieces.index(letter) for letter in "dc"]
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.ones(tokenizer.vocab_size), 6) * 0.3
     probabilities[np.arange(6), [lone, letters[0], letters[1], lone, letters[1], letters[0]]] += 0.7
-    found = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(np.log(probabilities).astype(np.float32))[0]
-    assert found.text == "dc cd"
-    assert [word for word, _, _ in found.frames] == ["dc", "cd"]
+    beam = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(np.log(probabilities).astype(np.float32))[0]
+    assert beam.text == "dc cd"
+    assert [word for word, _, _ in beam.frames] == ["dc", "cd"]
 
 
-def test_scores_are_those_of_kenlm(lm: Path, tokenizer: Tokenizer) -> None:
+def test_scores_match_kenlm(lm: Path, tokenizer: Tokenizer) -> None:
     options = BeamOptions(str(lm), alpha=0.7, beta=1.5)
     search = BeamSearch(tokenizer, "plain-1", options)
     for text in SENTENCES[:6]:
-        best = search.beams(spoken(text, tokenizer))[0]
+        best = search.beams(log_probs_for(text, tokenizer))[0]
         assert best.text == text
         log10 = kenlm.Model(str(lm)).score(text)
         expected = options.alpha * log10 * np.log(10) + options.beta * len(text.split())
         assert best.score - best.acoustic == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_language_model_mends_what_was_heard_badly(lm: Path, tokenizer: Tokenizer) -> None:
-    log_probs = spoken("a bad cab", tokenizer, 0.95)
-    wrong = spoken("a bad bab", tokenizer, 0.95)
+def test_the_language_model_corrects_an_ambiguous_word(lm: Path, tokenizer: Tokenizer) -> None:
+    log_probs = log_probs_for("a bad cab", tokenizer, 0.95)
+    wrong = log_probs_for("a bad bab", tokenizer, 0.95)
     size = min(len(log_probs), len(wrong))
     mixed = np.log(0.48 * np.exp(log_probs[:size]) + 0.52 * np.exp(wrong[:size])).astype(np.float32)
-    alone = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(mixed)[0].text
-    helped = BeamSearch(tokenizer, "plain-1", BeamOptions(str(lm))).beams(mixed)[0].text
-    assert helped == "a bad cab" != alone
+    without_lm = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(mixed)[0].text
+    with_lm = BeamSearch(tokenizer, "plain-1", BeamOptions(str(lm))).beams(mixed)[0].text
+    assert with_lm == "a bad cab" != without_lm
 
 
 def test_a_hot_word_is_preferred(tokenizer: Tokenizer) -> None:
-    one, other = spoken("dad", tokenizer, 0.95), spoken("bad", tokenizer, 0.95)
+    one, other = log_probs_for("dad", tokenizer, 0.95), log_probs_for("bad", tokenizer, 0.95)
     size = min(len(one), len(other))
     mixed = np.log(0.4 * np.exp(one[:size]) + 0.6 * np.exp(other[:size])).astype(np.float32)
     plain = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(mixed)[0].text
@@ -113,26 +113,26 @@ def test_a_hot_word_is_preferred(tokenizer: Tokenizer) -> None:
     assert "dad" not in plain.split()
 
 
-def test_words_have_times_and_a_confidence_that_falls_with_doubt(tokenizer: Tokenizer) -> None:
+def test_words_have_times_and_confidences(tokenizer: Tokenizer) -> None:
     search = BeamSearch(tokenizer, "plain-1", BeamOptions(token_min_logp=-8))
-    sure = search.words(spoken("a bad cab", tokenizer, 0.99), 0.08, start=10)
-    doubted = search.words(spoken("a bad cab", tokenizer, 0.55, seed=3), 0.08, start=10)
-    assert [word.text for word in sure] == ["a", "bad", "cab"]
-    times = [time for word in sure for time in (word.start, word.end)]
+    confident = search.words(log_probs_for("a bad cab", tokenizer, 0.99), 0.08, start=10)
+    uncertain = search.words(log_probs_for("a bad cab", tokenizer, 0.55, seed=3), 0.08, start=10)
+    assert [word.text for word in confident] == ["a", "bad", "cab"]
+    times = [time for word in confident for time in (word.start, word.end)]
     assert times == sorted(times)
     assert times[0] == pytest.approx(10, abs=0.09)
-    assert min(word.confidence for word in sure) > 0.9
-    assert min(word.confidence for word in doubted) < min(word.confidence for word in sure)
+    assert min(word.confidence for word in confident) > 0.9
+    assert min(word.confidence for word in uncertain) < min(word.confidence for word in confident)
 
 
-def test_more_than_one_text_comes_with_its_score(tokenizer: Tokenizer) -> None:
-    beams = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(spoken("a bad cab", tokenizer, 0.6), n_best=5)
+def test_n_best_texts_are_distinct_and_sorted_by_score(tokenizer: Tokenizer) -> None:
+    beams = BeamSearch(tokenizer, "plain-1", BeamOptions()).beams(log_probs_for("a bad cab", tokenizer, 0.6), n_best=5)
     assert 1 < len(beams) <= 5
     assert [beam.score for beam in beams] == sorted((beam.score for beam in beams), reverse=True)
     assert len({beam.text for beam in beams}) == len(beams)
 
 
-def test_nothing_heard_is_nothing(tokenizer: Tokenizer) -> None:
+def test_silence_and_empty_input_give_an_empty_text(tokenizer: Tokenizer) -> None:
     search = BeamSearch(tokenizer, "plain-1", BeamOptions())
     assert search.beams(np.zeros((0, tokenizer.vocab_size), np.float32))[0].text == ""
     silence = np.full((20, tokenizer.vocab_size), -20, np.float32)
@@ -140,14 +140,14 @@ def test_nothing_heard_is_nothing(tokenizer: Tokenizer) -> None:
     assert search.words(silence, 0.08) == []
 
 
-def test_what_does_not_fit_is_refused(lm: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_incompatible_files_are_rejected(lm: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
     def search(tokens: Tokenizer = tokenizer, normalizer: str = "plain-1", **options: object) -> BeamSearch:
         return BeamSearch(tokens, normalizer, BeamOptions(**{"lm": str(lm), **options}))  # type: ignore[arg-type]
 
     with pytest.raises(InputError, match="--normalizer russian-1"):
         search(normalizer="russian-1")
     with pytest.raises(InputError, match="lm train"):
-        search(lm=str(tmp_path / "none.binary"))
+        search(lm=str(tmp_path / "missing.binary"))
     with pytest.raises(InputError, match="hot word 'xylophone'"):
         search(hot_words=("xylophone",))
     with pytest.raises(InputError, match="another language"):
@@ -157,29 +157,31 @@ def test_what_does_not_fit_is_refused(lm: Path, tokenizer: Tokenizer, tmp_path: 
     with pytest.raises(InputError, match=r"lone\.binary\.json is missing"):
         search(lm=str(lone))
     (tmp_path / "lone.binary.json").write_bytes((lm.parent / "lm.binary.json").read_bytes())
-    lone.write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match="KenLM can read"):
+    lone.write_bytes(b"not a language model")
+    with pytest.raises(InputError, match="KenLM cannot read"):
         search(lm=str(lone))
 
 
-def test_the_command_reads_texts_and_manifests_and_says_what_it_left_out(
+def test_lm_train_reads_texts_and_manifests_and_reports_skipped_lines(
     tmp_path: Path, tones: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
 ) -> None:
     text = tmp_path / "text.txt"
     text.write_text("A bad cab!\n\nIt costs 5 % more\n")
     out = tmp_path / "deep" / "lm.binary"
-    with pytest.raises(SystemExit) as done:
+    with pytest.raises(SystemExit) as exit_:
         main(["lm", "train", str(text), str(tones), f"--out={out}", "--order=2"])
-    assert done.value.code == 0
-    said = capsys.readouterr().out
-    assert "121 lines" in said
-    assert "1 lines for symbol %" in said
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert "121 lines" in printed
+    assert "1 lines for symbol %" in printed
     assert {"bad", "cab"} < set(json.loads(out.with_name("lm.binary.json").read_text())["words"])
     assert sorted(path.name for path in out.parent.iterdir()) == ["lm.binary", "lm.binary.json"]
     text.write_text("\n % \n")
     assert "no text" in fails(main, ["lm", "train", str(text), f"--out={tmp_path / 'no.binary'}"])
     assert "2..6" in fails(main, ["lm", "train", str(tones), f"--out={tmp_path / 'no.binary'}", "--order=9"])
-    assert "none.txt" in fails(main, ["lm", "train", str(tmp_path / "none.txt"), f"--out={tmp_path / 'no.binary'}"])
+    assert "missing.txt" in fails(
+        main, ["lm", "train", str(tmp_path / "missing.txt"), f"--out={tmp_path / 'no.binary'}"]
+    )
 
 
 def test_files_are_transcribed_with_a_language_model(
@@ -190,9 +192,9 @@ def test_files_are_transcribed_with_a_language_model(
         if arguments[0] == "transcribe":
             arguments += [str(trained / "checkpoints" / "best.ckpt"), str(tones.parent / "3.wav")]
         capsys.readouterr()
-        with pytest.raises(SystemExit) as done:
+        with pytest.raises(SystemExit) as exit_:
             main(arguments)
-        assert done.value.code == 0
+        assert exit_.value.code == 0
     line = json.loads(capsys.readouterr().out)
     assert line["text"] == json.loads(tones.read_text().splitlines()[3])["text"]
     assert all(0 < word["confidence"] <= 1 and 0 <= word["start"] < word["end"] for word in line["words"])

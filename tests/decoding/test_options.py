@@ -9,22 +9,22 @@ from stt.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("options", "message"),
     [
-        ({"alpha": float("nan")}, "the alpha of a beam search must be a finite number, not nan"),
-        ({"beta": float("inf")}, "the beta"),
-        ({"beam_width": 0}, "beam_width must be 1 or more"),
-        ({"hot_words": ("two words",)}, "one word without spaces, not 'two words'"),
-        ({"hot_words": ("",)}, "one word"),
+        ({"alpha": float("nan")}, "alpha of the beam search must be a finite number, not nan"),
+        ({"beta": float("inf")}, "beta of the beam search"),
+        ({"beam_width": 0}, "beam_width must be at least 1"),
+        ({"hot_words": ("two words",)}, "a single word without spaces, not 'two words'"),
+        ({"hot_words": ("",)}, "single word"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(given: dict[str, object], said: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=said):
-        BeamOptions(**given)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=said):
-        read_options(None, None, **given)
+def test_invalid_options_are_rejected(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        BeamOptions(**options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        read_options(None, None, **options)
 
 
-def test_the_command_line_says_it_in_one_sentence(tmp_path: Path, fails: Callable[..., str]) -> None:
-    said = fails(main, ["transcribe", str(tmp_path / "a.ckpt"), "a.wav", "--alpha", "nan"])
-    assert "finite number, not nan" in said
+def test_the_command_line_reports_invalid_options(tmp_path: Path, fails: Callable[..., str]) -> None:
+    message = fails(main, ["transcribe", str(tmp_path / "a.ckpt"), "a.wav", "--alpha", "nan"])
+    assert "finite number, not nan" in message

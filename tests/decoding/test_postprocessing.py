@@ -3,7 +3,7 @@ import pytest
 
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Word
-from stt.decoding.postprocessing import PostProcessed, retimed
+from stt.decoding.postprocessing import PostProcessingDecoder, transfer_times
 
 WORDS = [Word("the", 1.0, 1.2, 0.9), Word("kat", 1.2, 1.5, 0.4), Word("sat", 1.6, 2.0, 0.8)]
 
@@ -18,17 +18,17 @@ WORDS = [Word("the", 1.0, 1.2, 0.9), Word("kat", 1.2, 1.5, 0.4), Word("sat", 1.6
         ("", []),
     ],
 )
-def test_corrected_words_stand_where_those_were_that_they_replace(
+def test_rewritten_words_keep_the_times_of_the_words_they_replace(
     text: str, expected: list[tuple[str, float, float]]
 ) -> None:
-    timed = retimed(WORDS, text)
+    timed = transfer_times(WORDS, text)
     assert [(word.text, word.start, word.end) for word in timed] == expected
     assert all(word.confidence == 0 for word in timed if word.start == word.end)
 
 
-def test_nothing_recognized_stays_nothing() -> None:
-    class Silent(Decoder):
+def test_an_empty_text_stays_empty() -> None:
+    class EmptyDecoder(Decoder):
         def words(self, *_: object) -> list[Word]:
             return []
 
-    assert PostProcessed(Silent(), lambda texts: texts).words(np.zeros((1, 2), np.float32), 0.08) == []
+    assert PostProcessingDecoder(EmptyDecoder(), lambda texts: texts).words(np.zeros((1, 2), np.float32), 0.08) == []

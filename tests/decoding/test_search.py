@@ -8,7 +8,7 @@ from pyctcdecode.alphabet import Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC
 
 from stt.decoding import prefix_tree
-from stt.decoding.prefix_tree import PrefixTree, Scorer, WordModel
+from stt.decoding.prefix_tree import PrefixTree, Scorer, WordLanguageModel
 from stt.decoding.search import Beam, search
 from stt.decoding.train_lm import train_language_model
 from stt.text.normalize import get_normalizer
@@ -16,7 +16,7 @@ from stt.text.tokenizer import WORD_START
 
 PIECES = ["", "▁a", "▁b", "a", "b", "ab", "▁ba"]
 WORDS = ["a", "b", "ab", "ba", "aab", "bab"]
-EVERYTHING = {"width": 100_000, "token_min_logp": -1000.0, "prune_logp": -1000.0, "recombine": False}
+NO_PRUNING = {"width": 100_000, "token_min_logp": -1000.0, "prune_logp": -1000.0, "recombine": False}
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +28,23 @@ def lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def word_model(lm: Path, alpha: float = 0.8, beta: float = 1.5) -> WordModel:
-    return WordModel(kenlm.Model(str(lm)), WORDS, alpha, beta, -3.0)
+def word_model(lm: Path, alpha: float = 0.8, beta: float = 1.5) -> WordLanguageModel:
+    return WordLanguageModel(kenlm.Model(str(lm)), WORDS, alpha, beta, -3.0)
 
 
-def heard(frames: int, seed: int, sharpness: float = 1.5, pieces: int = len(PIECES)) -> np.ndarray:
-    """Random log-probabilities (frame, vocab), the more certain the sharper."""
+def random_log_probs(frames: int, seed: int, sharpness: float = 1.5, pieces: int = len(PIECES)) -> np.ndarray:
+    """Random log-probabilities (frame, vocab); sharpness raises their confidence."""
     logits = np.random.default_rng(seed).normal(0, sharpness, (frames, pieces))
     return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
 
 
 def find(log_probs: np.ndarray, scorer: Scorer, **options: object) -> list[Beam]:
-    return search(log_probs, PrefixTree(scorer), **{**EVERYTHING, **options})  # type: ignore[arg-type]
+    return search(log_probs, PrefixTree(scorer), **{**NO_PRUNING, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_without_pruning_every_path_is_counted(seed: int) -> None:
-    log_probs = heard(5, seed, pieces=5)
+def test_without_pruning_scores_match_brute_force_over_all_paths(seed: int) -> None:
+    log_probs = random_log_probs(5, seed, pieces=5)
     scores: dict[str, float] = {}
     for path in itertools.product(range(5), repeat=len(log_probs)):
         spoken = "".join(PIECES[token] for token, _ in itertools.groupby(path))
@@ -58,8 +58,8 @@ def test_without_pruning_every_path_is_counted(seed: int) -> None:
 
 @pytest.mark.parametrize("hot_words", [(), ("bab",), ("aab", "ba")])
 @pytest.mark.parametrize("seed", range(4))
-def test_texts_and_scores_are_those_of_pyctcdecode(lm: Path, seed: int, hot_words: tuple[str, ...]) -> None:
-    log_probs = heard(9, seed)
+def test_texts_and_scores_match_pyctcdecode(lm: Path, seed: int, hot_words: tuple[str, ...]) -> None:
+    log_probs = random_log_probs(9, seed)
     other = BeamSearchDecoderCTC(Alphabet(PIECES, is_bpe=True), word_model(lm))
     expected = other.decode_beams(
         log_probs, beam_width=1500, beam_prune_logp=-1000, token_min_logp=-1000, hotwords=hot_words, hotword_weight=4.0
@@ -76,10 +76,10 @@ def test_texts_and_scores_are_those_of_pyctcdecode(lm: Path, seed: int, hot_word
 
 
 @pytest.mark.parametrize("hot_words", [(), ("bab",)])
-def test_pruning_loses_no_text_that_stays_near_the_best(lm: Path, hot_words: tuple[str, ...]) -> None:
+def test_pruning_rarely_loses_the_best_text(lm: Path, hot_words: tuple[str, ...]) -> None:
     same = 0
     for seed in range(20):
-        log_probs = heard(12, seed, sharpness=4)
+        log_probs = random_log_probs(12, seed, sharpness=4)
         scorer = Scorer(PIECES, word_model(lm), hot_words, 4.0)
         wide = find(log_probs, scorer, width=300)[0]
         pruned = find(log_probs, scorer, width=50, token_min_logp=-8.0, prune_logp=-8.0, recombine=True)[0]
@@ -88,18 +88,18 @@ def test_pruning_loses_no_text_that_stays_near_the_best(lm: Path, hot_words: tup
     assert same >= 18
 
 
-def test_recombining_changes_the_company_of_the_best_text_alone(lm: Path) -> None:
+def test_recombination_keeps_the_best_text(lm: Path) -> None:
     for seed in range(5):
-        log_probs = heard(8, seed, sharpness=3)
+        log_probs = random_log_probs(8, seed, sharpness=3)
         scorer = Scorer(PIECES, word_model(lm), (), 0.0)
-        alone = find(log_probs, scorer, prune_logp=-12, recombine=True)
-        all_of_them = find(log_probs, scorer, prune_logp=-12)
-        assert alone[0].text == all_of_them[0].text
-        assert len(alone) < len(all_of_them)
+        recombined = find(log_probs, scorer, prune_logp=-12, recombine=True)
+        all_beams = find(log_probs, scorer, prune_logp=-12)
+        assert recombined[0].text == all_beams[0].text
+        assert len(recombined) < len(all_beams)
 
 
-def test_frames_of_nothing_but_blanks_shift_times_and_cost_their_probability(lm: Path) -> None:
-    log_probs = heard(12, 3, sharpness=4)
+def test_blank_frames_shift_times_and_cost_their_probability(lm: Path) -> None:
+    log_probs = random_log_probs(12, 3, sharpness=4)
     pause = np.full((40, len(PIECES)), -12.0, np.float32)
     pause[:, 0] = -0.001
     scorer = Scorer(PIECES, word_model(lm), (), 0.0)
@@ -111,23 +111,23 @@ def test_frames_of_nothing_but_blanks_shift_times_and_cost_their_probability(lm:
     assert long.score - short.score == pytest.approx(-0.078, abs=1e-4)
 
 
-def test_other_weights_are_those_of_a_new_search(lm: Path) -> None:
+def test_set_weights_is_equivalent_to_a_new_scorer(lm: Path) -> None:
     changed = Scorer(PIECES, word_model(lm, 0.0, 0.0), (), 0.0)
-    log_probs = heard(12, 1, sharpness=3)
+    log_probs = random_log_probs(12, 1, sharpness=3)
     before = find(log_probs, changed, width=500)[0]
-    changed.reset(0.8, 1.5)
+    changed.set_weights(0.8, 1.5)
     after, new = (find(log_probs, one, width=500)[0] for one in (changed, Scorer(PIECES, word_model(lm), (), 0.0)))
     assert after == new
     assert after.score != before.score
 
 
-def test_what_is_kept_between_utterances_stays_small_and_changes_nothing(
+def test_the_partial_word_cache_is_bounded_and_does_not_change_results(
     lm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, forgetful = (Scorer(PIECES, word_model(lm), (), 0.0) for _ in range(2))
-    first = [find(heard(12, seed), kept, width=50)[0] for seed in range(5)]
-    monkeypatch.setattr(prefix_tree, "MOST_SPELLINGS", 10)
-    assert [find(heard(12, seed), forgetful, width=50)[0] for seed in range(5)] == first
-    assert len(kept._spellings) > 10
-    forgetful.begin()
-    assert len(forgetful._spellings) == 1
+    unbounded, bounded = (Scorer(PIECES, word_model(lm), (), 0.0) for _ in range(2))
+    first = [find(random_log_probs(12, seed), unbounded, width=50)[0] for seed in range(5)]
+    monkeypatch.setattr(prefix_tree, "MAX_PARTIAL_WORDS", 10)
+    assert [find(random_log_probs(12, seed), bounded, width=50)[0] for seed in range(5)] == first
+    assert len(unbounded._partial_words) > 10
+    bounded.empty_word()
+    assert len(bounded._partial_words) == 1

@@ -1,4 +1,4 @@
-"""Files that a stranger may send: damaged, foreign, or made to run code where they are loaded."""
+"""Untrusted files: damaged, foreign, or crafted to run code when loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Content = dict[str, Any]
 
 
 class Call:
-    """Runs a command where it is unpickled."""
+    """Runs a command when unpickled."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -27,21 +27,21 @@ class Call:
 
 
 def as_version_0_1(content: Content, encoder: str = "stt.models.ConvTransformer", **more: Any) -> Content:
-    """What the command line of version 0.1 wrote."""
-    described = content["recognizer"]
+    """Convert a checkpoint to the format written by version 0.1."""
+    description = content["recognizer"]
     hyper_parameters = {
-        "tokenizer": described["tokenizer"],
-        "normalizer": described["normalizer"],
-        "features": {"class_path": "stt.audio.features.LogMel", "init_args": described["features"]["arguments"]},
-        "encoder": {"class_path": encoder, "init_args": described["encoder"]["arguments"]},
+        "tokenizer": description["tokenizer"],
+        "normalizer": description["normalizer"],
+        "features": {"class_path": "stt.audio.features.LogMel", "init_args": description["features"]["arguments"]},
+        "encoder": {"class_path": encoder, "init_args": description["encoder"]["arguments"]},
         "_instantiator": "lightning.pytorch.cli.instantiate_module",
         **more,
     }
     rest = {name: value for name, value in content.items() if name != "recognizer"}
-    return {**rest, "train_domains": described["train_domains"], "hyper_parameters": hyper_parameters}
+    return {**rest, "train_domains": description["train_domains"], "hyper_parameters": hyper_parameters}
 
 
-def _changed(content: Content, *path: str, value: Any) -> Content:
+def _with_value(content: Content, *path: str, value: Any) -> Content:
     content = copy.deepcopy(content)
     inner = content
     for name in path[:-1]:
@@ -51,35 +51,35 @@ def _changed(content: Content, *path: str, value: Any) -> Content:
 
 
 def _with_encoder(content: Content, name: str) -> Content:
-    return _changed(content, "recognizer", "encoder", value={"class": name, "arguments": {}})
+    return _with_value(content, "recognizer", "encoder", value={"class": name, "arguments": {}})
 
 
-def _saved(content: Any) -> bytes:
+def _save(content: Any) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
 
 
-def _zipped() -> bytes:
+def _zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("archive/data.pkl", b"nonsense")
     return buffer.getvalue()
 
 
-def _scripted() -> bytes:
+def _script() -> bytes:
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), buffer)
     return buffer.getvalue()
 
 
 def hostile_files(folder: Path, good: Path, command: str) -> dict[str, Path]:
-    """Write them; the command is what those that run code would run.
+    """Write hostile files by name.
 
     Args:
-        folder: to write into.
-        good: a checkpoint of a training, of which some are made.
-        command: for a shell.
+        folder: folder to write to.
+        good: training checkpoint that some of them are derived from.
+        command: shell command that those with code try to run.
     """
     content = torch.load(good, weights_only=True)
     system = {"class_path": "os.system", "init_args": {"command": command}}
@@ -88,28 +88,28 @@ def hostile_files(folder: Path, good: Path, command: str) -> dict[str, Path]:
         "noise": bytes(range(256)) * 16,
         "truncated": good.read_bytes()[: good.stat().st_size // 2],
         "pickled_command": pickle.dumps(Call(command)),
-        "saved_command": _saved({**content, "state_dict": Call(command)}),
-        "whole_module": _saved(torch.nn.Linear(2, 2)),
-        "zip": _zipped(),
-        "script": _scripted(),
-        "list": _saved([1, 2, 3]),
-        "weights_alone": _saved(content["state_dict"]),
-        "other_project": _saved({"state_dict": {}, "epoch": 1, "hyper_parameters": {"lr": 0.1}}),
-        "function_as_encoder": _saved(_with_encoder(content, "os.system")),
-        "module_as_encoder": _saved(_with_encoder(content, "innocent.Encoder")),
-        "older": _saved(as_version_0_1(content)),
-        "older_function": _saved(as_version_0_1(content, "os.system")),
-        "class_as_model": _saved(_changed(content, "recognizer", "features", value={"class": "os", "arguments": {}})),
-        "instantiator": _saved({"state_dict": {}, "hyper_parameters": {"_instantiator": "os.system", "x": system}}),
-        "text_as_description": _saved({**content, "recognizer": "x"}),
-        "newer": _saved(_changed(content, "recognizer", "version", value=99)),
-        "tokenizer_elsewhere": _saved(_changed(content, "recognizer", "tokenizer", value="/etc/passwd")),
-        "tokenizer_of_noise": _saved(_changed(content, "recognizer", "tokenizer", value="spm-base64:AAAA")),
-        "huge": _saved(_changed(content, "recognizer", "encoder", "arguments", "d_model", value=10**12)),
-        "unknown_argument": _saved(_changed(content, "recognizer", "encoder", "arguments", "x", value=1)),
-        "text_as_width": _saved(_changed(content, "recognizer", "encoder", "arguments", "d_model", value="x")),
-        "other_weights": _saved(_changed(content, "state_dict", "head.bias", value=torch.zeros(1))),
-        "no_weights": _saved({"recognizer": content["recognizer"]}),
+        "saved_command": _save({**content, "state_dict": Call(command)}),
+        "whole_module": _save(torch.nn.Linear(2, 2)),
+        "zip": _zip(),
+        "script": _script(),
+        "list": _save([1, 2, 3]),
+        "state_dict_only": _save(content["state_dict"]),
+        "other_project": _save({"state_dict": {}, "epoch": 1, "hyper_parameters": {"lr": 0.1}}),
+        "function_as_encoder": _save(_with_encoder(content, "os.system")),
+        "module_as_encoder": _save(_with_encoder(content, "innocent.Encoder")),
+        "older": _save(as_version_0_1(content)),
+        "older_function": _save(as_version_0_1(content, "os.system")),
+        "class_as_model": _save(_with_value(content, "recognizer", "features", value={"class": "os", "arguments": {}})),
+        "instantiator": _save({"state_dict": {}, "hyper_parameters": {"_instantiator": "os.system", "x": system}}),
+        "text_as_description": _save({**content, "recognizer": "x"}),
+        "newer": _save(_with_value(content, "recognizer", "version", value=99)),
+        "tokenizer_path": _save(_with_value(content, "recognizer", "tokenizer", value="/etc/passwd")),
+        "tokenizer_noise": _save(_with_value(content, "recognizer", "tokenizer", value="spm-base64:AAAA")),
+        "huge": _save(_with_value(content, "recognizer", "encoder", "arguments", "d_model", value=10**12)),
+        "unknown_argument": _save(_with_value(content, "recognizer", "encoder", "arguments", "x", value=1)),
+        "text_as_width": _save(_with_value(content, "recognizer", "encoder", "arguments", "d_model", value="x")),
+        "other_weights": _save(_with_value(content, "state_dict", "head.bias", value=torch.zeros(1))),
+        "no_weights": _save({"recognizer": content["recognizer"]}),
     }
     paths = {}
     for name, data in files.items():

@@ -19,37 +19,37 @@ def recognizer(trained: Path) -> Recognizer:
     return stt.load(trained / "checkpoints" / "best.ckpt")
 
 
-class Parrot(Decoder):
-    """Says the same of everything."""
+class ConstantDecoder(Decoder):
+    """Returns the same word for every utterance."""
 
     def words(self, log_probs: np.ndarray, frame_seconds: float, start: float = 0.0) -> list[Word]:
         return [Word("ab", start, start + len(log_probs) * frame_seconds, 0.25)]
 
 
-def test_every_utterance_is_compared_in_the_order_of_the_manifest_and_what_cannot_be_read_is_named(
+def test_results_are_in_manifest_order_and_unreadable_utterances_are_skipped(
     recognizer: Recognizer, tmp_path: Path
 ) -> None:
     manifest = write_corpus(tmp_path, 12, seed=7)
     (tmp_path / "4.wav").write_bytes(b"broken")
-    found = stt.evaluate(recognizer, manifest)
-    assert [one.row for one in found.recognized] == [row for row in range(1, 13) if row != 5]
-    assert [item.name for item in found.skipped] == ["4.wav"]
-    assert sum(rate.utterances for rate in found.rates.values()) == 11
-    for one in found.recognized:
-        assert one.hypothesis == recognizer.transcribe(one.audio).text, "alone as in a batch"
+    result = stt.evaluate(recognizer, manifest)
+    assert [one.row for one in result.recognized] == [row for row in range(1, 13) if row != 5]
+    assert [item.name for item in result.skipped] == ["4.wav"]
+    assert sum(rate.utterances for rate in result.rates.values()) == 11
+    for one in result.recognized:
+        assert one.hypothesis == recognizer.transcribe(one.audio).text, "the same alone as in a batch"
         assert 0 < one.confidence <= 1
 
 
-def test_a_decoder_of_ones_own_is_used(recognizer: Recognizer, tmp_path: Path) -> None:
-    found = stt.evaluate(recognizer, write_corpus(tmp_path, 8, seed=8), Parrot())
-    assert {(one.hypothesis, one.confidence) for one in found.recognized} == {("ab", 0.25)}
-    for domain, rate in found.rates.items():
-        references = [one.reference for one in found.recognized if one.domain == domain]
+def test_a_custom_decoder_is_used(recognizer: Recognizer, tmp_path: Path) -> None:
+    result = stt.evaluate(recognizer, write_corpus(tmp_path, 8, seed=8), ConstantDecoder())
+    assert {(one.hypothesis, one.confidence) for one in result.recognized} == {("ab", 0.25)}
+    for domain, rate in result.rates.items():
+        references = [one.reference for one in result.recognized if one.domain == domain]
         assert rate.cer == pytest.approx(jiwer.cer(references, ["ab"] * len(references)))
-    assert found.wer == pytest.approx(np.mean([rate.wer for rate in found.rates.values()]))
+    assert result.wer == pytest.approx(np.mean([rate.wer for rate in result.rates.values()]))
 
 
-def test_distorted_audio_is_the_same_for_the_same_seed(recognizer: Recognizer, tmp_path: Path) -> None:
+def test_augmented_outputs_are_reproducible_with_the_same_seed(recognizer: Recognizer, tmp_path: Path) -> None:
     from stt.corpus.manifest import read_manifest
 
     manifest = read_manifest(write_corpus(tmp_path, 4, seed=9))
@@ -63,12 +63,12 @@ def test_distorted_audio_is_the_same_for_the_same_seed(recognizer: Recognizer, t
     assert not all(np.array_equal(a, b) for a, b in zip(one, plain, strict=True))
 
 
-def test_one_section_of_a_configuration_decodes_alike_in_test_predict_and_transcribe(
+def test_a_decoder_configuration_gives_the_same_texts_in_test_predict_and_transcribe(
     trained: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from stt.cli.main import main as commands
 
-    # A beam that is paid for each word writes other texts than the greedy decoding.
+    # A high word reward makes beam search differ from greedy decoding.
     config, best = tmp_path / "decoder.yaml", trained / "checkpoints" / "best.ckpt"
     config.write_text("decoder: {beam: {beta: 12.0, hot_words: [a], hot_weight: 20.0}}")
     small = write_corpus(tmp_path / "c", 4, seed=7)

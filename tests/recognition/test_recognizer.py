@@ -32,9 +32,9 @@ from tests.recognition.hostile import as_version_0_1
 
 
 def run(args: list[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_:
         main(args)
-    assert stopped.value.code == 0
+    assert exit_.value.code == 0
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def checkpoint(trained: Path) -> str:
 
 
 @pytest.mark.parametrize(("name", "rate"), [("a.wav", 16_000), ("a.flac", 44_100), ("a.ogg", 8_000), ("a.mp3", 22_050)])
-def test_any_format_rate_and_number_of_channels_is_recognized(
+def test_any_format_sample_rate_and_channel_count_is_accepted(
     checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, rate: int
 ) -> None:
     waveform = resample(spoken_in_tones("ab cad"), RATE, rate)
@@ -52,7 +52,9 @@ def test_any_format_rate_and_number_of_channels_is_recognized(
     assert capsys.readouterr().out == "ab cad\n"
 
 
-def test_json_has_times_and_confidence(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_has_times_and_confidences(
+    checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     soundfile.write(tmp_path / "a.wav", spoken_in_tones("a bd"), RATE)
     run(["transcribe", checkpoint, str(tmp_path / "a.wav"), "--json"])
     line = json.loads(capsys.readouterr().out)
@@ -65,20 +67,20 @@ def test_json_has_times_and_confidence(checkpoint: str, tmp_path: Path, capsys: 
     assert line["normalizer"] == "plain-1"
 
 
-def test_a_bad_file_among_good_ones_is_named_and_the_others_are_transcribed(
+def test_an_unreadable_file_is_reported_and_the_others_are_transcribed(
     checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soundfile.write(tmp_path / "good.wav", spoken_in_tones("ab"), RATE)
     (tmp_path / "bad.wav").write_bytes(b"nothing")
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_:
         main(["transcribe", checkpoint, str(tmp_path / "bad.wav"), str(tmp_path / "good.wav")])
-    said = capsys.readouterr()
-    assert stopped.value.code == 2
-    assert "bad.wav" in said.err
-    assert said.out.endswith("good.wav\tab\n")
+    printed = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert "bad.wav" in printed.err
+    assert printed.out.endswith("good.wav\tab\n")
 
 
-def test_long_audio_is_cut_at_pauses_and_nothing_is_lost() -> None:
+def test_long_audio_is_split_at_pauses_without_losing_samples() -> None:
     rng = np.random.default_rng(0)
     waveform = rng.standard_normal(70 * RATE).astype(np.float32)
     waveform[20 * RATE : 21 * RATE] = 0
@@ -99,7 +101,7 @@ def test_a_long_file_is_transcribed_to_its_end(
     assert words.count("cad") >= 12
 
 
-def test_a_checkpoint_is_all_that_recognition_needs(trained: Path, tokenizer_file: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_self_contained(trained: Path, tokenizer_file: Path, tmp_path: Path) -> None:
     path = trained / "checkpoints" / "best.ckpt"
     assert torch.load(path, weights_only=True)["recognizer"]["tokenizer"].startswith("spm-base64:")
     recognizer = stt.load(path)
@@ -108,26 +110,26 @@ def test_a_checkpoint_is_all_that_recognition_needs(trained: Path, tokenizer_fil
     assert recognizer.sample_rate == RATE
     assert recognizer.train_domains == ["high", "low"]
     recognizer.save(tmp_path / "small.ckpt")
-    assert (tmp_path / "small.ckpt").stat().st_size < path.stat().st_size / 2, "nothing of a training is in it"
-    again = stt.load(tmp_path / "small.ckpt")
-    assert again.description() == recognizer.description()
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in recognizer.state_dict().items())
+    assert (tmp_path / "small.ckpt").stat().st_size < path.stat().st_size / 2, "it has no training state"
+    reloaded = stt.load(tmp_path / "small.ckpt")
+    assert reloaded.description() == recognizer.description()
+    assert all(torch.equal(value, reloaded.state_dict()[name]) for name, value in recognizer.state_dict().items())
 
 
-def test_a_waveform_is_recognized_like_its_file_at_any_rate(checkpoint: str, tmp_path: Path) -> None:
+def test_a_waveform_is_transcribed_like_its_file_at_any_sample_rate(checkpoint: str, tmp_path: Path) -> None:
     recognizer = stt.load(checkpoint)
     for rate in (8_000, 44_100):
         waveform = resample(spoken_in_tones("ab cad"), RATE, rate)
         soundfile.write(tmp_path / "a.wav", waveform, rate, subtype="FLOAT")
-        of_file = recognizer.transcribe(tmp_path / "a.wav")
-        assert of_file.text == "ab cad"
-        assert recognizer.transcribe(waveform.astype(np.float64), rate) == of_file
-        assert recognizer.transcribe(torch.from_numpy(waveform), rate) == of_file
+        from_file = recognizer.transcribe(tmp_path / "a.wav")
+        assert from_file.text == "ab cad"
+        assert recognizer.transcribe(waveform.astype(np.float64), rate) == from_file
+        assert recognizer.transcribe(torch.from_numpy(waveform), rate) == from_file
     assert recognizer.transcribe(np.zeros(0, np.float32), 8_000).words == []
 
 
 @pytest.mark.parametrize(
-    ("waveform", "rate", "said"),
+    ("waveform", "rate", "message"),
     [
         (np.zeros(9, np.float32), None, "sample rate of the waveform is missing"),
         (np.zeros((9, 2), np.float32), 8_000, r"must be mono \(sample,\), not of shape \(9, 2\)"),
@@ -135,19 +137,17 @@ def test_a_waveform_is_recognized_like_its_file_at_any_rate(checkpoint: str, tmp
         (np.full(9, np.nan), 8_000, "NaN"),
     ],
 )
-def test_what_is_no_waveform_gets_a_sentence(
-    checkpoint: str, waveform: np.ndarray, rate: int | None, said: str
-) -> None:
-    with pytest.raises(InputError, match=said):
+def test_invalid_waveforms_are_rejected(checkpoint: str, waveform: np.ndarray, rate: int | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         stt.load(checkpoint).transcribe(waveform, rate)
 
 
-def test_a_model_in_training_transcribes_without_dropout_and_stays_in_training(tokenizer_file: Path) -> None:
+def test_transcribe_disables_dropout_and_restores_training_mode(tokenizer_file: Path) -> None:
     recognizer = Recognizer(
         LogMel(RATE, 32), small_encoder(0.5), Tokenizer.load(tokenizer_file), get_normalizer("plain-1")
     )
     recognizer.train()
-    recognizer.encoder.conv.eval()  # as what is frozen
+    recognizer.encoder.conv.eval()  # like a frozen part
     waveform = spoken_in_tones("ab")
     assert recognizer.transcribe(waveform, RATE) == recognizer.transcribe(waveform, RATE)
     assert recognizer.training
@@ -155,25 +155,25 @@ def test_a_model_in_training_transcribes_without_dropout_and_stays_in_training(t
     assert not recognizer.encoder.conv.training
 
 
-ABSENT = ("kenlm", "lightning", "matplotlib", "pyarrow", "pyctcdecode", "scipy", "torchmetrics", "wandb")
+TRAINING_MODULES = ("kenlm", "lightning", "matplotlib", "pyarrow", "pyctcdecode", "scipy", "torchmetrics", "wandb")
 
 
-def test_greedy_recognition_imports_nothing_of_training(checkpoint: str, tones: Path) -> None:
+def test_greedy_recognition_does_not_import_training_dependencies(checkpoint: str, tones: Path) -> None:
     code = f"""
 import sys, stt
 print(stt.load({checkpoint!r}).transcribe({str(tones.parent / "0.wav")!r}).text)
-print(sorted({{name.partition(".")[0] for name in sys.modules}} & set({ABSENT})))
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & set({TRAINING_MODULES})))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    text, loaded = done.stdout.splitlines()
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    text, loaded = result.stdout.splitlines()
     assert text == json.loads(tones.read_text().splitlines()[0])["text"]
     assert loaded == "[]"
 
 
-def test_the_package_names_what_is_public_and_imports_it_when_asked() -> None:
+def test_the_public_api_is_listed_and_imported_lazily() -> None:
     code = "import sys, stt; print('torch' in sys.modules, set(stt.__all__) <= set(dir(stt)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", "True"]
     assert all(getattr(stt, name) for name in stt.__all__)
     with pytest.raises(AttributeError, match="Recogniser"):
         stt.Recogniser  # noqa: B018
@@ -202,7 +202,7 @@ def trained_in_python(tones: Path, tokenizer_file: Path, tmp_path_factory: pytes
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "use_distributed_sampler": False}
 
 
-def test_what_lightning_saved_from_python_is_taken_everywhere_with_the_same_error_rates(
+def test_a_checkpoint_of_a_plain_trainer_gives_the_same_error_rates_everywhere(
     trained_in_python: Path, tones: Path, fit_args: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluated = stt.evaluate(stt.load(trained_in_python), tones)
@@ -212,17 +212,17 @@ def test_what_lightning_saved_from_python_is_taken_everywhere_with_the_same_erro
     tested = json.loads((tmp_path / "test" / "test_metrics.json").read_text())
     for domain, rate in evaluated.rates.items():
         assert tested["domains"][domain] == {**rate.row(), "in_training": True}
-    said = RunFolder(tmp_path / "test").recognized("test")
-    assert [one.hypothesis for one in read_recognized(said)] == [one.hypothesis for one in evaluated.recognized]
+    recognized = RunFolder(tmp_path / "test").recognized("test")
+    assert [one.hypothesis for one in read_recognized(recognized)] == [one.hypothesis for one in evaluated.recognized]
 
-    begun = [arg for arg in fit_args if "tokenizer" not in arg]
-    train([*begun, f"--model.init_from={trained_in_python}", "--trainer.max_steps=3"])
+    fit = [arg for arg in fit_args if "tokenizer" not in arg]
+    train([*fit, f"--model.init_from={trained_in_python}", "--trainer.max_steps=3"])
     printed = capsys.readouterr().out
     assert "the tokenizer is the same" in printed
     assert f"step 0: CER {100 * evaluated.cer:.1f} %" in printed
 
-    again = [*begun, f"--run={tmp_path / 'resumed'}", f"--ckpt_path={trained_in_python}", "--trainer.max_steps=183"]
-    train([*again, "--data.batches_per_epoch=60"])
+    resume = [*fit, f"--run={tmp_path / 'resumed'}", f"--ckpt_path={trained_in_python}", "--trainer.max_steps=183"]
+    train([*resume, "--data.batches_per_epoch=60"])
     resumed = torch.load(tmp_path / "resumed" / "checkpoints" / "last.ckpt", weights_only=True)
     assert resumed["global_step"] == 183
 
@@ -230,10 +230,12 @@ def test_what_lightning_saved_from_python_is_taken_everywhere_with_the_same_erro
     assert capsys.readouterr().out.strip().endswith(evaluated.recognized[0].hypothesis)
 
 
-def test_checkpoints_of_older_versions_are_refused_by_name(checkpoint: str, tmp_path: Path) -> None:
+def test_checkpoints_of_older_versions_are_rejected(checkpoint: str, tmp_path: Path) -> None:
     content = torch.load(checkpoint, weights_only=True)
-    described_first = {**content, "recognizer": {**content["recognizer"], "version": 1}}
-    for old in (as_version_0_1(content), described_first):
+    version_1 = {**content, "recognizer": {**content["recognizer"], "version": 1}}
+    for old in (as_version_0_1(content), version_1):
         torch.save(old, tmp_path / "old.ckpt")
-        with pytest.raises(InputError, match=r"old\.ckpt: an older version .* other features: train it again"):
+        with pytest.raises(
+            InputError, match=r"old\.ckpt: written by an older version .* different features: train it again"
+        ):
             stt.load(tmp_path / "old.ckpt")

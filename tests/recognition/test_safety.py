@@ -26,15 +26,17 @@ def good(trained: Path) -> Path:
 
 @pytest.fixture
 def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to stand in, with a module that tells when it is imported; code that ran leaves a file called `ran`."""
+    """Change to a folder with a module that creates the file `ran` when imported; so does any code that is executed."""
     (tmp_path / "innocent.py").write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
-def every_way(checkpoint: Path, tones: Path, run: Path) -> list[tuple[Callable[[list[str]], None], list[str]]]:
-    """Every command that takes a checkpoint."""
+def checkpoint_commands(
+    checkpoint: Path, tones: Path, run: Path
+) -> list[tuple[Callable[[list[str]], None], list[str]]]:
+    """List every command that takes a checkpoint."""
     path, audio, out = str(checkpoint), str(tones.parent / "0.wav"), str(run / "corrector.ckpt")
     fit = [
         "fit",
@@ -69,25 +71,25 @@ def every_way(checkpoint: Path, tones: Path, run: Path) -> list[tuple[Callable[[
     ]
 
 
-def test_hostile_files_are_refused_by_every_command_with_one_sentence(
+def test_every_command_rejects_hostile_files_with_one_error_line(
     good: Path, tones: Path, trap: Path, fails: Callable[..., str]
 ) -> None:
     files = hostile_files(trap, good, f"touch {trap / 'ran'}")
     for path in files.values():
-        for main, args in every_way(path, tones, trap / "run"):
-            said = [line for line in fails(main, args).splitlines() if line.startswith("error: ")]
-            assert len(said) == 1, (path, args, said)
-            assert said[0].startswith(f"error: {path}: "), said
-            assert len(said[0]) < 500
+        for main, args in checkpoint_commands(path, tones, trap / "run"):
+            errors = [line for line in fails(main, args).splitlines() if line.startswith("error: ")]
+            assert len(errors) == 1, (path, args, errors)
+            assert errors[0].startswith(f"error: {path}: "), errors
+            assert len(errors[0]) < 500
             for advice in ("weights_only", "torch.load", "safe_globals"):
-                assert advice not in said[0]
+                assert advice not in errors[0]
         with pytest.raises(InputError, match=path.name):
             Corrector.load(path)
     assert not (trap / "ran").exists()
     assert "innocent" not in sys.modules
 
 
-def test_what_a_checkpoint_says_of_its_training_is_never_made(
+def test_hyper_parameters_in_a_checkpoint_are_never_instantiated(
     good: Path, tones: Path, trap: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     system = {"class_path": "os.system", "init_args": {"command": f"touch {trap / 'ran'}"}}
@@ -95,11 +97,11 @@ def test_what_a_checkpoint_says_of_its_training_is_never_made(
     content = torch.load(good, weights_only=True)
     more = as_version_0_1(content, optimizer=system, augment=innocent)["hyper_parameters"]
     torch.save({**content, "hyper_parameters": more}, trap / "more.ckpt")
-    for number, (main, args) in enumerate(every_way(trap / "more.ckpt", tones, trap / "run")):
+    for number, (main, args) in enumerate(checkpoint_commands(trap / "more.ckpt", tones, trap / "run")):
         if main is commands:
-            with pytest.raises(SystemExit) as stopped:
+            with pytest.raises(SystemExit) as exit_:
                 main(args)
-            assert not stopped.value.code, capsys.readouterr().err
+            assert not exit_.value.code, capsys.readouterr().err
         else:
             steps = 246 if any("ckpt_path" in arg for arg in args) else 3
             main([*args, *([f"--trainer.max_steps={steps}"] if "fit" in args else []), f"--run={trap / str(number)}"])
@@ -108,8 +110,8 @@ def test_what_a_checkpoint_says_of_its_training_is_never_made(
 
 
 @stt.register
-class Curious(ConvTransformer):
-    """Has an argument that a configuration could name a function for."""
+class CallableArgument(ConvTransformer):
+    """Encoder with an argument that a configuration could set to a function."""
 
     def __init__(self, n_mels: int = 32, activation: Callable[[int], int] | str | None = None) -> None:
         super().__init__(n_mels, (32, 48, 64), (1, 1, 1), (5, 5, 5), 64, 2, 2)
@@ -117,14 +119,14 @@ class Curious(ConvTransformer):
 
 
 @pytest.mark.parametrize("activation", ["innocent.function", {"class_path": "innocent.Class"}], ids=["text", "dict"])
-def test_what_the_arguments_of_ones_own_class_are_in_a_file_is_not_imported(
+def test_arguments_of_custom_classes_in_a_checkpoint_are_not_imported(
     good: Path, tones: Path, trap: Path, activation: object
 ) -> None:
     content = torch.load(good, weights_only=True)
     arguments = {"n_mels": 32, "activation": activation}
-    content["recognizer"]["encoder"] = {"class": "Curious", "arguments": arguments}
-    torch.save(content, trap / "curious.ckpt")
-    data = [f"--ckpt_path={trap / 'curious.ckpt'}", f"--data.test={tones}", "--trainer.logger=false"]
+    content["recognizer"]["encoder"] = {"class": "CallableArgument", "arguments": arguments}
+    torch.save(content, trap / "callable.ckpt")
+    data = [f"--ckpt_path={trap / 'callable.ckpt'}", f"--data.test={tones}", "--trainer.logger=false"]
     train(["test", *data, f"--run={trap / 'test'}"])
     assert json.loads((trap / "test" / "test_metrics.json").read_text())["mean"]["cer"] < 0.1
     resumed = ["--trainer.max_steps=306", f"--run={trap / 'run'}", f"--data.train={tones}", f"--data.validate={tones}"]
@@ -133,25 +135,25 @@ def test_what_the_arguments_of_ones_own_class_are_in_a_file_is_not_imported(
     assert not (trap / "ran").exists()
 
 
-def test_a_state_of_a_training_that_is_junk_is_named(
+def test_corrupt_training_state_is_reported(
     good: Path, fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
 ) -> None:
     content = torch.load(good, weights_only=True)
     for name, value in {"optimizer_states": [{"x": 1}], "loops": "x", "SpeechDataModule": {"stream": {"x": 1}}}.items():
         torch.save({**content, name: value}, tmp_path / "junk.ckpt")
-        said = fails(train, [*fit_args, f"--run={tmp_path / name}", f"--ckpt_path={tmp_path / 'junk.ckpt'}"])
-        assert "junk.ckpt: its training state does not match this run" in said
+        message = fails(train, [*fit_args, f"--run={tmp_path / name}", f"--ckpt_path={tmp_path / 'junk.ckpt'}"])
+        assert "junk.ckpt: its training state does not match this run" in message
     load(good).save(tmp_path / "saved.ckpt")
-    said = fails(train, [*fit_args, f"--ckpt_path={tmp_path / 'saved.ckpt'}"])
-    assert "no training state to resume; to start from its weights, give it as --model.init_from" in said
+    message = fails(train, [*fit_args, f"--ckpt_path={tmp_path / 'saved.ckpt'}"])
+    assert "no training state to resume; to start from its weights, give it as --model.init_from" in message
 
 
-OWN = """
+CUSTOM_PACKAGE = """
 import stt
 from stt.models import ConvTransformer, Encoder
 
 @stt.register
-class OwnEncoder(Encoder):
+class CustomEncoder(Encoder):
     def __init__(self, n_mels: int = 32, width: int = 24) -> None:
         super().__init__()
         self.inner = ConvTransformer(n_mels, (8, 8, 8), (1, 1, 1), (3, 3, 3), width, 1, 2)
@@ -163,52 +165,54 @@ class OwnEncoder(Encoder):
 """
 
 
-def test_an_encoder_of_ones_own_is_trained_by_a_config_and_loaded_where_its_package_is_named(
+def test_a_custom_encoder_can_be_trained_from_a_config_and_loaded_with_import(
     fit_args: list[str], tones: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "own_package.py").write_text(OWN)
+    (tmp_path / "custom_package.py").write_text(CUSTOM_PACKAGE)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, *args], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
-    done = run(str(ROOT / "train.py"), *fit_args, "--model.encoder=own_package.OwnEncoder", "--model.encoder.width=16")
-    assert done.returncode == 0, done.stderr
+    trained = run(
+        str(ROOT / "train.py"), *fit_args, "--model.encoder=custom_package.CustomEncoder", "--model.encoder.width=16"
+    )
+    assert trained.returncode == 0, trained.stderr
     checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
     transcribe = ["transcribe", checkpoint, str(tones.parent / "0.wav")]
-    refused = run("-m", "stt", *transcribe)
-    assert refused.returncode == 2
-    assert "a class 'OwnEncoder', which is not registered; if you trust the package" in refused.stderr
-    assert run("-m", "stt", "--import", "own_package", *transcribe).returncode == 0
+    rejected = run("-m", "stt", *transcribe)
+    assert rejected.returncode == 2
+    assert "a class 'CustomEncoder', which is not registered; if you trust the package" in rejected.stderr
+    assert run("-m", "stt", "--import", "custom_package", *transcribe).returncode == 0
     test = ["test", f"--ckpt_path={checkpoint}", f"--data.test={tones}", f"--run={tmp_path / 'tested'}"]
-    assert run(str(ROOT / "train.py"), *test, "--import=own_package").returncode == 0
+    assert run(str(ROOT / "train.py"), *test, "--import=custom_package").returncode == 0
     missing = run("-m", "stt", "--import", "no_such_package", *transcribe)
     assert (missing.returncode, missing.stderr.startswith("error: --import no_such_package")) == (2, True)
 
 
-def test_what_no_file_could_name_is_refused_before_training(tokenizer_file: Path) -> None:
+def test_parts_that_a_checkpoint_cannot_describe_are_rejected_before_training(tokenizer_file: Path) -> None:
     from stt.audio.features import LogMel
     from stt.models import ConvTransformer, Encoder
     from stt.recognition.recognizer import Recognizer
     from stt.text.normalize import get_normalizer
     from stt.text.tokenizer import Tokenizer
 
-    class Unknown(ConvTransformer):
+    class Unregistered(ConvTransformer):
         pass
 
-    class Loose(Encoder):
+    class PositionalArguments(Encoder):
         def __init__(self, *sizes: int) -> None: ...
 
     class LogMel2(Encoder):
         pass
 
     parts = (Tokenizer.load(tokenizer_file), get_normalizer("plain-1"))
-    with pytest.raises(InputError, match=r"Unknown is not registered"):
-        Recognizer(LogMel(), Unknown(), *parts)
+    with pytest.raises(InputError, match=r"Unregistered is not registered"):
+        Recognizer(LogMel(), Unregistered(), *parts)
     with pytest.raises(InputError, match=r"ConvTransformer\(dropout=...\): checkpoints can store numbers"):
         Recognizer(LogMel(), ConvTransformer(dropout=torch.tensor(0.1)), *parts)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"must name its arguments"):
-        stt.register(Loose)
+        stt.register(PositionalArguments)
     LogMel2.__name__ = "LogMel"
     with pytest.raises(InputError, match=r"registered under the same name"):
         stt.register(LogMel2)

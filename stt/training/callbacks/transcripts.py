@@ -12,7 +12,7 @@ from stt.data.batch import Batch
 from stt.files import atomic_write
 from stt.metrics.alignment import alignment_text
 from stt.metrics.recognized import RecognizedUtterance, first_per_domain, worst_per_domain, write_recognized
-from stt.recognition.evaluate import recognized_of
+from stt.recognition.evaluate import recognized_utterances
 from stt.runs.metric_names import STEP, utterance_table_name
 from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
 from stt.training.callbacks.evaluation import Evaluation, Split
@@ -48,7 +48,7 @@ class Transcripts(Evaluation):
         manifest = data_of(trainer).datasets[split].manifest
         rate = model_of(pl_module).recognizer.sample_rate
         hypotheses = [(hypothesis.text, hypothesis.confidence) for hypothesis in outputs["hypotheses"]]
-        self._items += recognized_of(manifest, batch, rate, hypotheses)
+        self._items += recognized_utterances(manifest, batch, rate, hypotheses)
 
     def finish(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
         """Write all utterances, the samples if validating, and the table."""
