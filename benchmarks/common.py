@@ -1,4 +1,4 @@
-"""What the benchmarks share: running the project's own command line, and writing a report."""
+"""Helpers shared by the benchmarks: running the project's command line and writing reports."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from stt.files import atomic_write
 
 
 def call(*arguments: str, output: Path | None = None) -> None:
-    """Run Python with arguments and the project on its path; its output goes to a file, or is not kept."""
+    """Run Python with arguments and the project on its path; output goes to a file or is discarded."""
     with (output or Path(os.devnull)).open("w") as file:
         subprocess.run([sys.executable, *arguments], check=True, env=_environment(), stdout=file, stderr=file)
 
 
 def output_of(*arguments: str) -> str:
-    """Run Python with arguments and the project on its path, and give what it prints."""
+    """Run Python with arguments and the project on its path, and return its standard output."""
     command = [sys.executable, *arguments]
     return subprocess.run(command, check=True, env=_environment(), stdout=subprocess.PIPE, text=True).stdout
 
@@ -39,7 +39,7 @@ def _environment() -> dict[str, str]:
 
 
 def fit(run: Path, *arguments: str) -> None:
-    """Train with the configuration of the digits; a run that was finished already is not repeated."""
+    """Train with the configuration for digits; a finished run is not repeated."""
     if (run / "test_metrics.json").exists():
         return
     shutil.rmtree(run, ignore_errors=True)
@@ -50,7 +50,7 @@ def fit(run: Path, *arguments: str) -> None:
 
 
 def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
-    """Write the rows of some domains as a manifest beside the source."""
+    """Write the rows of some domains to a new manifest next to the source."""
     manifest = read_manifest(source)
     keep = [manifest.domains[i] in domains for i in manifest.domain_index]
     write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
@@ -58,7 +58,7 @@ def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
 
 
 def write_report(out: Path, results: dict[str, Any]) -> None:
-    """Write results as JSON, with the command that made them and the machine."""
+    """Write results as JSON, with the command and the machine."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {device}, torch {torch.__version__}"
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])

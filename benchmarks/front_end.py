@@ -1,6 +1,6 @@
-"""Normalizations of the features, trained on digits and on half of the demo's steps: error rates, and on long audio.
+"""Error rates by feature normalization, on digits and the demo (half of its steps): single utterances and long audio.
 
-Trainings that were finished already are not repeated, so that the runs of several machines or days can be put together.
+Finished runs are not repeated, so that runs from several machines or days can be combined.
 
     make fsdd-corpus demo && python benchmarks/front_end.py
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from common import ROOT, call, write_report
-from long_audio import measured
+from long_audio import measure
 
 import stt
 
@@ -23,7 +23,7 @@ NORMALIZATIONS = ("utterance", "window", "none")
 
 
 def main() -> None:
-    """Train what is missing, and measure all."""
+    """Train the missing runs and measure all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "front_end")
     parser.add_argument("--normalizations", nargs="*", default=NORMALIZATIONS)
@@ -45,19 +45,24 @@ def main() -> None:
 def train(run: Path, corpus: str, normalization: str, seed: int, options: list[str]) -> None:
     """Train and test one variant."""
     configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", f"data/{corpus}")]
-    own = [f"--run={run}", f"--seed_everything={seed}", f"--model.features.init_args.normalization={normalization}"]
+    options = [
+        *options,
+        f"--run={run}",
+        f"--seed_everything={seed}",
+        f"--model.features.init_args.normalization={normalization}",
+    ]
     run.parent.mkdir(parents=True, exist_ok=True)
-    call(str(ROOT / "train.py"), "fit", *configs, *options, *own, output=run.with_suffix(".log"))
+    call(str(ROOT / "train.py"), "fit", *configs, *options, output=run.with_suffix(".log"))
 
 
 def report(run: Path, corpus: str, seed: int) -> dict[str, Any]:
-    """Give a run's error rates on the test utterances, in percent, and those of the same ones joined."""
+    """Return a run's error rates in percent on the test utterances, and on the same utterances joined."""
     tested = json.loads((run / "test_metrics.json").read_text())
     mean = {kind: round(100 * value, 2) for kind, value in tested["mean"].items()}
     domains = [name for name, one in tested["domains"].items() if one["in_training"]]
     recognizer = stt.load(run / "checkpoints" / "best.ckpt")
     manifest = ROOT / "corpora" / corpus / "test.parquet"
-    return {"seed": seed, "mean": mean, "joined": measured(recognizer, manifest, domains)}
+    return {"seed": seed, "mean": mean, "joined": measure(recognizer, manifest, domains)}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Error rates of utterances that were joined to one long recording, against those of the same utterances alone.
+"""Error rates of utterances joined into one long recording, compared to those of the same utterances one by one.
 
-Joined in two ways: domain by domain, and all mixed, so that speaker and channel change from one utterance to the next;
-cut for the network into pieces of several lengths.
+They are joined in two ways: domain by domain, and shuffled, so that speaker and channel change at every utterance.
+The recording is cut into chunks of several lengths for the network.
 
     make fsdd demo && python benchmarks/long_audio.py runs/fsdd/checkpoints/best.ckpt corpora/fsdd/test.parquet
 """
@@ -32,16 +32,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--domains", nargs="*", help="only these; default: all")
+    parser.add_argument("--domains", nargs="*", help="domains to measure; default: all")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    results = {str(path): measured(stt.load(path), args.manifest, args.domains) for path in args.checkpoints}
+    results = {str(path): measure(stt.load(path), args.manifest, args.domains) for path in args.checkpoints}
     write_report(args.out or Path("runs/long_audio.json"), results)
 
 
-def measured(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | None = None) -> dict[str, Any]:
-    """Give WER in percent of the parts, and of the wholes by the length of their pieces."""
+def measure(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the WER in percent of single utterances, and of the joined recordings by chunk length."""
     parts = [one for one in stt.evaluate(recognizer, manifest).recognized if not domains or one.domain in domains]
     order = np.random.default_rng(0).permutation(len(parts))
     by_domain = sorted(parts, key=lambda one: one.domain)
@@ -52,21 +52,21 @@ def measured(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | No
     for shortest, longest in PIECES:
         transcript.MIN_CHUNK_SECONDS, transcript.MAX_CHUNK_SECONDS = shortest, longest
         report[f"pieces of {shortest:g}-{longest:g} s"] = {
-            "domain by domain": whole(recognizer, by_domain),
-            "mixed": whole(recognizer, [parts[i] for i in order]),
+            "domain by domain": joined_wer(recognizer, by_domain),
+            "mixed": joined_wer(recognizer, [parts[i] for i in order]),
         }
     return report
 
 
-def whole(recognizer: Recognizer, parts: Sequence[RecognizedUtterance]) -> float:
-    """Recognize utterances as one recording; WER in percent."""
-    sound = [read_audio(one.source, recognizer.sample_rate, one.offset, one.seconds) for one in parts]
-    found = recognizer.transcribe(np.concatenate(sound), recognizer.sample_rate)
-    return wer([(" ".join(one.reference for one in parts), found.text)])
+def joined_wer(recognizer: Recognizer, parts: Sequence[RecognizedUtterance]) -> float:
+    """Transcribe utterances joined into one recording; return the WER in percent."""
+    waveforms = [read_audio(one.source, recognizer.sample_rate, one.offset, one.seconds) for one in parts]
+    result = recognizer.transcribe(np.concatenate(waveforms), recognizer.sample_rate)
+    return wer([(" ".join(one.reference for one in parts), result.text)])
 
 
 def wer(pairs: Sequence[tuple[str, str]]) -> float:
-    """Word error rate in percent, over all words."""
+    """Return the word error rate in percent, pooled over all words."""
     return round(100 * corpus_wer(pairs), 2)
 
 

@@ -1,7 +1,7 @@
-"""How long a training takes from its manifest to its first batch, and how much memory, up to 16.5 million utterances.
+"""Time and memory from the manifest to the first training batch, for up to 16.5 million utterances.
 
-A made-up corpus with the domains, lengths and speaking rates of Open STT; every two-hundredth text cannot be written by
-the tokenizer. Each start is a process of its own, as a rank of a training is: the first one finds an empty cache.
+Uses a synthetic corpus with the domains, durations and speaking rates of Open STT; every 200th text is outside the
+tokenizer's alphabet. Each start is a separate process, like a rank of a training; the first one finds an empty cache.
 
     python benchmarks/startup.py --out docs/results/startup.json
 """
@@ -25,21 +25,21 @@ from common import write_report
 from curriculum_scale import MAX_BATCH_SECONDS, MILLIONS
 
 SIZE = 16_500_000
-PART = 500_000  # rows made at once
-FORMS = 300_000  # different words
+CHUNK_ROWS = 500_000  # generated at once
+VOCABULARY = 300_000  # distinct words
 PIECES = 1000
 LETTERS = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ"  # by frequency
 
 
 def main() -> None:
-    """Make the corpus, then start on it several times."""
+    """Generate the corpus, then measure several starts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/results/startup.json"))
     parser.add_argument("--size", type=int, default=SIZE)
     parser.add_argument(
         "--folder", type=Path, default=Path("corpora/startup"), help="for the corpus, 1.1 GB, and a cache"
     )
-    parser.add_argument("--part", choices=("make", "start"), help="do only this, in this process")
+    parser.add_argument("--part", choices=("make", "start"), help="run only this part, in this process")
     args = parser.parse_args()
     folder, cache = args.folder, args.folder / "stt"
     if args.part == "make":
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def results(running: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a start and give what it printed."""
+    """Wait for a start and return the results that it printed."""
     output, _ = running.communicate()
     if running.returncode:
         raise SystemExit(running.returncode)
@@ -76,14 +76,14 @@ def results(running: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def process(part: str, folder: Path, size: int) -> subprocess.Popen[str]:
-    """Start this file, with a cache of its own."""
+    """Run a part of this benchmark in a new process, with a separate cache."""
     arguments = ["--part", part, "--folder", str(folder), "--size", str(size)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, __file__, *arguments], env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def start(folder: Path) -> dict[str, Any]:
-    """Do all that a training does before its first batch; seconds by part, memory in MB of 10^6 bytes."""
+    """Do everything that a training does before its first batch; seconds by part, memory in MB (10^6 bytes)."""
     seconds: dict[str, float] = {}
     began = time.perf_counter()
 
@@ -131,11 +131,11 @@ def start(folder: Path) -> dict[str, Any]:
 
 
 def make(folder: Path, size: int) -> None:
-    """Write a manifest and a tokenizer."""
+    """Generate the manifest and the tokenizer."""
     import pyarrow as pa
     import pyarrow.parquet
 
-    from stt.corpus.columns import typed
+    from stt.corpus.columns import cast_columns
     from stt.corpus.ids import with_ids
     from stt.corpus.manifest import NORMALIZER_KEY
     from stt.text.tokenizer import train_tokenizer
@@ -144,18 +144,18 @@ def make(folder: Path, size: int) -> None:
     rng = np.random.default_rng(0)
     names = np.array(sorted(MILLIONS))
     shares = np.array([MILLIONS[name] for name in names]) / sum(MILLIONS.values())
-    words = forms(rng)
-    popularity = 1 / np.arange(1, FORMS + 1) ** 0.9
-    chance = np.cumsum(popularity / popularity.sum())
+    words = random_words(rng)
+    popularity = 1 / np.arange(1, VOCABULARY + 1) ** 0.9
+    cumulative = np.cumsum(popularity / popularity.sum())
     writer = None
-    for first in range(0, size, PART):
-        count = min(PART, size - first)
+    for first in range(0, size, CHUNK_ROWS):
+        count = min(CHUNK_ROWS, size - first)
         durations = np.clip(rng.lognormal(1.3, 0.6, count), 0.05, 20).astype(np.float32)
-        rate = np.clip(rng.lognormal(0.5, 0.25, count), 0.5, 4)  # words a second
+        rate = np.clip(rng.lognormal(0.5, 0.25, count), 0.5, 4)  # words per second
         counts = np.maximum(1, np.round(durations * rate)).astype(np.int64)
-        chosen = np.searchsorted(chance, rng.random(int(counts.sum())), side="right").clip(max=FORMS - 1)
+        indices = np.searchsorted(cumulative, rng.random(int(counts.sum())), side="right").clip(max=VOCABULARY - 1)
         edges = np.concatenate([[0], np.cumsum(counts)])
-        lists = pa.LargeListArray.from_arrays(pa.array(edges), words.take(pa.array(chosen)))
+        lists = pa.LargeListArray.from_arrays(pa.array(edges), words.take(pa.array(indices)))
         texts = pa.compute.binary_join(lists, " ")
         foreign = pa.array(np.arange(first, first + count) % 200 == 0)
         texts = pa.compute.if_else(foreign, pa.compute.binary_join_element_wise(texts, "name", " "), texts)
@@ -163,7 +163,7 @@ def make(folder: Path, size: int) -> None:
         hashed = rng.integers(0, 16**15, count)
         audio = [f"{d}/{h:015x}"[: len(d) + 2] + f"/{h:015x}.opus" for d, h in zip(domains, hashed, strict=True)]
         columns = {"audio": audio, "text": texts, "duration": durations, "domain": domains}
-        table = with_ids(typed(pa.table(columns), folder))
+        table = with_ids(cast_columns(pa.table(columns), folder))
         table = table.replace_schema_metadata({NORMALIZER_KEY: b"russian-1"})
         if writer is None:
             tokenizer = train_tokenizer(table["text"].filter(pa.compute.invert(foreign)).to_pylist()[:200_000], PIECES)
@@ -175,12 +175,12 @@ def make(folder: Path, size: int) -> None:
     (folder / "new.parquet").rename(folder / "corpus.parquet")
 
 
-def forms(rng: np.random.Generator) -> Any:
-    """Words of made-up letters (word,)."""
+def random_words(rng: np.random.Generator) -> Any:
+    """Return words of random letters (word,)."""
     import pyarrow as pa
 
     weights: npt.NDArray[np.float64] = 1 / np.arange(1, len(LETTERS) + 1)
-    lengths = rng.integers(1, 7, FORMS) + rng.integers(0, 7, FORMS)
+    lengths = rng.integers(1, 7, VOCABULARY) + rng.integers(0, 7, VOCABULARY)
     letters = np.array(list(LETTERS))[rng.choice(len(LETTERS), int(lengths.sum()), p=weights / weights.sum())]
     ends = np.cumsum(lengths)
     return pa.array(["".join(letters[end - n : end]) for end, n in zip(ends, lengths, strict=True)])

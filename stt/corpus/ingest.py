@@ -1,4 +1,4 @@
-"""From an importer's rows to a manifest: every row is checked, every bad one counted, named and written down."""
+"""Import of rows into a manifest: every row is checked; bad rows are counted, reported and listed in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree
 from stt.audio.source import AudioSource, is_remote
-from stt.corpus.columns import COLUMNS, extra_columns, joined
+from stt.corpus.columns import COLUMNS, concat_tables, extra_columns
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.row import Row
@@ -25,17 +25,17 @@ from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
-CHUNK = 2_000  # rows checked at once; bounds the memory, whatever the size of the source
+CHUNK_ROWS = 2_000  # checked at once; limits memory, whatever the size of the source
 
 
 @dataclass
 class Report:
-    """What an import did: rows kept, bad rows by kind, and changes that the normalizer made."""
+    """Result of an import: rows kept, bad rows by kind, and changes made by the normalizer."""
 
     kept: int = 0
     bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
     changed: Counter[str] = field(default_factory=Counter)
-    as_texts: list[str] = field(default_factory=list)  # columns whose values have no common type
+    as_strings: list[str] = field(default_factory=list)  # columns whose values have no common type
 
     @property
     def bad_count(self) -> int:
@@ -43,43 +43,43 @@ class Report:
         return sum(map(len, self.bad.values()))
 
     def lines(self) -> Iterator[str]:
-        """Say it in words: a line for each kind, with the first places."""
+        """Format the report: a line for each kind, with the first occurrences."""
         for kind, count in self.changed.most_common():
             yield f"normalizer: {kind}: {count} times"
-        for name in self.as_texts:
-            yield f"column {name}: its values have no common type, so they are kept as texts"
-        for kind, found in sorted(self.bad.items()):
-            places = ", ".join(where for where, _ in found[:10]) + (" ..." if len(found) > 10 else "")
-            yield f"{kind}: {len(found)} rows ({places}); first: {found[0][1]}"
+        for name in self.as_strings:
+            yield f"column {name}: the values have no common type, so they are stored as strings"
+        for kind, rows in sorted(self.bad.items()):
+            locations = ", ".join(where for where, _ in rows[:10]) + (" ..." if len(rows) > 10 else "")
+            yield f"{kind}: {len(rows)} rows ({locations}); first: {rows[0][1]}"
 
 
 def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: bool, id_prefix: str = "") -> Report:
     """Check rows and write the good ones to a Parquet manifest.
 
-    Every row gets an id: `id_prefix` and the one that the source gives, or one that follows from where its audio is.
-    What else the source tells of its rows becomes columns.
+    Every row gets an id: `id_prefix` followed by the id from the source, or by one derived from its audio reference.
+    Additional fields of the source become columns.
 
-    Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, one bad row is enough and no
-    manifest is written.
+    Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, no manifest is written if there is a single
+    bad row.
 
     Raises:
-        InputError: there are bad rows and they may not be skipped, or no row is good.
+        InputError: there are bad rows and `skip_bad` is false, or there are no good rows.
     """
     report = Report()
     bad_list = out.with_suffix(".bad.csv")
     bad_list.unlink(missing_ok=True)
     tables = []
-    known: set[str] = set()
+    ids: set[str] = set()
     progress = track(rows, f"importing to {out.name}")
     with ThreadPoolExecutor(8) as pool:
-        while chunk := list(islice(progress, CHUNK)):
+        while chunk := list(islice(progress, CHUNK_ROWS)):
             good = []
-            for row, fault in pool.map(lambda row: _checked(row, out), chunk):
+            for row, error in pool.map(lambda row: _check(row, out), chunk):
                 text = normalizer(row.text)
-                if not fault:
-                    fault = _text_fault(text.text, text.rejected) or _id_fault(row.id, known)
-                if fault:
-                    report.bad.setdefault(fault[0], []).append((row.where, fault[1]))
+                if not error:
+                    error = _text_error(text.text, text.rejected) or _id_error(row.id, ids)
+                if error:
+                    report.bad.setdefault(error[0], []).append((row.where, error[1]))
                 else:
                     report.changed += text.changed
                     good.append(replace(row, text=text.text))
@@ -89,37 +89,37 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
         with atomic_write(bad_list) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["where", "kind", "reason"])
-            writer.writerows([where, kind, why] for kind, found in report.bad.items() for where, why in found)
+            writer.writerows([where, kind, reason] for kind, bad in report.bad.items() for where, reason in bad)
         if not skip_bad:
             raise InputError(
                 "\n  ".join(
                     [
-                        f"{report.bad_count} of {report.bad_count + report.kept} rows are bad, nothing is written "
-                        f"(--skip-bad leaves them out; all of them are listed in {bad_list}):",
+                        f"{report.bad_count} of {report.bad_count + report.kept} rows are bad, no manifest was written "
+                        f"(use --skip-bad to skip them; all are listed in {bad_list}):",
                         *report.lines(),
                     ]
                 )
             )
     if not report.kept:
-        raise InputError(f"not one row could be imported to {out}" + "".join(f"\n  {line}" for line in report.lines()))
-    table, report.as_texts = joined(tables)
+        raise InputError(f"no rows could be imported to {out}" + "".join(f"\n  {line}" for line in report.lines()))
+    table, report.as_strings = concat_tables(tables)
     table = with_ids(table)
-    prefix, nothing = pa.scalar(id_prefix, pa.large_string()), pa.scalar("", pa.large_string())
-    ids = pc.binary_join_element_wise(prefix, table["id"], nothing)
-    write_manifest(table.set_column(table.column_names.index("id"), "id", ids), out, normalizer.name)
+    prefix, separator = pa.scalar(id_prefix, pa.large_string()), pa.scalar("", pa.large_string())
+    prefixed = pc.binary_join_element_wise(prefix, table["id"], separator)
+    write_manifest(table.set_column(table.column_names.index("id"), "id", prefixed), out, normalizer.name)
     return report
 
 
-def _checked(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
-    """Check one row against its audio file; gives the row with its duration, or a kind of fault and a reason."""
-    if row.fault:
-        return row, ("bad line", row.fault)
+def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
+    """Check one row against its audio file; return the row with its duration, and the kind of error and a reason."""
+    if row.error:
+        return row, ("bad line", row.error)
     if not row.domain:
         return row, ("no domain", "the domain is empty")
     if row.cer is not None and not 0 <= row.cer <= 1:
-        return row, ("wrong cer", f"cer must lie in 0..1, not {row.cer:g}")
+        return row, ("invalid cer", f"cer must be in 0..1, not {row.cer:g}")
     if (row.byte_offset is None) != (row.byte_length is None) or (row.byte_offset or 0) < 0:
-        return row, ("wrong span", "byte_offset and byte_length belong together, and no file begins before its byte 0")
+        return row, ("invalid byte span", "byte_offset and byte_length must be given together and not be negative")
     if row.waveform is not None:
         path = out.with_suffix("") / row.audio
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,27 +132,27 @@ def _checked(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     offset = row.offset or 0.0
     rest = actual - offset
     if offset < 0 or rest <= 0:
-        return row, ("wrong offset", f"{row.audio}: offset {offset:g} s in a file of {actual:.2f} s")
+        return row, ("invalid offset", f"{row.audio}: offset {offset:g} s in a file of {actual:.2f} s")
     if row.duration is None:
         return replace(row, duration=rest), None
-    lies = row.duration > rest if row.offset is not None else True
-    if not row.duration > 0 or (lies and not durations_agree(row.duration, rest)):
-        return row, ("wrong duration", f"{row.audio}: {row.duration:g} s are promised, there are {rest:.2f} s")
+    must_agree = row.duration > rest if row.offset is not None else True
+    if not row.duration > 0 or (must_agree and not durations_agree(row.duration, rest)):
+        return row, ("wrong duration", f"{row.audio}: expected {row.duration:g} s, found {rest:.2f} s")
     return row, None
 
 
-def _text_fault(text: str, refused: Counter[str]) -> tuple[str, str] | None:
-    if refused:
-        return f"text with {min(refused)}", f"the normalizer cannot tell how it is spoken: {', '.join(refused)}"
-    return None if text else ("empty text", "nothing is left of the text")
+def _text_error(text: str, rejected: Counter[str]) -> tuple[str, str] | None:
+    if rejected:
+        return f"text with {min(rejected)}", f"its pronunciation is unknown to the normalizer: {', '.join(rejected)}"
+    return None if text else ("empty text", "the text is empty after normalization")
 
 
-def _id_fault(name: str | None, known: set[str]) -> tuple[str, str] | None:
+def _id_error(name: str | None, ids: set[str]) -> tuple[str, str] | None:
     if name is None:
         return None
-    if name in known:
-        return "id twice", f"the id {name} is that of a row before"
-    known.add(name)
+    if name in ids:
+        return "duplicate id", f"an earlier row has the same id {name}"
+    ids.add(name)
     return None
 
 

@@ -1,4 +1,4 @@
-"""One row on its way into a manifest, as an importer finds it."""
+"""One row on its way into a manifest, as read by an importer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stt.errors import InputError
 
 @dataclass(frozen=True)
 class Row:
-    """An utterance as the source tells it; `where` names the source's file and line for messages.
+    """An utterance from a source; `where` gives the source's file and line for messages.
 
-    Either `audio` names a file (or an address such as s3://..., or a span of bytes in one), or `waveform` (sample,) at
-    `sample_rate` Hz holds what an importer made itself, to be written beside the manifest under the name `audio`.
-    `id` is what the source knows it by, where it has a name for it; no other row may have the same.
-    `extra` holds what else the source tells, which becomes columns of the manifest.
-    `fault` says why the source's line cannot be used, where the importer knows it already.
+    Either `audio` names a file (or a URL such as s3://..., or a byte span of one), or `waveform` (sample,) at
+    `sample_rate` Hz contains audio made by the importer, to be written next to the manifest under the name `audio`.
+    `id` is the source's own id, if it has one; it must be unique.
+    `extra` contains additional fields of the source, which become columns of the manifest.
+    `error` is the reason why the row cannot be used, if the importer has found one.
     """
 
     where: str
@@ -34,7 +34,7 @@ class Row:
     cer: float | None = None  # 0..1
     waveform: npt.NDArray[np.float32] | None = None
     sample_rate: int = 16_000
-    fault: str = ""
+    error: str = ""
     id: str | None = None
     byte_offset: int | None = None
     byte_length: int | None = None
@@ -42,15 +42,15 @@ class Row:
 
 
 def domain_of(template: str, fields: Mapping[str, object], where: str) -> str:
-    """Fill a domain template such as `{age_group}_{gender}` with what is known of an utterance.
+    """Fill a domain template such as `{age_group}_{gender}` with the fields of an utterance.
 
     Raises:
-        InputError: the template names something that is not known.
+        InputError: the template refers to an unknown or empty field.
     """
     known = {name: value for name, value in fields.items() if value not in (None, "")}
     try:
         return template.format_map(known).strip()
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(
-            f"{where}: the domain template {template!r} cannot be filled; known here: {', '.join(known) or 'nothing'}"
+            f"{where}: cannot fill the domain template {template!r}; available fields: {', '.join(known) or 'none'}"
         ) from error

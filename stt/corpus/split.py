@@ -1,4 +1,4 @@
-"""Holding out part of a corpus for validation and test."""
+"""Splitting a corpus into training, validation and test sets."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from stt.errors import InputError
 
 
 def split_manifest(manifest: Manifest, share: float) -> dict[str, Path]:
-    """Write NAME.train, NAME.validate and NAME.test.parquet beside a manifest; gives their paths.
+    """Write NAME.train, NAME.validate and NAME.test.parquet next to a manifest and return their paths.
 
-    An utterance goes by the hash of its speaker, or of its text where no speaker is known: no
-    speaker (or sentence) is in two splits, and rows that come later do not move the others.
+    Utterances are assigned by a hash of their speaker, or of their text if the speaker is unknown: no
+    speaker (or sentence) is in two splits, and rows added later do not move existing ones.
 
     Args:
-        manifest: what to split.
-        share: of the speakers or sentences that validation gets, and test again.
+        manifest: the manifest to split.
+        share: of the speakers or sentences, for validation and for test each.
 
     Raises:
-        InputError: the share is not between 0 and 0.4, or a split of some domain would be empty.
+        InputError: the share is not between 0 and 0.4, or a split would have no utterances of a domain.
     """
     if not 0 < share < 0.4:
-        raise InputError(f"the share to hold out must lie between 0 and 0.4, not {share:g}")
-    places = np.array([_place(_group(manifest, row)) for row in range(len(manifest))])
-    masks = {"test": places < share, "validate": (places >= share) & (places < 2 * share), "train": places >= 2 * share}
+        raise InputError(f"the share to hold out must be between 0 and 0.4, not {share:g}")
+    values = np.array([_uniform_hash(_group(manifest, row)) for row in range(len(manifest))])
+    masks = {"test": values < share, "validate": (values >= share) & (values < 2 * share), "train": values >= 2 * share}
     paths = {}
     for split in ("train", "validate", "test"):
         _check(manifest, split, masks[split])
@@ -43,7 +43,7 @@ def _group(manifest: Manifest, row: int) -> str:
     return str(manifest.value(row, "speaker") or manifest.text(row))
 
 
-def _place(group: str) -> float:
+def _uniform_hash(group: str) -> float:
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:6], "big") / 2**48
 
 
@@ -51,6 +51,6 @@ def _check(manifest: Manifest, split: str, mask: npt.NDArray[np.bool_]) -> None:
     for domain, rows in zip(manifest.domains, manifest.rows_by_domain(mask), strict=True):
         if not len(rows):
             raise InputError(
-                f"{manifest.path}: the {split} split would have nothing of the domain {domain}; "
-                "hold out another share, or make the splits by hand"
+                f"{manifest.path}: the {split} split would have no utterances of domain {domain}; "
+                "hold out a different share, or split by hand"
             )

@@ -15,13 +15,13 @@ from stt.corpus.manifest import Manifest
 
 @dataclass(frozen=True)
 class DomainStats:
-    """Figures of one domain; durations are quantiles in seconds."""
+    """Statistics of one domain; durations in seconds."""
 
     hours: float
     utterances: int
     speakers: int
     characters_per_second: float
-    vocabulary: int  # different words
+    vocabulary: int  # distinct words
     shortest: float
     median: float
     longest: float
@@ -29,7 +29,7 @@ class DomainStats:
 
 
 def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
-    """Compute the figures of every domain."""
+    """Compute the statistics of every domain."""
     stats = {}
     lengths = pc.utf8_length(manifest.table["text"]).to_numpy()
     for domain, rows in zip(manifest.domains, manifest.rows_by_domain(), strict=True):
@@ -51,7 +51,7 @@ def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
 
 
 def stats_table(manifest: Manifest) -> Table:
-    """Lay the figures out for a terminal."""
+    """Format the statistics for a terminal."""
     table = Table(
         title=f"{', '.join(map(str, manifest.files))}, normalizer {manifest.normalizer or 'unknown'}",
         box=SIMPLE_HEAD,
@@ -67,7 +67,7 @@ def stats_table(manifest: Manifest) -> Table:
         table.add_row(domain, *counts, str(s.vocabulary), lengths, str(s.characters))
     alphabet = sorted({character for text in pc.unique(manifest.table["text"]).to_pylist() for character in text})
     table.caption = (
-        "words: how many different ones; chars: median of a text\n"
+        "words: distinct words; chars: median length of a text\n"
         f"fingerprint: {manifest.fingerprint[:16]}\n"
         f"alphabet: {''.join(alphabet)!r}"
     )

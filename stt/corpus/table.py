@@ -13,10 +13,10 @@ from stt.errors import InputError
 
 
 def read_table(path: Path) -> pa.Table:
-    """Read Parquet, CSV, TSV or JSON Lines by the file's ending.
+    """Read Parquet, CSV, TSV or JSON Lines, by the file's extension.
 
     Raises:
-        InputError: the ending is another one, or the file is not what it says, or has two columns of one name.
+        InputError: the extension is unknown, the file is not in its format, or two columns have the same name.
     """
     readers = {
         ".parquet": pyarrow.parquet.read_table,
@@ -26,9 +26,9 @@ def read_table(path: Path) -> pa.Table:
         ".json": pyarrow.json.read_json,
     }
     if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: a table ends in {', '.join(readers)}, not in {path.suffix or 'nothing'}")
+        raise InputError(f"{path}: the extension of a table must be one of {', '.join(readers)}")
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        raise InputError(f"{path}: file not found")
     if not path.stat().st_size:
         raise InputError(f"{path}: the file is empty")
     try:
@@ -36,14 +36,14 @@ def read_table(path: Path) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise InputError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from error
     names = table.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path}: the column {', '.join(twice)} is there twice")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise InputError(f"{path}: duplicate column {', '.join(duplicates)}")
     return table
 
 
 def _read_csv(path: Path, delimiter: str) -> pa.Table:
-    # Names and texts such as 007 or "null" must stay texts; numbers are cast once the columns are known.
+    # Values such as 007 or "null" must stay strings; numbers are cast once the columns are known.
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline().rstrip("\r\n").split(delimiter)
     return pyarrow.csv.read_csv(

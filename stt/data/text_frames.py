@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stt.corpus.pages import PART, parts
+from stt.corpus.memory_map import CHUNK_ROWS, iter_chunks
 from stt.data.dataset import UtteranceDataset
 from stt.errors import InputError
 from stt.files import cached
@@ -56,7 +56,9 @@ def text_frames(dataset: UtteranceDataset) -> Frames:
 def _count(dataset: UtteranceDataset) -> Frames:
     texts, count = dataset.manifest.table["text"], FrameCounter(dataset.tokenizer)
     counted = [np.zeros(0, np.int32)]
-    for part in track(parts(texts), "checking texts", sum(-(-len(chunk) // PART) for chunk in texts.chunks)):
+    for part in track(
+        iter_chunks(texts), "checking texts", sum(-(-len(chunk) // CHUNK_ROWS) for chunk in texts.chunks)
+    ):
         if dataset.normalized:
             counted.append(count(part))
             continue

@@ -204,8 +204,8 @@ def test_common_options_train(fit_args: list[str], tmp_path: Path, options: list
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--data.train=none.jsonl"], "there is no such manifest"),
-        (["--data.test=none.jsonl"], "there is no such manifest"),
+        (["--data.train=none.jsonl"], "manifest not found"),
+        (["--data.test=none.jsonl"], "manifest not found"),
         (["--model.tokenizer=none.model"], "tokenizer not found"),
         (["--model.normalizer=klingon"], "unknown normalizer 'klingon'"),
         (["--data.domain_weights={mars: 2}"], "unknown domains ['mars']"),

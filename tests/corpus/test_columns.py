@@ -3,10 +3,10 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from stt.corpus.columns import extra_columns, joined
+from stt.corpus.columns import concat_tables, extra_columns
 
 
-def test_fields_become_columns_of_their_types() -> None:
+def test_fields_become_columns_with_their_types() -> None:
     day = datetime.datetime(2026, 1, 2, 3, 4)
     table = extra_columns([{"votes": pa.scalar(3, pa.int32()), "when": day}, {"votes": None, "tags": ["a", "b"]}, {}])
     assert table.to_pylist() == [
@@ -17,13 +17,13 @@ def test_fields_become_columns_of_their_types() -> None:
     assert table.schema.field("votes").type == pa.int32()
 
 
-def test_a_field_without_a_common_type_becomes_a_text() -> None:
+def test_values_without_a_common_type_become_strings() -> None:
     table = extra_columns([{"x": 1}, {"x": "ein"}, {"x": {"a": True}}, {}])
     assert table["x"].to_pylist() == ["1", "ein", '{"a": true}', None]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "values", "as_texts"),
+    ("first", "second", "values", "as_strings"),
     [
         (pa.array([1], pa.int8()), pa.array([2], pa.int64()), [1, 2], []),
         (pa.array([1], pa.int64()), pa.array([0.5]), [1.0, 0.5], []),
@@ -36,10 +36,10 @@ def test_a_field_without_a_common_type_becomes_a_text() -> None:
         (pa.array([1]), pa.array(["b"]).dictionary_encode(), ["1", "b"], ["x"]),
     ],
 )
-def test_tables_are_joined_whatever_types_their_columns_have(
-    first: pa.Array, second: pa.Array, values: list[object], as_texts: list[str]
+def test_tables_with_different_column_types_can_be_concatenated(
+    first: pa.Array, second: pa.Array, values: list[object], as_strings: list[str]
 ) -> None:
-    table, told = joined([pa.table({"x": first, "only": [1]}), pa.table({"x": second})])
+    table, converted = concat_tables([pa.table({"x": first, "only": [1]}), pa.table({"x": second})])
     assert table["x"].to_pylist() == values
     assert table["only"].to_pylist() == [1, None]
-    assert told == as_texts
+    assert converted == as_strings

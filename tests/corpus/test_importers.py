@@ -36,7 +36,7 @@ def texts(manifest: Manifest) -> list[str]:
     return [manifest.text(row) for row in range(len(manifest))]
 
 
-def test_a_new_file_is_a_new_format() -> None:
+def test_every_importer_file_is_a_format() -> None:
     assert {"fsdd", "folder", "kaldi", "nemo", "table"} <= set(importers())
 
 
@@ -55,7 +55,7 @@ def test_a_table_with_other_column_names_and_no_durations(tmp_path: Path) -> Non
     assert "path" not in manifest.table.column_names
 
 
-def test_what_a_table_holds_beside_comes_along_with_its_types(tmp_path: Path) -> None:
+def test_extra_columns_of_a_table_are_imported_with_their_types(tmp_path: Path) -> None:
     sound(tmp_path / "1.wav")
     extra = pa.table(
         {
@@ -74,7 +74,7 @@ def test_what_a_table_holds_beside_comes_along_with_its_types(tmp_path: Path) ->
     assert manifest.table.select(plain.column_names).equals(plain)
 
 
-def test_what_is_known_beside_survives_a_hold_out(tmp_path: Path) -> None:
+def test_extra_columns_survive_a_hold_out(tmp_path: Path) -> None:
     lines = ["id,audio,text,domain,votes"]
     for i in range(200):
         sound(tmp_path / f"{i}.wav", 0.1)
@@ -87,14 +87,14 @@ def test_what_is_known_beside_survives_a_hold_out(tmp_path: Path) -> None:
     assert sorted(parts.keys.tolist()) == sorted(whole.keys.tolist())
 
 
-def test_two_rows_with_one_id_are_reported_by_their_lines(tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_duplicate_ids_are_reported_with_their_lines(tmp_path: Path, fails: Callable[..., str]) -> None:
     sound(tmp_path / "1.wav")
     (tmp_path / "t.csv").write_text("id,audio,text,domain\n7,1.wav,a,d\n8,1.wav,b,d\n7,1.wav,c,d\n")
-    said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
-    assert "id twice: 1 rows (t.csv:4); first: the id 7 is that of a row before" in said
+    output = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
+    assert "duplicate id: 1 rows (t.csv:4); first: an earlier row has the same id 7" in output
 
 
-def test_a_table_with_spans_of_one_file(tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_a_table_with_byte_spans_of_one_file(tmp_path: Path, fails: Callable[..., str]) -> None:
     parts = [sound(tmp_path / f"{i}.wav", 0.5 + i).read_bytes() for i in range(2)]
     (tmp_path / "shard.bin").write_bytes(b"head" + b"".join(parts))
     rows = ["audio,text,domain,byte_offset,byte_length"]
@@ -104,12 +104,12 @@ def test_a_table_with_spans_of_one_file(tmp_path: Path, fails: Callable[..., str
     assert manifest.durations.tolist() == [0.5, 1.5]
     assert manifest.name(0) == "shard.bin at byte 4"
     (tmp_path / "t.csv").write_text("\n".join([*rows, "shard.bin,c,d,4,", f"shard.bin,c,d,{10**6},9"]))
-    said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
-    assert "wrong span: 1 rows (t.csv:4)" in said
-    assert "unreadable audio: 1 rows (t.csv:5)" in said
+    output = fails(main, ["corpus", "import", "table", str(tmp_path / "t.csv"), "--out", str(tmp_path / "m.parquet")])
+    assert "invalid byte span: 1 rows (t.csv:4)" in output
+    assert "unreadable audio: 1 rows (t.csv:5)" in output
 
 
-def test_audio_elsewhere_is_checked_and_kept_by_its_address(tmp_path: Path) -> None:
+def test_remote_audio_is_checked_and_kept_by_its_url(tmp_path: Path) -> None:
     address = f"memory://{tmp_path.name}/1.wav"
     with fsspec.open(address, "wb") as file:
         file.write(sound(tmp_path / "1.wav", 1.5).read_bytes())
@@ -129,7 +129,7 @@ def test_a_table_with_windows_of_a_long_file(tmp_path: Path) -> None:
     assert [manifest.window(row) for row in range(2)] == [(0.0, 2.0), (7.5, 2.5)]
 
 
-def test_a_folder_of_audio_beside_text(tmp_path: Path) -> None:
+def test_a_folder_of_audio_and_text_files(tmp_path: Path) -> None:
     for name in ("radio/1.wav", "radio/deep/2.wav", "3.wav"):
         sound(tmp_path / "in" / name).with_suffix(".txt").write_text(f"Text {name[-5]}")
     manifest = run_import("folder", tmp_path / "in", tmp_path / "m.parquet")
@@ -166,7 +166,7 @@ def test_a_kaldi_directory_with_segments_and_a_domain_template(tmp_path: Path) -
     assert Path(manifest.audio(0).address).resolve() == (tmp_path / "corpus/wav/r.wav").resolve()
 
 
-def test_a_kaldi_domain_can_come_from_any_table_of_the_folder(tmp_path: Path) -> None:
+def test_a_kaldi_domain_can_come_from_any_table_in_the_folder(tmp_path: Path) -> None:
     data = tmp_path / "train"
     files = {
         "text": "u1 ONE\nu2 TWO\n",
@@ -197,7 +197,7 @@ def test_a_nemo_manifest(tmp_path: Path) -> None:
     ]
 
 
-def test_digit_strings_are_joined_from_the_recordings_of_their_split(tmp_path: Path) -> None:
+def test_digit_strings_are_concatenated_from_recordings_of_their_split(tmp_path: Path) -> None:
     source = tmp_path / "recordings"
     for digit in range(10):
         for index in (0, 6, 9):
@@ -238,17 +238,17 @@ def bad_table(tmp_path: Path) -> Path:
 
 def test_bad_rows_are_reported_by_kind_with_their_lines(bad_table: Path, fails: Callable[..., str]) -> None:
     out = bad_table.parent / "m.parquet"
-    said = fails(main, ["corpus", "import", "table", str(bad_table), "--out", str(out), "--domain", "d"])
-    assert "7 of 9 rows are bad" in said
-    assert "unreadable audio: 3 rows (t.csv:3, t.csv:4, t.csv:5)" in said
-    assert "empty text: 1 rows (t.csv:6)" in said
-    assert "wrong duration: 1 rows (t.csv:7)" in said
-    assert "bad line: 1 rows (t.csv:8)" in said
-    assert "text with symbol %: 1 rows (t.csv:9)" in said
+    output = fails(main, ["corpus", "import", "table", str(bad_table), "--out", str(out), "--domain", "d"])
+    assert "7 of 9 rows are bad" in output
+    assert "unreadable audio: 3 rows (t.csv:3, t.csv:4, t.csv:5)" in output
+    assert "empty text: 1 rows (t.csv:6)" in output
+    assert "wrong duration: 1 rows (t.csv:7)" in output
+    assert "bad line: 1 rows (t.csv:8)" in output
+    assert "text with symbol %: 1 rows (t.csv:9)" in output
     assert not out.exists()
 
 
-def test_bad_rows_can_be_left_out_with_a_list(bad_table: Path) -> None:
+def test_bad_rows_can_be_skipped_and_are_listed(bad_table: Path) -> None:
     out = bad_table.parent / "m.parquet"
     assert texts(run_import("table", bad_table, out, "--skip-bad", "--domain", "d")) == ["fine", "x"]
     with out.with_suffix(".bad.csv").open() as file:
@@ -261,16 +261,16 @@ def test_bad_rows_can_be_left_out_with_a_list(bad_table: Path) -> None:
     ("args", "message"),
     [
         (["table", "t.csv", "--columns", "audio=file"], "no column 'file'"),
-        (["table", "t.csv", "--columns", "nonsense"], "--columns takes"),
+        (["table", "t.csv", "--columns", "nonsense"], "--columns must"),
         (["table", "t.csv", "--domain", "{planet}"], "domain template"),
-        (["table", "none.csv"], "no such file"),
-        (["folder", "none"], "no such folder"),
-        (["kaldi", "."], "must have this file"),
+        (["table", "none.csv"], "file not found"),
+        (["folder", "none"], "folder not found"),
+        (["kaldi", "."], "must have"),
         (["fsdd", "."], "no recordings"),
         (["table", "t.csv", "--normalizer", "klingon"], "unknown normalizer"),
     ],
 )
-def test_a_wrong_call_gets_a_sentence(
+def test_invalid_arguments_raise_a_clear_error(
     bad_table: Path, monkeypatch: pytest.MonkeyPatch, fails: Callable[..., str], args: list[str], message: str
 ) -> None:
     monkeypatch.chdir(bad_table.parent)
@@ -285,7 +285,7 @@ def test_real_speech_is_imported_with_four_domains(real_speech: Path, tmp_path: 
     assert manifest.durations.sum() / 3600 == pytest.approx(1.32, abs=0.02)
 
 
-def test_real_speech_has_its_domains_from_an_extra_table(real_speech: Path, tmp_path: Path) -> None:
+def test_real_speech_gets_its_domains_from_an_extra_table(real_speech: Path, tmp_path: Path) -> None:
     source = real_speech / "commonvoice_en" / "dev"
     if not source.is_dir():
         pytest.skip(f"no {source}")

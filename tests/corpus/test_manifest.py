@@ -31,7 +31,7 @@ def written(folder: Path, ending: str) -> Path:
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".jsonl", ".csv", ".tsv"])
-def test_every_format_holds_the_same(tmp_path: Path, ending: str) -> None:
+def test_every_format_yields_the_same_manifest(tmp_path: Path, ending: str) -> None:
     manifest = read_manifest(written(tmp_path, ending))
     assert [manifest.text(row) for row in range(3)] == ["007", "да, нет", "null"]
     assert manifest.audio(0) == AudioSource(str(tmp_path / "a/1.wav"))
@@ -46,7 +46,7 @@ def test_every_format_holds_the_same(tmp_path: Path, ending: str) -> None:
     assert manifest.where(1) == f"{manifest.path}: row 2"
 
 
-def test_the_fingerprint_is_that_of_the_data_not_of_the_file(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_data_and_not_on_the_format(tmp_path: Path) -> None:
     prints = {read_manifest(written(tmp_path, ending)).fingerprint for ending in (".parquet", ".jsonl", ".csv")}
     assert len(prints) == 1
     other = [{**ROWS[0], "text": "008"}, *ROWS[1:]]
@@ -58,34 +58,35 @@ def ids(manifest: Manifest) -> list[str]:
     return [str(manifest.value(row, "id")) for row in range(len(manifest))]
 
 
-def test_ids_that_are_not_given_follow_from_the_audio_and_are_kept_by_writing(tmp_path: Path) -> None:
-    found = {ending: ids(read_manifest(written(tmp_path, ending))) for ending in (".parquet", ".jsonl", ".csv", ".tsv")}
-    assert len(set(found[".csv"])) == 3
-    assert all(each == found[".csv"] for each in found.values())
-    # Written once, they stay, though the files have other names now.
+def test_missing_ids_are_derived_from_the_audio_and_kept_when_written(tmp_path: Path) -> None:
+    formats = (".parquet", ".jsonl", ".csv", ".tsv")
+    by_format = {ending: ids(read_manifest(written(tmp_path, ending))) for ending in formats}
+    assert len(set(by_format[".csv"])) == 3
+    assert all(each == by_format[".csv"] for each in by_format.values())
+    # Once written they stay, even if the audio files are renamed.
     table = read_manifest(tmp_path / "m.csv").table
     packed = table.set_column(table.column_names.index("audio"), "audio", pa.array(["x.flac", "y.flac", "z.flac"]))
     write_manifest(packed.take([2, 0]), tmp_path / "elsewhere" / "p.parquet", "plain-1")
-    assert ids(read_manifest(tmp_path / "elsewhere" / "p.parquet")) == [found[".csv"][2], found[".csv"][0]]
+    assert ids(read_manifest(tmp_path / "elsewhere" / "p.parquet")) == [by_format[".csv"][2], by_format[".csv"][0]]
 
 
-def test_a_mended_text_is_the_same_utterance_with_another_text(tmp_path: Path) -> None:
+def test_a_corrected_text_belongs_to_the_same_utterance(tmp_path: Path) -> None:
     before = read_manifest(written(tmp_path, ".parquet"))
-    (tmp_path / "n.jsonl").write_text("".join(json.dumps({**row, "text": "mended"}) + "\n" for row in ROWS))
+    (tmp_path / "n.jsonl").write_text("".join(json.dumps({**row, "text": "corrected"}) + "\n" for row in ROWS))
     after = read_manifest(tmp_path / "n.jsonl")
     np.testing.assert_array_equal(before.keys, after.keys)
     assert (before.text_hashes != after.text_hashes).all()
     assert before.fingerprint != after.fingerprint
 
 
-def test_two_rows_of_the_same_audio_are_two_utterances(tmp_path: Path) -> None:
+def test_two_rows_with_the_same_audio_are_two_utterances(tmp_path: Path) -> None:
     rows = [ROWS[0], ROWS[0], ROWS[1], {**ROWS[0], "offset": 1.0}, ROWS[0]]
     write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
     manifest = read_manifest(tmp_path / "m.parquet")
     assert len(set(ids(manifest))) == len(set(manifest.keys.tolist())) == 5
 
 
-def test_files_of_the_same_name_in_two_folders_are_two_utterances(tmp_path: Path) -> None:
+def test_files_with_the_same_name_in_two_folders_are_two_utterances(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()
         written(tmp_path / name, ".jsonl")
@@ -101,18 +102,18 @@ def test_only_rows_without_an_id_get_one(tmp_path: Path) -> None:
     assert ids(read_manifest(tmp_path / "m.parquet")) == ["u7", *plain[1:]]
 
 
-def test_an_id_that_comes_twice_is_named_with_both_rows(tmp_path: Path) -> None:
+def test_the_error_for_a_duplicate_id_names_both_rows(tmp_path: Path) -> None:
     rows = [{**row, "id": name} for row, name in zip(ROWS, ("u1", "u2", "u1"), strict=True)]
     write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
-    with pytest.raises(InputError, match=r"m\.parquet: row 3: the id u1 is also that of .*m\.parquet: row 1"):
+    with pytest.raises(InputError, match=r"m\.parquet: row 3: duplicate id u1, first used in .*m\.parquet: row 1"):
         read_manifest(tmp_path / "m.parquet")
     for name, part in (("a", rows[:2]), ("b", rows[2:])):
         write_manifest(pa.Table.from_pylist(part), tmp_path / f"{name}.parquet", "plain-1")
-    with pytest.raises(InputError, match=r"b\.parquet: row 1: the id u1 is also that of .*a\.parquet: row 1"):
+    with pytest.raises(InputError, match=r"b\.parquet: row 1: duplicate id u1, first used in .*a\.parquet: row 1"):
         read_manifests([tmp_path / "a.parquet", tmp_path / "b.parquet"])
 
 
-def test_columns_that_nobody_knows_pass_through_with_their_types(tmp_path: Path) -> None:
+def test_unknown_columns_are_kept_with_their_types(tmp_path: Path) -> None:
     extra = pa.table(
         {
             "votes": pa.array([1, None, 3], pa.int8()),
@@ -144,7 +145,7 @@ def test_manifests_with_different_columns_are_read_as_one(tmp_path: Path, caplog
         {"votes": "1", "age": 30.0, "accent": None},
         {"votes": "many", "age": 5.5, "accent": "us"},
     ]
-    assert "the types of votes differ, so it is read as texts" in caplog.text
+    assert "the types of column votes differ, so it is read as strings" in caplog.text
     assert manifest.files == [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     assert manifest.where(1) == f"{tmp_path / 'b.jsonl'}: row 1"
 
@@ -152,8 +153,8 @@ def test_manifests_with_different_columns_are_read_as_one(tmp_path: Path, caplog
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"byte_offset": 5}, "byte_offset without a byte_length.* in row 2"),
-        ({"byte_length": 5}, "byte_offset without a byte_length.* in row 2"),
+        ({"byte_offset": 5}, "byte_offset without byte_length.* in row 2"),
+        ({"byte_length": 5}, "byte_offset without byte_length.* in row 2"),
         ({"byte_offset": -1, "byte_length": 5}, "negative byte_offset in row 2"),
         ({"byte_offset": 0, "byte_length": 0}, "byte_length that is not positive in row 2"),
         ({"duration": -1.0}, "duration.* in row 2"),
@@ -174,14 +175,14 @@ def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], message: 
     ("name", "content", "message"),
     [
         ("m.csv", "audio,text,duration,domain\n", "no rows"),
-        ("m.csv", "audio,text,domain\na.wav,x,y\n", "duration is missing"),
-        ("m.csv", "audio,text,duration,domain,x,x\na.wav,x,1,y,1,2\n", "the column x is there twice"),
-        ("m.csv", "audio,text,duration,domain,byte_offset\na.wav,x,1,y,1.5\n", "does not hold whole numbers"),
-        ("m.csv", "audio,text,duration,domain\na.wav,x,long,y\n", "duration does not hold numbers"),
+        ("m.csv", "audio,text,domain\na.wav,x,y\n", "missing column duration"),
+        ("m.csv", "audio,text,duration,domain,x,x\na.wav,x,1,y,1,2\n", "duplicate column x"),
+        ("m.csv", "audio,text,duration,domain,byte_offset\na.wav,x,1,y,1.5\n", "must contain integers"),
+        ("m.csv", "audio,text,duration,domain\na.wav,x,long,y\n", "duration must contain numbers"),
         ("m.csv", "", "empty"),
         ("m.jsonl", "{not json", "not a readable table"),
         ("m.parquet", "not parquet", "not a readable table"),
-        ("m.xlsx", "x", "ends in"),
+        ("m.xlsx", "x", "the extension of a table"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -191,8 +192,8 @@ def test_a_bad_file_is_named(tmp_path: Path, name: str, content: str, message: s
     assert name in str(raised.value)
 
 
-def test_a_million_rows_stay_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # for the copy that is mapped
+def test_a_million_rows_fit_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # for the memory-mapped copy
     count = 1_000_000
     table = pa.table(
         {
@@ -206,5 +207,5 @@ def test_a_million_rows_stay_columns(tmp_path: Path, monkeypatch: pytest.MonkeyP
     manifest = read_manifest(tmp_path / "m.parquet")
     assert len(manifest) == count
     assert manifest.text(999_999) == "раз два три"
-    # 16.5 million rows are sixteen times this; with objects it would be ten times as much.
+    # 16.5 million rows need sixteen times this; Python objects would need ten times as much.
     assert manifest.table.nbytes < 160 * count

@@ -24,9 +24,7 @@ def manifest(folder: Path, count: int = 600, speakers: int = 0) -> Path:
 
 
 @pytest.mark.parametrize(("speakers", "column"), [(0, "text"), (60, "speaker")])
-def test_no_speaker_or_sentence_is_in_two_splits_and_nothing_is_lost(
-    tmp_path: Path, speakers: int, column: str
-) -> None:
+def test_no_speaker_or_sentence_is_in_two_splits_and_no_row_is_lost(tmp_path: Path, speakers: int, column: str) -> None:
     paths = split_manifest(read_manifest(manifest(tmp_path, speakers=speakers)), 0.1)
     splits = {split: read_manifest(path) for split, path in paths.items()}
     groups = {split: set(part.table[column].to_pylist()) for split, part in splits.items()}
@@ -38,15 +36,15 @@ def test_no_speaker_or_sentence_is_in_two_splits_and_nothing_is_lost(
     assert splits["test"].normalizer == "plain-1"
 
 
-def test_what_comes_later_does_not_move_the_others(tmp_path: Path) -> None:
+def test_added_rows_do_not_move_existing_ones(tmp_path: Path) -> None:
     few = read_manifest(split_manifest(read_manifest(manifest(tmp_path, 400)), 0.1)["test"])
     before = set(few.table["text"].to_pylist())
     more = read_manifest(split_manifest(read_manifest(manifest(tmp_path, 800)), 0.1)["test"])
     assert before <= set(more.table["text"].to_pylist())
 
 
-def test_a_split_without_a_domain_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing of the domain"):
+def test_a_split_that_lacks_a_domain_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no utterances of domain"):
         split_manifest(read_manifest(manifest(tmp_path, 4)), 0.1)
     with pytest.raises(InputError, match="share"):
         split_manifest(read_manifest(manifest(tmp_path)), 0.5)

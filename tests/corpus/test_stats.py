@@ -8,7 +8,7 @@ from stt.corpus.manifest import read_manifest, write_manifest
 from stt.corpus.stats import domain_stats, stats_table
 
 
-def test_figures_are_those_of_each_domain(tmp_path: Path) -> None:
+def test_statistics_are_computed_by_domain(tmp_path: Path) -> None:
     rows = [
         ("a b", 1.0, "calls", "x"),
         ("a bb ccc", 3.0, "calls", "y"),

@@ -1,4 +1,4 @@
-"""Makes the demo corpus: who says what in which domain, and the files and manifests of it."""
+"""Synthesis of the demo corpus: domains with their speakers, sentences and sound effects; audio files and manifests."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from stt.text.normalize import get_normalizer
 
 NORMALIZER = "russian-1"
 SAMPLE_RATE = 16_000  # Hz
-# Only voices that say the same thing the same way every time: ru+f2, f3 and f5 do not.
+# Only voices with reproducible output: ru+f2, f3 and f5 are not.
 VOICES = ("ru+m1", "ru+m3", "ru+m7", "ru+m4", "ru+f1", "ru+f4", "ru+linda", "ru")
 OTHER_VOICES = ("ru+m2", "ru+m6", "ru+belinda", "ru+steph")
-SPLIT_SIZES = {"train": 600, "validate": 30, "test": 60}  # utterances of each domain
+SPLIT_SIZES = {"train": 600, "validate": 30, "test": 60}  # utterances per domain
 
 Chooser = np.random.Generator
 Effect = Callable[[Waveform, Chooser], Waveform]
 
 
 def narration(waveform: Waveform, rng: Chooser) -> Waveform:
-    """Studio: nothing but a noise floor."""
+    """Studio: only a noise floor."""
     return sound.mix(waveform, sound.colored_noise(len(waveform), 1, rng), rng.uniform(35, 50))
 
 
@@ -53,7 +53,7 @@ def radio(waveform: Waveform, rng: Chooser) -> Waveform:
 
 
 def youtube(waveform: Waveform, rng: Chooser) -> Waveform:
-    """Anything goes: noise of any colour, overdriven microphones, a lossy codec."""
+    """Varied conditions: noise of any color, overdriven microphones, a lossy codec."""
     noise = sound.colored_noise(len(waveform), rng.uniform(0, 2), rng)
     mixed = sound.compress(sound.mix(waveform, noise, rng.uniform(6, 18)), rng.uniform(0.5, 3))
     codec = (("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"))[int(rng.integers(2))]
@@ -61,21 +61,21 @@ def youtube(waveform: Waveform, rng: Chooser) -> Waveform:
 
 
 def calls(waveform: Waveform, rng: Chooser) -> Waveform:
-    """Telephone: noise at the speaker's, 300-3400 Hz at 8 kHz, a telephone codec."""
+    """Telephone: background noise of the speaker, 300-3400 Hz at 8 kHz, a telephone codec."""
     noisy = sound.mix(waveform, sound.colored_noise(len(waveform), rng.uniform(0.5, 1.5), rng), rng.uniform(8, 20))
     subtype = ("GSM610", "ULAW", "ALAW")[int(rng.integers(3))]
     return apply_codec(sound.band(noisy, SAMPLE_RATE, 300, 3400), SAMPLE_RATE, "WAV", subtype, level=0)
 
 
 def public_speech(waveform: Waveform, rng: Chooser) -> Waveform:
-    """A hall with a restless audience; only ever tested on."""
+    """A hall with a noisy audience; used for testing only."""
     hall = sound.room(waveform, SAMPLE_RATE, rng.uniform(0.7, 1.2), rng.uniform(-3.5, 3.5), rng)
     return sound.mix(hall, sound.colored_noise(len(hall), 1.5, rng), rng.uniform(12, 20))
 
 
 @dataclass(frozen=True)
 class Domain:
-    """How a domain sounds and what is said in it (relative shares of the kinds of sentences)."""
+    """The sound effects of a domain and the relative shares of its kinds of sentences."""
 
     effect: Effect
     shares: dict[str, float]
@@ -96,7 +96,7 @@ DOMAINS = {
 
 @dataclass(frozen=True)
 class Shard:
-    """The part of the corpus that one fresh process makes: a domain, with the texts of its splits."""
+    """The part of the corpus synthesized by one fresh process: a domain, with the texts of its splits."""
 
     domain: str
     texts: dict[str, list[str]]
@@ -105,19 +105,19 @@ class Shard:
 
 
 def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None, workers: int = 2) -> dict[str, Path]:
-    """Make the corpus: audio in `OUT/DOMAIN/SPLIT/`, manifests `OUT/{train,validate,test}.parquet`.
+    """Synthesize the corpus: audio in `OUT/DOMAIN/SPLIT/`, manifests `OUT/{train,validate,test}.parquet`.
 
-    The same seed makes the same corpus, and no sentence is in two splits. Speech is made in fresh
-    processes, one for each domain, because espeak-ng's output depends on what it has said before.
+    The same seed yields the same corpus, and no sentence is in two splits. Speech is synthesized in fresh
+    processes, one per domain, because espeak-ng's output depends on its earlier output.
 
     Args:
-        out: folder to fill.
-        seed: decides on sentences, voices and sounds.
-        sizes: utterances of each domain by split; None for 600, 30 and 60.
-        workers: processes at a time.
+        out: output folder.
+        seed: of sentences, voices and sound effects.
+        sizes: utterances per domain by split; None for 600, 30 and 60.
+        workers: number of parallel processes.
 
     Returns:
-        the manifest of each split.
+        The manifest path of each split.
     """
     sizes = sizes or SPLIT_SIZES
     used: set[str] = set()
@@ -129,18 +129,18 @@ def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None, wor
         shards.append(Shard(name, texts, out, int(rng.integers(2**31))))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        made = list(track(pool.map(make_shard, shards), "speaking domain by domain", total=len(shards)))
+        results = list(track(pool.map(make_shard, shards), "synthesizing domains", total=len(shards)))
     manifests = {}
     for split in SPLIT_SIZES:
-        rows = [row for splits in made for row in splits.get(split, [])]
+        rows = [row for splits in results for row in splits.get(split, [])]
         manifests[split] = out / f"{split}.parquet"
         write_manifest(pa.Table.from_pylist(rows), manifests[split], NORMALIZER)
     return manifests
 
 
 def make_shard(shard: Shard) -> dict[str, list[dict[str, object]]]:
-    """Speak and write the utterances of a domain; gives the manifest rows of each split."""
-    torch.set_num_threads(1)  # the processes share the cores already
+    """Synthesize and write the utterances of a domain; return the manifest rows of each split."""
+    torch.set_num_threads(1)  # one process per core already
     domain = DOMAINS[shard.domain]
     speaker = Speaker()
     rng = np.random.default_rng(shard.seed)
@@ -153,7 +153,7 @@ def make_shard(shard: Shard) -> dict[str, list[dict[str, object]]]:
             voice = domain.voices[int(rng.integers(len(domain.voices)))]
             rate, pitch, pitch_range = (int(rng.integers(*span)) for span in ((130, 200), (25, 75), (30, 70)))
             spoken = resample(speaker.say(text, voice, rate, pitch, pitch_range), speaker.sample_rate, SAMPLE_RATE)
-            waveform = sound.to_peak(domain.effect(spoken, rng), float(rng.uniform(0.2, 0.9)))
+            waveform = sound.normalize_peak(domain.effect(spoken, rng), float(rng.uniform(0.2, 0.9)))
             path = folder / f"{i:05d}{domain.suffix}"
             _write(path, waveform)
             row = {"audio": str(path.relative_to(shard.out)), "text": normalize(text).text, "speaker": voice}
@@ -162,7 +162,7 @@ def make_shard(shard: Shard) -> dict[str, list[dict[str, object]]]:
 
 
 def _write(path: Path, waveform: Waveform) -> None:
-    """Write in the format that a domain usually comes in: calls as 8 kHz wav, youtube as MP3, others as FLAC."""
+    """Write in the typical format of a domain: calls as 8 kHz WAV, youtube as MP3, others as FLAC."""
     if path.suffix == ".wav":
         soundfile.write(path, resample(waveform, SAMPLE_RATE, 8_000), 8_000, subtype="PCM_16")
     else:

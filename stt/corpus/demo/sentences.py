@@ -65,14 +65,14 @@ def _one(rng: Chooser, options: tuple[str, ...] | list[str]) -> str:
 
 
 def _number(rng: Chooser, largest: int) -> str:
-    """Spell a number from 1 on; its number of digits is drawn first, so that small ones are common."""
+    """Spell out a number from 1 to `largest`; the number of digits is drawn first, so that small numbers are common."""
     digits = int(rng.integers(1, len(str(largest)) + 1))
     value = int(rng.integers(10 ** (digits - 1), min(10**digits, largest + 1)))
     return str(num2words(value, lang="ru"))
 
 
 def address(rng: Chooser) -> str:
-    """An address, some with a flat, an entrance or a city."""
+    """Generate an address, sometimes with a flat, an entrance or a city."""
     text = f"{_one(rng, STREET_KINDS)} {_one(rng, STREETS)} дом {_number(rng, 150)}"
     if rng.random() < 0.3:
         text = f"город {_one(rng, CITIES)} {text}"
@@ -82,7 +82,7 @@ def address(rng: Chooser) -> str:
 
 
 def numbers(rng: Chooser) -> str:
-    """An amount, or a row of numbers as in a telephone number."""
+    """Generate an amount, or a sequence of numbers as in a telephone number."""
     if rng.random() < 0.5:
         what = _one(rng, ("рублей", "долларов", "человек", "километров", "литров", "тонн", "процентов", "градусов"))
         return f"{_one(rng, ('всего', 'почти', 'около', 'ровно', 'итого', 'больше'))} {_number(rng, 999_999)} {what}"
@@ -90,7 +90,7 @@ def numbers(rng: Chooser) -> str:
 
 
 def time(rng: Chooser) -> str:
-    """A time of day or an appointment."""
+    """Generate a time of day or an appointment."""
     clock = f"{_number(rng, 24)} часов {_number(rng, 59)} минут"
     if rng.random() < 0.4:
         return f"{_one(rng, ('точное время', 'московское время', 'сейчас', 'местное время'))} {clock}"
@@ -99,7 +99,7 @@ def time(rng: Chooser) -> str:
 
 
 def taxi(rng: Chooser) -> str:
-    """An order of a taxi."""
+    """Generate a taxi order."""
     text = f"{_one(rng, REQUESTS)} от {_one(rng, PLACES_FROM)} до {_one(rng, PLACES_FROM)}"
     if rng.random() < 0.4:
         text += f" на {_number(rng, 24)} часов"
@@ -109,7 +109,7 @@ def taxi(rng: Chooser) -> str:
 
 
 def news(rng: Chooser) -> str:
-    """A sentence as from the news."""
+    """Generate a sentence in the style of the news."""
     parts = [_one(rng, PARTS_OF_DAY)] if rng.random() < 0.5 else []
     parts += [_one(rng, SUBJECTS), _one(rng, VERBS), _one(rng, ADJECTIVES), _one(rng, OBJECTS)]
     if rng.random() < 0.6:
@@ -129,12 +129,12 @@ KINDS: dict[str, Callable[[Chooser], str]] = {
 
 
 def sentences(rng: Chooser, shares: dict[str, float], used: set[str]) -> Iterator[str]:
-    """Give sentences without end, none of which is in `used`; each given one is added to it.
+    """Generate distinct sentences endlessly, skipping those in `used` and adding every new one to it.
 
     Args:
-        rng: decides on everything.
-        shares: relative frequency of the kinds in `KINDS`.
-        used: sentences that must not come again, in any split.
+        rng: source of randomness.
+        shares: relative frequencies of the kinds in `KINDS`.
+        used: sentences that must not be repeated, in any split.
     """
     kinds = list(shares)
     probabilities = np.array(list(shares.values())) / sum(shares.values())

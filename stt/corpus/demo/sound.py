@@ -41,7 +41,7 @@ def colored_noise(length: int, slope: float, rng: Chooser) -> Waveform:
 
 
 def music_bed(length: int, sample_rate: int, rng: Chooser) -> Waveform:
-    """A few slowly swelling chords."""
+    """Synthesize a few slowly swelling chords."""
     time = np.arange(length) / sample_rate
     bed = np.zeros(length)
     root = rng.uniform(80, 160)
@@ -59,15 +59,15 @@ def mix(waveform: Waveform, noise: Waveform, snr_db: float) -> Waveform:
 
 
 def compress(waveform: Waveform, drive: float) -> Waveform:
-    """Squeeze loud and soft together as a transmitter does; `drive` of 1 and more distorts audibly."""
+    """Compress the dynamic range as broadcasters do; a `drive` of 1 or more distorts audibly."""
     peak = np.abs(waveform).max()
     return _float32(np.tanh(drive * waveform / peak) * peak) if peak else waveform
 
 
-def to_peak(waveform: Waveform, peak: float) -> Waveform:
-    """Scale to a largest amplitude."""
-    largest = np.abs(waveform).max()
-    return _float32(waveform * (peak / largest)) if largest else waveform
+def normalize_peak(waveform: Waveform, peak: float) -> Waveform:
+    """Scale to a peak amplitude."""
+    current = np.abs(waveform).max()
+    return _float32(waveform * (peak / current)) if current else waveform
 
 
 def _generator(rng: Chooser) -> torch.Generator:

@@ -1,4 +1,4 @@
-"""Text to speech by the espeak-ng that `espeakng-loader` installs, called through ctypes."""
+"""Text-to-speech with the espeak-ng library from `espeakng-loader`, called through ctypes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Speaker:
-    """The espeak-ng of this process: it holds global state, and a second start would hang.
+    """The espeak-ng instance of this process: it has global state, and a second initialization would hang.
 
-    What it says is the same bit for bit only from a fresh process with the same calls in the same order.
+    Its output is reproducible bit for bit only in a fresh process with the same calls in the same order.
     """
 
     _started = False
@@ -31,33 +31,33 @@ class Speaker:
         """Load the library.
 
         Raises:
-            RuntimeError: it was started in this process before.
+            RuntimeError: it was already started in this process.
             InputError: espeak-ng cannot find its data.
         """
         if Speaker._started:
-            raise RuntimeError("espeak-ng starts once a process")
+            raise RuntimeError("espeak-ng can be started only once per process")
         Speaker._started = True
         self._library: Any = ctypes.cdll.LoadLibrary(str(espeakng_loader.get_library_path()))
         data = str(espeakng_loader.get_data_path()).encode()
         self.sample_rate = int(self._library.espeak_Initialize(_RETRIEVAL, 0, data, 0))
         if self.sample_rate <= 0:
-            raise InputError("espeak-ng does not start: reinstall espeakng-loader")
+            raise InputError("espeak-ng failed to start: reinstall espeakng-loader")
         self._chunks: list[Waveform] = []
-        self._callback = _CALLBACK(self._receive)  # kept, or it would be freed while the library calls it
+        self._callback = _CALLBACK(self._receive)  # keep a reference, or it would be freed while the library uses it
         self._library.espeak_SetSynthCallback(self._callback)
 
     def say(self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Waveform:
-        """Speak a text; gives (sample,) at `sample_rate` Hz.
+        """Synthesize speech (sample,) at `sample_rate` Hz.
 
         Args:
-            text: what to say.
+            text: the text to speak.
             voice: language and variant, such as `ru+f3`.
             words_per_minute: speed, 80 to 450.
             pitch: 0 to 100.
             pitch_range: 0 (monotonous) to 100.
 
         Raises:
-            InputError: there is no such voice.
+            InputError: the voice does not exist.
         """
         library = self._library
         if library.espeak_SetVoiceByName(voice.encode()):

@@ -1,4 +1,4 @@
-"""Import a folder of audio files with their texts beside them."""
+"""Import a folder of audio files with a text file next to each."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from stt.errors import InputError
 
 
 def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
-    """Read `NAME.wav` (flac, mp3, ogg ...) with its transcript in `NAME.txt`, in all subfolders.
+    """Read `NAME.wav` (flac, mp3, ogg ...) with its transcript in `NAME.txt`, including all subfolders.
 
-    A file's path inside the folder is its id.
+    The path inside the folder becomes the id.
 
     Args:
         source: the folder.
-        domain: template over `folder` (the first subfolder on the way to the file, or the source's own
-            name for files right in it), or a plain name for all.
+        domain: template over `folder` (the top-level subfolder of the file, or the name of the source
+            for files directly in it), or a fixed name.
     """
     if not source.is_dir():
-        raise InputError(f"{source}: there is no such folder")
+        raise InputError(f"{source}: folder not found")
     for audio in sorted(path for path in source.rglob("*") if path.suffix.lower() in EXTENSIONS):
         inside = audio.relative_to(source)
         folder = inside.parts[0] if len(inside.parts) > 1 else source.resolve().name
-        beside = audio.with_suffix(".txt")
-        fault, text = "", ""
-        if not beside.is_file():
-            fault = f"there is no {beside.name} beside it"
+        transcript = audio.with_suffix(".txt")
+        error, text = "", ""
+        if not transcript.is_file():
+            error = f"{transcript.name} is missing"
         else:
             try:
-                text = beside.read_text(encoding="utf-8-sig")
+                text = transcript.read_text(encoding="utf-8-sig")
             except UnicodeDecodeError:
-                fault = f"{beside.name} is not UTF-8"
+                error = f"{transcript.name} is not UTF-8"
         where = inside.as_posix()
-        yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), fault=fault, id=where)
+        yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), error=error, id=where)

@@ -14,11 +14,11 @@ from stt.errors import InputError
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SAMPLE_RATE = 8_000  # Hz
-# Recordings 0-4 of every digit and speaker are the official test; three of the official training's
-# 5-49 are kept for validation, so that the best checkpoint is not chosen on the test.
+# Recordings 0-4 of every digit and speaker are the official test set; three of the official training set
+# (5-49) are used for validation, so that the best checkpoint is not selected on the test set.
 SPLITS = {"test": range(5), "validate": range(5, 8), "train": range(8, 50)}
 GAP_SECONDS = (0.02, 0.3)
-NOISE_FLOOR = 1e-3  # amplitude; without it the gaps would be digital silence, which gives the joints away
+NOISE_FLOOR = 1e-3  # amplitude; without it the gaps would be digital silence, which reveals the boundaries
 
 
 def rows(
@@ -34,11 +34,11 @@ def rows(
 
     Args:
         source: the folder `recordings`.
-        split: test is the official one, index 0-4; 5-7 validate, 8-49 train.
-        strings: so many strings of digits for each speaker, joined with random gaps; 0 gives the digits as they are.
-        max_digits: longest string; lengths from 1 on are equally likely.
-        domain: template over `speaker`, or a plain name for all.
-        seed: decides on digits and gaps.
+        split: test is the official test set, index 0-4; validate 5-7, train 8-49.
+        strings: number of digit strings per speaker, concatenated with random gaps; 0 imports single digits.
+        max_digits: maximum length of a string; all lengths from 1 are equally likely.
+        domain: template over `speaker`, or a fixed name.
+        seed: of digits and gaps.
     """
     recordings = _recordings(source, split)
     for speaker, digits in sorted(recordings.items()):
@@ -46,14 +46,14 @@ def rows(
         if strings:
             rng = np.random.default_rng([seed, SPLITS[split].start, *speaker.encode()])
             for i in range(strings):
-                chosen = [digits[k] for k in rng.integers(len(digits), size=rng.integers(1, max_digits + 1))]
+                sample = [digits[k] for k in rng.integers(len(digits), size=rng.integers(1, max_digits + 1))]
                 yield Row(
                     f"{speaker} string {i}",
                     Path(f"{speaker}_{i:05d}.wav"),
-                    " ".join(WORDS[int(path.name[0])] for path in chosen),
+                    " ".join(WORDS[int(path.name[0])] for path in sample),
                     name,
                     speaker=speaker,
-                    waveform=_joined(chosen, rng),
+                    waveform=_concatenate(sample, rng),
                     sample_rate=SAMPLE_RATE,
                     id=f"{split}/{speaker}_{i:05d}",
                 )
@@ -63,17 +63,17 @@ def rows(
 
 
 def _recordings(source: Path, split: str) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
+    by_speaker: dict[str, list[Path]] = {}
     for path in sorted(source.glob("[0-9]_*_*.wav")):
         _, speaker, index = path.stem.split("_")
         if int(index) in SPLITS[split]:
-            found.setdefault(speaker, []).append(path)
-    if not found:
-        raise InputError(f"{source}: there are no recordings called DIGIT_SPEAKER_INDEX.wav here")
-    return found
+            by_speaker.setdefault(speaker, []).append(path)
+    if not by_speaker:
+        raise InputError(f"{source}: no recordings named DIGIT_SPEAKER_INDEX.wav found")
+    return by_speaker
 
 
-def _joined(paths: list[Path], rng: np.random.Generator) -> Waveform:
+def _concatenate(paths: list[Path], rng: np.random.Generator) -> Waveform:
     parts = []
     for path in paths:
         parts += [np.zeros(int(rng.uniform(*GAP_SECONDS) * SAMPLE_RATE)), read_audio(path, SAMPLE_RATE)]

@@ -10,39 +10,39 @@ from stt.corpus.columns import COLUMNS
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
 
-ADULT = 16  # years; who is younger counts as a child
-OWN = frozenset({"spk", "dur"})  # utt2spk and utt2dur have a task of their own
+ADULT = 16  # years; younger speakers count as children
+HANDLED = frozenset({"spk", "dur"})  # utt2spk and utt2dur are handled separately
 
 
 def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = None) -> Iterator[Row]:
-    """Read `text` and `wav.scp`, and `segments`, `utt2spk`, `utt2dur` where there; utterances keep their ids.
+    """Read `text` and `wav.scp`, and `segments`, `utt2spk`, `utt2dur` if present; utterances keep their ids.
 
-    Every other table `utt2X` or `spk2X` of the folder (spk2gender, utt2lang ...) gives a field X, which becomes a
-    column and can stand in the domain's template.
+    Every other table `utt2X` or `spk2X` in the folder (spk2gender, utt2lang ...) defines a field X, which becomes a
+    column and can be used in the domain template.
 
     Args:
         source: the data directory.
-        domain: template over `utterance`, `speaker`, `age_group` (by spk2age: child under 16, else adult) and the X of
-            all tables, such as `{age_group}_{gender}`, or `{domain}` for utt2domain; or a plain name for all.
-        audio_root: folder that paths in wav.scp are relative to; without it the data directory and
+        domain: template over `utterance`, `speaker`, `age_group` (from spk2age: child under 16, else adult) and the X
+            of all tables, such as `{age_group}_{gender}`, or `{domain}` for utt2domain; or a fixed name.
+        audio_root: folder that paths in wav.scp are relative to; by default the data directory and
             its parent are tried.
     """
     texts = _read(source / "text")
     recordings = _read(source / "wav.scp")
-    segments = _read(source / "segments", needed=False)
-    durations = _read(source / "utt2dur", needed=False)
-    speakers = _read(source / "utt2spk", needed=False)
-    of_utterance, of_speaker = _tables(source, "utt2"), _tables(source, "spk2")
+    segments = _read(source / "segments", required=False)
+    durations = _read(source / "utt2dur", required=False)
+    speakers = _read(source / "utt2spk", required=False)
+    utterance_tables, speaker_tables = _tables(source, "utt2"), _tables(source, "spk2")
     roots = [audio_root] if audio_root else [source, source.parent]
     for utterance, (line, text) in texts.items():
         where = f"{source.name}/text:{line}"
         speaker = speakers.get(utterance, (0, ""))[1]
-        told = {name: table.get(speaker, (0, ""))[1] for name, table in of_speaker.items()}
-        told |= {name: table[utterance][1] for name, table in of_utterance.items() if utterance in table}
-        age = told.get("age", "")
+        extra = {name: table.get(speaker, (0, ""))[1] for name, table in speaker_tables.items()}
+        extra |= {name: table[utterance][1] for name, table in utterance_tables.items() if utterance in table}
+        age = extra.get("age", "")
         group = ("child" if int(age) < ADULT else "adult") if age.isdigit() else ""
-        fields = {"utterance": utterance, "speaker": speaker, "age_group": group, **told}
-        offset, duration, fault = None, None, ""
+        fields = {"utterance": utterance, "speaker": speaker, "age_group": group, **extra}
+        offset, duration, error = None, None, ""
         recording = utterance
         try:
             if utterance in segments:
@@ -51,38 +51,38 @@ def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = N
             elif utterance in durations:
                 duration = float(durations[utterance][1])
         except ValueError:
-            fault = "its line in segments or utt2dur is not understood"
+            error = "invalid line in segments or utt2dur"
         entry = recordings.get(recording, (0, ""))[1]
         if not entry:
-            fault = f"wav.scp has no {recording}"
+            error = f"wav.scp has no {recording}"
         elif entry.endswith("|"):
-            fault = "wav.scp holds a command, and commands are not run; write the audio out first"
+            error = "wav.scp contains a command, which is not supported; write the audio to files first"
         yield Row(
             where,
-            _found(roots, entry),
+            _find_audio(roots, entry),
             text,
             domain_of(domain, fields, where),
             duration=duration,
             offset=offset,
             speaker=speaker or None,
-            fault=fault,
+            error=error,
             id=utterance,
-            extra={name: value or None for name, value in told.items() if name not in COLUMNS},
+            extra={name: value or None for name, value in extra.items() if name not in COLUMNS},
         )
 
 
 def _tables(source: Path, prefix: str) -> dict[str, dict[str, tuple[int, str]]]:
-    """Read the folder's tables about utterances (`utt2`) or speakers (`spk2`), by what they tell."""
+    """Read the folder's tables about utterances (`utt2`) or speakers (`spk2`), by field name."""
     paths = sorted(path for path in source.glob(f"{prefix}*") if path.is_file() and not path.suffix)
     names = {path.name.removeprefix(prefix): path for path in paths}
-    return {name: _read(path) for name, path in names.items() if name and name not in OWN and name != "utt"}
+    return {name: _read(path) for name, path in names.items() if name and name not in HANDLED and name != "utt"}
 
 
-def _read(path: Path, needed: bool = True) -> dict[str, tuple[int, str]]:
-    """Read a Kaldi table: key, then (line number, rest of the line)."""
+def _read(path: Path, required: bool = True) -> dict[str, tuple[int, str]]:
+    """Read a Kaldi table as key: (line number, rest of the line)."""
     if not path.is_file():
-        if needed:
-            raise InputError(f"{path}: a Kaldi data directory must have this file")
+        if required:
+            raise InputError(f"{path}: file not found, which a Kaldi data directory must have")
         return {}
     entries = {}
     with path.open(encoding="utf-8") as file:
@@ -92,11 +92,11 @@ def _read(path: Path, needed: bool = True) -> dict[str, tuple[int, str]]:
                 continue
             key, tab, more = key.partition("\t")
             if key in entries:
-                raise InputError(f"{path}:{number}: {key} is there twice")
+                raise InputError(f"{path}:{number}: duplicate key {key}")
             entries[key] = (number, (more + " " + rest if tab else rest).strip())
     return entries
 
 
-def _found(roots: list[Path], entry: str) -> str:
+def _find_audio(roots: list[Path], entry: str) -> str:
     addresses = [resolve_address(root, entry) for root in roots]
     return next((address for address in addresses if Path(address).is_file()), addresses[0])

@@ -13,17 +13,17 @@ from stt.errors import InputError
 
 
 def rows(source: Path, *, domain: str = "{name}") -> Iterator[Row]:
-    """Read JSON Lines with `audio_filepath`, `text`, and `id`, `duration`, `offset`, `speaker` where there.
+    """Read JSON Lines with `audio_filepath`, `text`, and `id`, `duration`, `offset`, `speaker` if present.
 
     All other keys become columns.
 
     Args:
-        source: the manifest; paths are relative to its folder, or absolute, or addresses such as s3://...
-        domain: template over the line's keys and `name` (the manifest's file name without ending), or a
-            plain name for all.
+        source: the manifest; paths are relative to its folder, or absolute, or URLs such as s3://...
+        domain: template over the line's keys and `name` (the manifest's file name without extension), or a
+            fixed name.
     """
     if not source.is_file():
-        raise InputError(f"{source}: there is no such file")
+        raise InputError(f"{source}: file not found")
     with source.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -36,7 +36,7 @@ def rows(source: Path, *, domain: str = "{name}") -> Iterator[Row]:
                     None if entry.get(key) is None else float(entry[key]) for key in ("duration", "offset")
                 )
             except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                yield Row(where, source, "", "", fault=f"not a NeMo line ({type(error).__name__}: {error})")
+                yield Row(where, source, "", "", error=f"not a NeMo manifest line ({type(error).__name__}: {error})")
                 continue
             yield Row(
                 where,

@@ -18,7 +18,7 @@ def tone(hertz: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_sentences_are_varied_and_already_normal(kind: str) -> None:
+def test_sentences_are_varied_and_already_normalized(kind: str) -> None:
     rng = np.random.default_rng(0)
     made = [KINDS[kind](rng) for _ in range(500)]
     assert len(set(made)) > 400
@@ -28,7 +28,7 @@ def test_sentences_are_varied_and_already_normal(kind: str) -> None:
         assert 3 <= len(normalized.text) <= 130
 
 
-def test_no_sentence_comes_twice() -> None:
+def test_no_sentence_is_repeated() -> None:
     used: set[str] = set()
     first = list(islice(sentences(np.random.default_rng(0), {"news": 1}, used), 300))
     second = list(islice(sentences(np.random.default_rng(0), {"news": 1}, used), 300))
@@ -36,22 +36,22 @@ def test_no_sentence_comes_twice() -> None:
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0])
-def test_noise_is_mixed_at_the_asked_ratio(snr_db: float) -> None:
+def test_noise_is_mixed_at_the_requested_snr(snr_db: float) -> None:
     voice, noise = tone(440), sound.colored_noise(SAMPLE_RATE, 1.0, np.random.default_rng(0))
     added = sound.mix(voice, noise, snr_db) - voice
     assert 10 * np.log10(np.mean(voice**2) / np.mean(added**2)) == pytest.approx(snr_db, abs=0.01)
 
 
-def test_a_band_keeps_what_is_inside_and_removes_what_is_outside() -> None:
-    def left(hertz: float) -> float:
+def test_a_band_limit_passes_tones_inside_and_removes_tones_outside() -> None:
+    def amplitude(hertz: float) -> float:
         return float(np.abs(sound.band(tone(hertz), SAMPLE_RATE, 300, 3400)[2000:-2000]).max())
 
-    assert left(1000) == pytest.approx(1, abs=0.05)
-    assert left(60) < 0.02
-    assert left(6000) < 0.02
+    assert amplitude(1000) == pytest.approx(1, abs=0.05)
+    assert amplitude(60) < 0.02
+    assert amplitude(6000) < 0.02
 
 
-def test_a_room_decays_by_60_db_in_its_time() -> None:
+def test_reverberation_decays_by_60_db_in_the_given_time() -> None:
     click = np.zeros(SAMPLE_RATE, np.float32)
     click[0] = 1
     tail = sound.room(click, SAMPLE_RATE, 0.5, 6.0, np.random.default_rng(0))[1:]
@@ -61,13 +61,13 @@ def test_a_room_decays_by_60_db_in_its_time() -> None:
     assert 10 * np.log10(energy[0] / energy[2]) == pytest.approx(55, abs=5)
 
 
-def test_noise_has_the_asked_slope() -> None:
+def test_noise_has_the_requested_slope() -> None:
     spectrum = np.abs(np.fft.rfft(sound.colored_noise(1 << 16, 2.0, np.random.default_rng(0)))) ** 2
     octave_low, octave_high = spectrum[1000:2000].mean(), spectrum[2000:4000].mean()
     assert octave_low / octave_high == pytest.approx(4, rel=0.15)
 
 
-def test_the_corpus_is_the_same_for_the_same_seed_and_its_splits_share_no_sentence(tmp_path: Path) -> None:
+def test_the_corpus_is_reproducible_and_its_splits_share_no_sentence(tmp_path: Path) -> None:
     sizes = {"train": 3, "validate": 2, "test": 2}
     made = [make_demo(tmp_path / name, seed=5, sizes=sizes) for name in ("a", "b")]
     contents = [

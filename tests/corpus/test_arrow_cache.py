@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from stt.corpus import mapped
+from stt.corpus import arrow_cache
 from stt.corpus.manifest import read_manifest, read_manifests, write_manifest
 from stt.errors import InputError
 
@@ -15,13 +15,13 @@ COUNT = 1000
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(mapped, "MAPPED_FROM", 100)
-    monkeypatch.setattr(mapped, "PART", 300)
+    monkeypatch.setattr(arrow_cache, "MIN_MAPPED_ROWS", 100)
+    monkeypatch.setattr(arrow_cache, "CHUNK_ROWS", 300)
     return tmp_path / "cache" / "stt"
 
 
 def table() -> pa.Table:
-    domains = [f"d{i // 250}" for i in range(COUNT)]  # a part of the file does not know the domains of the next
+    domains = [f"d{i // 250}" for i in range(COUNT)]  # a chunk of the file does not contain the domains of the next
     return pa.table(
         {
             "audio": [f"{i}.wav" for i in range(COUNT)],
@@ -34,13 +34,13 @@ def table() -> pa.Table:
     )
 
 
-def test_a_long_manifest_is_mapped_and_holds_the_same(
+def test_a_memory_mapped_manifest_equals_one_in_memory(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "m.parquet"
     write_manifest(table(), path, "plain-1")
     (first, again), [kept] = (read_manifest(path) for _ in range(2)), cache.glob("*.arrow")
-    monkeypatch.setattr(mapped, "MAPPED_FROM", COUNT + 1)
+    monkeypatch.setattr(arrow_cache, "MIN_MAPPED_ROWS", COUNT + 1)
     plain = read_manifest(path)
     for manifest in (first, again):
         assert manifest.table.to_pylist() == plain.table.to_pylist()
@@ -55,7 +55,7 @@ def test_a_long_manifest_is_mapped_and_holds_the_same(
     assert kept.stat().st_size > 0
 
 
-def test_what_is_mapped_takes_no_memory_of_its_own(tmp_path: Path) -> None:
+def test_a_mapped_manifest_allocates_no_memory(tmp_path: Path) -> None:
     write_manifest(table(), tmp_path / "m.parquet", "plain-1")
     read_manifest(tmp_path / "m.parquet")
     before = pa.total_allocated_bytes()
@@ -63,17 +63,17 @@ def test_what_is_mapped_takes_no_memory_of_its_own(tmp_path: Path) -> None:
     assert pa.total_allocated_bytes() - before < 0.05 * manifest.table.nbytes
 
 
-def test_a_changed_file_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+def test_a_changed_file_is_converted_again(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     write_manifest(table(), path, "plain-1")
     assert read_manifest(path).text(3) == "text 3"
-    texts = pa.array([f"mended {i}" for i in range(COUNT)])
+    texts = pa.array([f"corrected {i}" for i in range(COUNT)])
     write_manifest(table().set_column(1, "text", texts), path, "plain-1")
-    assert read_manifest(path).text(3) == "mended 3"
+    assert read_manifest(path).text(3) == "corrected 3"
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense"])
-def test_a_damaged_copy_is_made_again(tmp_path: Path, cache: Path, damage: bytes) -> None:
+def test_a_corrupt_copy_is_recreated(tmp_path: Path, cache: Path, damage: bytes) -> None:
     write_manifest(table(), tmp_path / "m.parquet", "plain-1")
     whole = read_manifest(tmp_path / "m.parquet").table.to_pylist()
     [kept] = cache.glob("*.arrow")
@@ -81,12 +81,12 @@ def test_a_damaged_copy_is_made_again(tmp_path: Path, cache: Path, damage: bytes
     assert read_manifest(tmp_path / "m.parquet").table.to_pylist() == whole
 
 
-def test_a_bad_row_far_down_is_named_and_nothing_is_kept(tmp_path: Path, cache: Path) -> None:
+def test_a_bad_row_in_a_later_chunk_is_named_and_nothing_is_cached(tmp_path: Path, cache: Path) -> None:
     durations = np.linspace(1, 5, COUNT)
     durations[777] = -1
     bad = table().set_column(2, "duration", pa.array(durations))
     pyarrow.parquet.write_table(bad, tmp_path / "m.parquet")
-    with pytest.raises(InputError, match=r"m\.parquet: a duration that is not a positive number of seconds in row 778"):
+    with pytest.raises(InputError, match=r"m\.parquet: duration that is not a positive number of seconds in row 778"):
         read_manifest(tmp_path / "m.parquet")
     assert not list(cache.glob("*.arrow"))
 
