@@ -151,7 +151,7 @@ def test_forgetting_is_detected_and_stops_the_run_if_requested(
 ) -> None:
     run = tmp_path / "run"
     lines = [json.loads(line) for line in new_domain.read_text().splitlines()]
-    # Letters are relabelled (a becomes b): learning that means forgetting.
+    # Letters are relabeled (a becomes b): learning that means forgetting.
     swapped = str.maketrans("abcde", "bcdea")
     new_domain.write_text(
         "".join(json.dumps({**line, "text": line["text"].translate(swapped)}) + "\n" for line in lines)

@@ -59,7 +59,7 @@ class PendingObservations:
 
 @torch.no_grad()
 def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int) -> tuple[Tensor, Tensor]:
-    """Return the CTC loss per token (batch,) of each utterance for the label of its neighbour in the batch.
+    """Return the CTC loss per token (batch,) of each utterance for the label of its neighbor in the batch.
 
     Also returns a mask (batch,) of the valid losses, on the host like `frames` (batch,): those where that
     label is different and does not need more frames.

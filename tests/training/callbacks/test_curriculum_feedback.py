@@ -36,7 +36,7 @@ def outputs_of(batch: Batch, tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
     return {"log_probs": log_probs, "frames": frames, "host_frames": frames, "losses": losses, "counted": counted}
 
 
-def test_random_losses_are_those_of_the_neighbours_label(tokenizer: Tokenizer) -> None:
+def test_random_losses_are_those_of_the_neighbors_label(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "cde", "a"], tokenizer)
     outputs = outputs_of(batch, tokenizer)
     losses, usable = random_losses(outputs["log_probs"], outputs["frames"], batch, tokenizer.blank_id)
@@ -53,7 +53,7 @@ def test_random_losses_are_those_of_the_neighbours_label(tokenizer: Tokenizer) -
         torch.testing.assert_close(losses[i], alone[0])
 
 
-def test_a_neighbour_with_the_same_or_too_long_a_text_is_not_usable(tokenizer: Tokenizer) -> None:
+def test_a_neighbor_with_the_same_or_too_long_a_text_is_not_usable(tokenizer: Tokenizer) -> None:
     batch = batch_of(["ab", "ab", "a" * 30, "c"], tokenizer)
     outputs = outputs_of(batch, tokenizer)
     _, usable = random_losses(outputs["log_probs"], outputs["frames"], batch, tokenizer.blank_id)
