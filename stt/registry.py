@@ -33,7 +33,7 @@ def register(cls: Class) -> Class:
         cls: an encoder or a front end whose arguments are numbers, strings, None, or lists and dicts of these.
 
     Raises:
-        InputError: another class of the same name is registered, or the constructor takes *args or **kwargs.
+        InputError: another class of the same name is registered, or the constructor takes variadic arguments.
 
     Example:
         >>> import stt

@@ -1,1 +1,1 @@
-"""Manifests and how they are made."""
+"""Manifests: reading, writing, importing and splitting."""

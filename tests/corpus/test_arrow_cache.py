@@ -39,10 +39,10 @@ def test_a_memory_mapped_manifest_equals_one_in_memory(
 ) -> None:
     path = tmp_path / "m.parquet"
     write_manifest(table(), path, "plain-1")
-    (first, again), [kept] = (read_manifest(path) for _ in range(2)), cache.glob("*.arrow")
+    (first, second), [copy] = (read_manifest(path) for _ in range(2)), cache.glob("*.arrow")
     monkeypatch.setattr(arrow_cache, "MIN_MAPPED_ROWS", COUNT + 1)
     plain = read_manifest(path)
-    for manifest in (first, again):
+    for manifest in (first, second):
         assert manifest.table.to_pylist() == plain.table.to_pylist()
         assert manifest.table.schema.equals(plain.table.schema)
         assert (manifest.fingerprint, manifest.normalizer) == (plain.fingerprint, "plain-1")
@@ -50,9 +50,9 @@ def test_a_memory_mapped_manifest_equals_one_in_memory(
         np.testing.assert_array_equal(manifest.domain_index, plain.domain_index)
         np.testing.assert_array_equal(manifest.keys, plain.keys)
         assert (manifest.text(999), manifest.value(7, "domain")) == ("text 999", "d0")
-    write_manifest(again.table, tmp_path / "n.parquet", "plain-1")
+    write_manifest(second.table, tmp_path / "n.parquet", "plain-1")
     assert read_manifest(tmp_path / "n.parquet").table.to_pylist() == plain.table.to_pylist()
-    assert kept.stat().st_size > 0
+    assert copy.stat().st_size > 0
 
 
 def test_a_mapped_manifest_allocates_no_memory(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_a_changed_file_is_converted_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"nonsense"])
 def test_a_corrupt_copy_is_recreated(tmp_path: Path, cache: Path, damage: bytes) -> None:
     write_manifest(table(), tmp_path / "m.parquet", "plain-1")
-    whole = read_manifest(tmp_path / "m.parquet").table.to_pylist()
-    [kept] = cache.glob("*.arrow")
-    kept.write_bytes(damage)
-    assert read_manifest(tmp_path / "m.parquet").table.to_pylist() == whole
+    expected = read_manifest(tmp_path / "m.parquet").table.to_pylist()
+    [copy] = cache.glob("*.arrow")
+    copy.write_bytes(damage)
+    assert read_manifest(tmp_path / "m.parquet").table.to_pylist() == expected
 
 
 def test_a_bad_row_in_a_later_chunk_is_named_and_nothing_is_cached(tmp_path: Path, cache: Path) -> None:

@@ -29,11 +29,11 @@ def loader(dataset: UtteranceDataset, num_workers: int, batches_per_epoch: int, 
     utterances = utterances_of(dataset.manifest)
     sampler.start(utterances, seed=0)
     stream = BatchStream(sampler, utterances, np.full(2, 0.5), 12.0, strength=0.9)
-    made = StreamLoader(dataset, stream, batches_per_epoch, **loader_options(num_workers))
+    stream_loader = StreamLoader(dataset, stream, batches_per_epoch, **loader_options(num_workers))
     if state:
         stream.load_state_dict(state[0])
-        made.load_state_dict(state[1])
-    return made
+        stream_loader.load_state_dict(state[1])
+    return stream_loader
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -41,8 +41,8 @@ def loader(dataset: UtteranceDataset, num_workers: int, batches_per_epoch: int, 
 def test_a_restored_loader_yields_exactly_the_remaining_batches(
     dataset: UtteranceDataset, num_workers: int, stop: int
 ) -> None:
-    whole = loader(dataset, num_workers, 10)
-    expected = [fingerprint(batch) for _ in range(2) for batch in whole]
+    uninterrupted = loader(dataset, num_workers, 10)
+    expected = [fingerprint(batch) for _ in range(2) for batch in uninterrupted]
     first, seen = loader(dataset, num_workers, 10), []
     while len(seen) < stop:
         for batch in first:
@@ -64,9 +64,9 @@ def test_the_length_of_an_epoch_does_not_affect_the_batches(dataset: UtteranceDa
     runs = [
         [
             fingerprint(batch)
-            for made in [loader(dataset, num_workers, length)]
+            for epoch_loader in [loader(dataset, num_workers, length)]
             for _ in range(24 // length)
-            for batch in made
+            for batch in epoch_loader
         ]
         for length in (3, 8, 24)
     ]
@@ -75,8 +75,8 @@ def test_the_length_of_an_epoch_does_not_affect_the_batches(dataset: UtteranceDa
 
 
 def test_an_interrupted_epoch_is_followed_by_a_full_one(dataset: UtteranceDataset) -> None:
-    made = loader(dataset, 0, 5)
-    assert [next(iter(made)).number, *(batch.number for batch in made)] == [0, 1, 2, 3, 4, 5]
+    stream_loader = loader(dataset, 0, 5)
+    assert [next(iter(stream_loader)).number, *(batch.number for batch in stream_loader)] == [0, 1, 2, 3, 4, 5]
 
 
 def test_prefetching_is_limited_by_feedback() -> None:

@@ -56,15 +56,15 @@ def slowly(text: str, tokenizer: Tokenizer) -> int:
         lambda: trained(byte_fallback=True, vocab_size=300),
     ],
 )
-def test_frames_of_many_texts_are_those_of_each_by_itself(make) -> None:  # type: ignore[no-untyped-def]
+def test_counting_many_texts_at_once_equals_counting_them_one_by_one(make) -> None:  # type: ignore[no-untyped-def]
     tokenizer = make()
     texts = [*TEXTS, *ODD, *("".join(letters) for letters in itertools.product("ab ", repeat=5))]
     expected = [slowly(text, tokenizer) for text in texts]
-    whole = pa.array(texts, pa.large_string())
+    array = pa.array(texts, pa.large_string())
     count = FrameCounter(tokenizer)
-    assert count(whole.slice(7, 100)).tolist() == expected[7:107]  # with few words known yet
-    assert count(whole).tolist() == expected
-    assert count(whole[:0]).tolist() == []
+    assert count(array.slice(7, 100)).tolist() == expected[7:107]  # while few words are cached
+    assert count(array).tolist() == expected
+    assert count(array[:0]).tolist() == []
 
 
 def dataset(folder: Path, tokenizer_file: Path, texts: list[str], normalizer: str | None) -> UtteranceDataset:
@@ -96,13 +96,13 @@ def test_counts_are_cached_by_texts_and_tokenizer(
     monkeypatch.setattr(counting, "MIN_CACHED_TEXTS", 1)
     data = dataset(tmp_path, tokenizer_file, ["abc", "dd"], "plain-1")
     first = text_frames(data)
-    [kept] = (tmp_path / "cache" / "stt").glob("*.npz")
+    [cached] = (tmp_path / "cache" / "stt").glob("*.npz")
     monkeypatch.setattr(counting, "_count", lambda dataset: pytest.fail("counted again"))
     np.testing.assert_array_equal(text_frames(data), first)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(counting, "MIN_CACHED_TEXTS", 1)
-    kept.write_bytes(kept.read_bytes()[:-40] + bytes(40))
+    cached.write_bytes(cached.read_bytes()[:-40] + bytes(40))
     np.testing.assert_array_equal(text_frames(data), first)
     assert text_frames(dataset(tmp_path, tokenizer_file, ["abc", "d"], "plain-1")).tolist() != first.tolist()
     (tmp_path / "other.model").write_bytes(train_tokenizer(["abcde", "de ab"], 7).model)

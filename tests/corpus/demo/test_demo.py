@@ -20,9 +20,9 @@ def tone(hertz: float) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 def test_sentences_are_varied_and_already_normalized(kind: str) -> None:
     rng = np.random.default_rng(0)
-    made = [KINDS[kind](rng) for _ in range(500)]
-    assert len(set(made)) > 400
-    for text in made:
+    generated = [KINDS[kind](rng) for _ in range(500)]
+    assert len(set(generated)) > 400
+    for text in generated:
         normalized = get_normalizer(NORMALIZER)(text)
         assert not normalized.rejected
         assert 3 <= len(normalized.text) <= 130
@@ -69,14 +69,14 @@ def test_noise_has_the_requested_slope() -> None:
 
 def test_the_corpus_is_reproducible_and_its_splits_share_no_sentence(tmp_path: Path) -> None:
     sizes = {"train": 3, "validate": 2, "test": 2}
-    made = [make_demo(tmp_path / name, seed=5, sizes=sizes) for name in ("a", "b")]
+    corpora = [make_demo(tmp_path / name, seed=5, sizes=sizes) for name in ("a", "b")]
     contents = [
         {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
         for name in ("a", "b")
     ]
     different = [path for path in contents[0] if contents[0][path] != contents[1].get(path)]
     assert different == []
-    manifests = {split: read_manifest(path) for split, path in made[0].items()}
+    manifests = {split: read_manifest(path) for split, path in corpora[0].items()}
     assert manifests["train"].domains == ["audiobooks", "calls", "narration", "radio", "youtube"]
     assert manifests["test"].domains == sorted(DOMAINS)
     texts = [manifest.text(row) for manifest in manifests.values() for row in range(len(manifest))]
