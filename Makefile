@@ -1,4 +1,4 @@
-# `make demo` and `make test` do everything on a fresh machine: Python 3.11 or 3.12 and a C++ compiler.
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or 3.12 and a C++ compiler.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -7,22 +7,22 @@ TINY := --config configs/model/tiny.yaml
 .PHONY: help setup demo test lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
 
 help:
-	@echo "make demo            make a corpus, train on it, test, transcribe: about a quarter of an hour on two cores"
-	@echo "make test            all tests"
-	@echo "make lint            ruff, mypy, import-linter"
-	@echo "make docs            the documentation as a site: docs/_build/index.html"
+	@echo "make demo            synthesize a corpus, train, test and transcribe: about 15 minutes on two cores"
+	@echo "make test            run all tests"
+	@echo "make lint            run ruff, mypy and import-linter"
+	@echo "make docs            build the documentation: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
-	@echo "make fsdd-curriculum the same with the curriculum, and a picture of how it steered"
-	@echo "make speechocean762  train on real sentences of non-native speakers (DATA=$(DATA))"
-	@echo "make curriculum-evidence  what docs/curriculum.md says, measured: an hour and a half on two cores"
-	@echo "make gpu-figures     speed and ablation on a GPU, for docs/results/gpu.json: an hour and a half"
-	@echo "make lock            renew constraints.txt from what pyproject.toml allows today"
+	@echo "make fsdd-curriculum the same with the curriculum, and a plot of its control"
+	@echo "make speechocean762  train on read sentences of non-native speakers (DATA=$(DATA))"
+	@echo "make curriculum-evidence  reproduce docs/curriculum.md: 1.5 hours on two cores"
+	@echo "make gpu-figures     speed and ablation on a GPU, to docs/results/gpu.json: 1.5 hours"
+	@echo "make lock            update constraints.txt within the bounds of pyproject.toml"
 
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
-		{ echo "error: $(PYTHON) is not Python 3.11 or 3.12: call make PYTHON=/path/to/python3.11"; exit 2; }
+		{ echo "error: $(PYTHON) is not Python 3.11 or 3.12: run make PYTHON=/path/to/python3.11"; exit 2; }
 	@command -v c++ >/dev/null || { echo "error: kenlm is built from source and needs a C++ compiler (c++)"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
@@ -34,7 +34,7 @@ demo: setup
 	$(BIN)/stt tokenizer train corpora/demo/train.parquet --out corpora/demo/tokenizer.model --pieces 300
 	rm -rf runs/demo
 	$(BIN)/python train.py fit $(TINY) --config configs/data/demo.yaml --run runs/demo
-	@echo "files it has not seen: a studio, a telephone call, and a hall with voices it has not heard:"
+	@echo "unseen files: a studio, a phone call, and a hall with unseen voices:"
 	$(BIN)/stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/narration/test/00000.flac \
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
@@ -93,7 +93,7 @@ lock: pyproject.toml
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[dev]'
-	{ echo "# Versions that were installed and tested together; written by make lock."; \
+	{ echo "# Versions installed and tested together; written by make lock."; \
 		.venv-lock/bin/pip freeze --exclude stt; } > constraints.txt
 	rm -rf .venv-lock
 
