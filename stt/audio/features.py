@@ -38,7 +38,7 @@ class LogMel(FrontEnd):
     """Log-mel spectrogram, numerically identical to that of NVIDIA NeMo's models in sherpa-onnx.
 
     The network therefore runs there unchanged, on phones and in browsers: Hann window, pre-emphasis, Slaney's mel
-    scale and area normalization, frame centres half a hop later than torch's, both ends of the utterance mirrored.
+    scale and area normalization, frame centers half a hop later than torch's, both ends of the utterance mirrored.
     Source: kaldi-native-fbank with `snip_edges=False` and `is_librosa=True`.
     """
 
@@ -86,7 +86,7 @@ class LogMel(FrontEnd):
     def log_mel(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Compute log-mel energies (batch, frame, mel) of waveforms (batch, sample)."""
         win_length = len(self.window)
-        margin = (self.n_fft - win_length) // 2  # torch centres the window in the FFT
+        margin = (self.n_fft - win_length) // 2  # torch centers the window in the FFT
         before, after = win_length // 2 - self.hop_length // 2, win_length // 2
         signal = mirror_ends(waveforms, lengths, before, after, margin + 1, self.n_fft)
         spectrum = torch.stft(
@@ -142,35 +142,35 @@ DEVIATION_FLOOR = 1e-2  # added to deviations, so that digital silence stays zer
 
 def normalize_utterance(features: Tensor, frames: Tensor) -> Tensor:
     """Normalize features (batch, frame, mel) over all `frames` (batch,) of each utterance; padding becomes zero."""
-    centred, _ = _centre(features, frames)
-    deviation = (centred.square().sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)).sqrt()
-    return centred / (deviation + DEVIATION_FLOOR)
+    centered, _ = _center(features, frames)
+    deviation = (centered.square().sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)).sqrt()
+    return centered / (deviation + DEVIATION_FLOOR)
 
 
 def normalize_windows(features: Tensor, frames: Tensor, width: int) -> Tensor:
     """Normalize each frame of features (batch, frame, mel) over the `width` frames around it; padding becomes zero.
 
     Near the ends of `frames` (batch,) the window is shifted inwards, not shortened, so that an utterance of at most
-    `width` frames is normalized as a whole. Source: sliding-window CMVN of Kaldi, centred.
+    `width` frames is normalized as a whole. Source: sliding-window CMVN of Kaldi, centered.
     """
     size, mels = features.shape[1:]
     width = min(width, size)
     # Subtracting the utterance's mean first keeps differences of cumulative sums accurate.
-    centred, mask = _centre(features, frames)
+    centered, mask = _center(features, frames)
 
     def means(values: Tensor) -> Tensor:
         sums = torch.nn.functional.pad(values.cumsum(dim=1), (0, 0, 1, 0))
         return (sums[:, width:] - sums[:, :-width]) / frames.clamp(1, width).view(-1, 1, 1)
 
-    mean = means(centred)  # of the window that starts at each frame
-    deviation = (means(centred.square()) - mean.square()).clamp(min=0).sqrt()
+    mean = means(centered)  # of the window that starts at each frame
+    deviation = (means(centered.square()) - mean.square()).clamp(min=0).sqrt()
     last = (frames.unsqueeze(1) - width).clamp(min=0)
     start = torch.minimum((torch.arange(size, device=features.device) - width // 2).clamp(min=0), last)
     start = start.unsqueeze(-1).expand(-1, -1, mels)
-    return (centred - mean.gather(1, start)) / (deviation.gather(1, start) + DEVIATION_FLOOR) * mask
+    return (centered - mean.gather(1, start)) / (deviation.gather(1, start) + DEVIATION_FLOOR) * mask
 
 
-def _centre(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+def _center(features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
     """Subtract each band's mean over real frames; also return the mask (batch, frame, 1) of real frames."""
     mask = length_mask(frames, features.shape[1]).unsqueeze(-1)
     mean = (features * mask).sum(dim=1, keepdim=True) / frames.clamp(min=1).view(-1, 1, 1)

@@ -43,12 +43,12 @@ def test_features_match_sherpa_onnx_for_every_utterance_of_a_batch(sample_rate: 
 
 def test_a_tone_peaks_in_its_mel_band() -> None:
     front_end = LogMel(sample_rate=16_000, n_mels=64)
-    centres = (front_end.bands * torch.linspace(0, 8000, front_end.n_fft // 2 + 1).unsqueeze(1)).sum(0)
-    centres = centres / front_end.bands.sum(0)
+    centers = (front_end.bands * torch.linspace(0, 8000, front_end.n_fft // 2 + 1).unsqueeze(1)).sum(0)
+    centers = centers / front_end.bands.sum(0)
     for hertz in (300.0, 1000.0, 4000.0):
         tone = torch.sin(2 * torch.pi * hertz * torch.arange(16_000) / 16_000)
         levels = front_end.log_mel(tone.unsqueeze(0), torch.tensor([16_000]))[0, 10:40].mean(0)
-        assert abs(float(centres[levels.argmax()]) - hertz) < 0.06 * hertz + 40
+        assert abs(float(centers[levels.argmax()]) - hertz) < 0.06 * hertz + 40
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 16_000])
