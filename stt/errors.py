@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 import textwrap
@@ -16,6 +18,18 @@ class InputError(ValueError):
 def reason(error: Exception, width: int = 160) -> str:
     """Format another library's exception on one line, shortened, for use inside a sentence."""
     return f"{type(error).__name__}: {textwrap.shorten(str(error), width)}" if str(error) else type(error).__name__
+
+
+def file_system_error(error: OSError) -> InputError:
+    """Describe what the file system refused: a missing, unreadable or unwritable file, or a full disk.
+
+    Raises:
+        OSError: the original error, if it is not about a file.
+    """
+    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+        raise error
+    name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    return InputError(f"{name}{error.strerror or error}")
 
 
 def exit_with(error: InputError) -> NoReturn:

@@ -1,35 +1,89 @@
-"""Atomic file writes, and a cache for results that take minutes to compute."""
+"""Atomic file writes that spare the inputs, and a cache for results that take minutes to compute."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+from stt.errors import InputError
+
+_inputs: set[tuple[int, int]] = set()  # device and inode of the files that the running command reads
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})  # raised by writes, without a file name
+
+
+class WriteError(InputError):
+    """The file system refuses an output: full, read-only, no permission, a name that is too long ..."""
+
+
+@contextlib.contextmanager
+def protected(paths: Iterable[Path | str]) -> Iterator[None]:
+    """Make `atomic_write` refuse to replace any of these files, by whatever path or link, within the block."""
+    added = {identity for path in paths if (identity := _identity(Path(path))) and identity not in _inputs}
+    _inputs.update(added)
+    try:
+        yield
+    finally:
+        _inputs.difference_update(added)
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path next to `path` and rename it to `path` if the block succeeds.
+    """Yield a temporary path next to `path`; if the block succeeds, flush it to disk and rename it to `path`.
 
     Missing folders are created. On an exception the temporary file is removed and an
-    existing file at `path` stays unchanged.
+    existing file at `path` stays unchanged; a crash at any moment leaves the old file or the new one.
+
+    Raises:
+        InputError: the running command reads the file at `path`.
+        WriteError: the file system refuses.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    if _identity(path) in _inputs:
+        raise InputError(f"{path} is an input of this command, which would overwrite it: choose another output")
+    temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
+        _flush(temporary)
         temporary.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        concerned = {str(one) for one in (path, *path.parents, temporary)}
+        if error.errno not in FULL and str(error.filename) not in concerned:
+            raise  # an input, or not about files at all
+        raise WriteError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _flush(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 log = logging.getLogger(__name__)
@@ -63,7 +117,7 @@ def cached(name: str, read: Callable[[Path], T], write: Callable[[Path], None], 
                 return content
             with atomic_write(path) as temporary:
                 write(temporary)
-    except OSError as error:
+    except (OSError, WriteError) as error:
         log.warning("cannot write to the cache %s, so the next start will take as long: %s", path.parent, error)
         return compute()
     total = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from stt.errors import InputError, MissingExtraError, exit_with, missing_extra
+from stt.errors import InputError, MissingExtraError, exit_with, file_system_error, missing_extra
+from stt.files import protected
 
 COMMANDS = (  # each is a module in stt.cli
     "corpus",
@@ -23,6 +27,7 @@ COMMANDS = (  # each is a module in stt.cli
     "score",
     "transcribe",
 )
+OUTPUTS = frozenset({"out", "label_errors", "dry_run"})  # parameters that name what a command writes
 
 
 class Commands(TyperGroup):
@@ -42,7 +47,33 @@ class Commands(TyperGroup):
         except ModuleNotFoundError as error:
             return _unavailable(cmd_name, missing_extra(error))
         command.name = cmd_name
+        _protect_inputs(command)
         return command
+
+
+def _protect_inputs(command: Any) -> None:
+    """Let no command overwrite the files that it reads: all those that its parameters name, but for its outputs."""
+    for inner in getattr(command, "commands", {}).values():
+        _protect_inputs(inner)
+    callback = command.callback
+    if callback is None or hasattr(command, "commands"):
+        return
+
+    @functools.wraps(callback)
+    def run(*args: Any, **parameters: Any) -> Any:
+        values = [value for name, value in parameters.items() if name not in OUTPUTS]
+        with protected(_paths(values)):
+            return callback(*args, **parameters)
+
+    command.callback = run
+
+
+def _paths(values: Sequence[Any]) -> Iterator[Path | str]:
+    for value in values:
+        if isinstance(value, Path | str):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _paths(value)
 
 
 def _unavailable(name: str, missing: MissingExtraError) -> TyperCommand:
@@ -81,9 +112,14 @@ def main(args: Sequence[str] | None = None) -> None:
     Args:
         args: arguments, for tests and notebooks; None uses those of the process.
     """
+    for stream in (sys.stdout, sys.stderr):  # file names need not be UTF-8
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(args=args, prog_name="stt", standalone_mode=True)
     except InputError as error:
         exit_with(error)
     except ModuleNotFoundError as error:
         exit_with(missing_extra(error))
+    except OSError as error:
+        exit_with(file_system_error(error))

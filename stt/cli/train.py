@@ -13,7 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from stt.errors import InputError, exit_with, missing_extra, reason
+from stt.errors import InputError, exit_with, file_system_error, missing_extra, reason
 from stt.recognition.recognizer import Recognizer
 from stt.registry import class_path, import_packages, read_checkpoint
 from stt.runs.folder import RunFolder
@@ -240,6 +240,8 @@ def main(args: ArgsType = None) -> None:
         exit_with(input_error)
     except ModuleNotFoundError as error:
         exit_with(missing_extra(error))
+    except OSError as error:
+        exit_with(file_system_error(error))
     finally:
         finish_wandb()
         for name, value in variables.items():  # variables set for this run must not reach the next one

@@ -31,6 +31,7 @@ from stt.training.callbacks.throughput import Throughput
 from stt.training.callbacks.transcripts import Transcripts
 from stt.training.callbacks.wandb_metadata import WandbMetadata
 from stt.training.callbacks.warm_start import WarmStart
+from stt.training.checkpoint_io import write_checkpoints_atomically
 from stt.training.tracking.loggers import with_run_loggers
 
 # The order matters. Initial weights are loaded before other callbacks copy or read them. Metrics by domain are logged
@@ -70,6 +71,7 @@ def add_default_callbacks(trainer: Trainer) -> None:
         return
     if trainer.loggers and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         trainer.loggers = with_run_loggers(trainer.loggers, folder_of(trainer).path)
+    write_checkpoints_atomically(trainer)
     bar = trainer.progress_bar_callback
     unwanted: list[type[Callback]] = [] if trainer.checkpoint_callbacks else [*CHECKPOINTS]
     unwanted += [] if trainer.loggers else [LearningRateMonitor]
