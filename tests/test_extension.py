@@ -222,11 +222,11 @@ def test_an_importer_is_loaded_from_an_entry_point_and_a_broken_one_is_named(
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ("my_speech.Nobody", "cannot be made"),
-        ({"class_path": "my_speech.Shout", "init_args": {"loud": 1}}, "cannot be made"),
-        ("my_speech.Diary", "cannot be made"),
+        ("my_speech.Nobody", "cannot be instantiated"),
+        ({"class_path": "my_speech.Shout", "init_args": {"loud": 1}}, "cannot be instantiated"),
+        ("my_speech.Diary", "cannot be instantiated"),
         ({"class_path": "my_speech.Softer"}, "is not a subclass"),
-        ([1], "give class_path"),
+        ([1], "class_path and init_args are required"),
     ],
 )
 def test_a_decoder_that_cannot_be_made_gets_a_sentence(package: str, tmp_path: Path, own: object, said: str) -> None:
