@@ -1,10 +1,10 @@
-"""The ablation study: the networks that lead to the article's, trained under one budget and compared.
+"""The ablation study: variants from Deep Speech 2 to the network used here, trained with one budget and compared.
 
     python benchmarks/ablation.py run --data configs/data/demo.yaml --seconds 3600
     python benchmarks/ablation.py report
 
-Every variant trains in a process of its own, so that memory and threads of one do not reach the next; what is finished
-is not repeated, and what was interrupted is resumed.
+Every variant is trained in a separate process, so that variants cannot affect each other's memory and threads. Finished
+variants are not repeated, and interrupted ones are resumed.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from stt.text.tokenizer import train_character_tokenizer
 from stt.training.subprocesses import measure_training, run_training
 
 VARIANTS = ROOT / "configs" / "ablation" / "variants.yaml"
-MEASURED_SHARE = 0.02  # of a budget in seconds, to find out how fast the training is
-WARMUP_SHARE = 0.1  # of the steps; a warm-up made for long trainings would take all of a short one
+MEASURED_SHARE = 0.02  # share of a budget in seconds spent on measuring the training speed
+WARMUP_SHARE = 0.1  # share of the steps; a warm-up for long training runs would take up all of a short one
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One network of the study."""
+    """A network of the study."""
 
     name: str
-    change: str  # against the variant before
-    config: str  # model configuration, from the root of the template
-    letters: bool = False  # one token a letter instead of the tokenizer of the data configuration
+    change: str  # compared to the previous variant
+    config: str  # model configuration, relative to the repository root
+    letters: bool = False  # character tokenizer instead of that of the data configuration
 
 
 def read_variants(path: Path = VARIANTS, names: Sequence[str] = ()) -> list[Variant]:
-    """Read the variants of a study, or those of them that are named.
+    """Read the variants of a study, or only those in `names`.
 
     Raises:
-        InputError: the file is not a list of variants, or a name is not in it.
+        InputError: the file is not a list of variants, or lacks a name.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such list of variants")
@@ -58,10 +58,10 @@ def read_variants(path: Path = VARIANTS, names: Sequence[str] = ()) -> list[Vari
     variants = []
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not {"name", "change", "config"} <= set(entry) <= known:
-            raise InputError(f"{path}: variant {number} must have name, change, config, and may have letters")
+            raise InputError(f"{path}: variant {number} requires name, change and config, and may have letters")
         variants.append(Variant(**entry))
         if not (ROOT / variants[-1].config).is_file():
-            raise InputError(f"{path}: {variants[-1].config}, of variant {variants[-1].name}, is missing")
+            raise InputError(f"{path}: {variants[-1].config} of variant {variants[-1].name} is missing")
     unknown = sorted(set(names) - {one.name for one in variants})
     if unknown:
         raise InputError(f"{path} has no variant {', '.join(unknown)}; it has {', '.join(v.name for v in variants)}")
@@ -70,48 +70,48 @@ def read_variants(path: Path = VARIANTS, names: Sequence[str] = ()) -> list[Vari
 
 @dataclass(frozen=True)
 class Budget:
-    """What every variant may spend: a number of steps, or seconds of the device."""
+    """Training budget of each variant, in steps or device seconds."""
 
     steps: int | None = None
     seconds: float | None = None
-    points: int = 16  # validations, evenly spread
+    points: int = 16  # number of validations, evenly spaced
 
     def epochs(self, seconds_per_step: float) -> tuple[int, int]:
-        """Give the number of epochs, each of which ends with a validation, and the batches of each.
+        """Return the number of epochs, each of which ends with a validation, and the batches per epoch.
 
         Raises:
-            InputError: not exactly one of steps and seconds is given, or it is not enough for one step.
+            InputError: not exactly one of steps and seconds is given, or the budget does not suffice for one step.
         """
         if (self.steps is None) == (self.seconds is None):
-            raise InputError("the budget is either a number of steps or of seconds: give one of them")
+            raise InputError("set the budget either in steps or in seconds")
         steps = self.steps if self.steps is not None else int((self.seconds or 0) / seconds_per_step)
         if steps < 1:
-            raise InputError(f"the budget is not enough for a step of {seconds_per_step:.1f} s")
+            raise InputError(f"the budget does not suffice for one step of {seconds_per_step:.1f} s")
         epochs = min(self.points, steps)
         return epochs, steps // epochs
 
 
 def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, options: Sequence[str]) -> dict[str, Any]:
-    """Train one variant, or resume it; nothing is done where it is finished.
+    """Train a variant, or resume it; does nothing if it is finished.
 
     Args:
-        variant: which network.
+        variant: network to train.
         data: configuration of the corpus, as for `train.py --config`.
-        budget: what may be spent.
-        out: folder of the study; the run goes to a folder in it.
-        options: more options for `train.py`, the same for every variant.
+        budget: training budget.
+        out: folder of the study; the run is a subfolder.
+        options: additional options for `train.py`, shared by all variants.
 
     Returns:
-        What `StepProfiler` measured, and the variant with its budget; also written to `variant.json` in the run.
+        Measurements of `StepProfiler`, the variant and its budget; also written to `variant.json` in the run.
 
     Raises:
-        InputError: the training failed.
+        InputError: training failed.
     """
     run = out / variant.name
     result = run / "variant.json"
     shared = [f"--config={data}", f"--config={ROOT / variant.config}"]
     if variant.letters:
-        shared.append(f"--model.tokenizer={letters_of(data, out)}")
+        shared.append(f"--model.tokenizer={character_tokenizer(data, out)}")
     shared += options
     plan = run / "plan.json"
     if not plan.exists():
@@ -132,17 +132,17 @@ def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, optio
 
 
 def _measure(options: Sequence[str], run: Path, budget: Budget) -> dict[str, Any]:
-    """Measure some steps. A few of a fast training say little: its batches differ, and the first ones lie ready."""
+    """Measure some steps, and more if they are fast: batches differ, and the first ones are prefetched."""
     measured = measure_training(options, run, warmup=1, steps=3)
     more = int(MEASURED_SHARE * (budget.seconds or 0) / measured["seconds_per_step"])
     return measure_training(options, run, warmup=1, steps=more) if more > 3 else measured
 
 
-def letters_of(data: Path, out: Path) -> Path:
-    """Tokenizer with a token for every letter of a corpus, made where it is missing.
+def character_tokenizer(data: Path, out: Path) -> Path:
+    """Return the path of a character tokenizer of a corpus, creating it if missing.
 
     Raises:
-        InputError: the configuration names no training manifest.
+        InputError: the configuration has no training manifest.
     """
     path = out / "letters.model"
     if not path.exists():
@@ -160,26 +160,26 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
-app = typer.Typer(help="Train the networks that lead to the article's, and compare them.", no_args_is_help=True)
+app = typer.Typer(help="Train and compare the variants of the ablation study.", no_args_is_help=True)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(
     context: typer.Context,
-    data: Annotated[Path, typer.Option(help="configuration of the corpus, such as configs/data/demo.yaml")],
+    data: Annotated[Path, typer.Option(help="data configuration, such as configs/data/demo.yaml")],
     out: Annotated[Path, typer.Option(help="folder for the runs")] = Path("runs/ablation"),
     variant: Annotated[list[str] | None, typer.Option(help="variant to train (default: all); repeatable")] = None,
-    steps: Annotated[int | None, typer.Option(help="budget of each: optimizer steps")] = None,
-    seconds: Annotated[float | None, typer.Option(help="budget of each: seconds of the device")] = None,
-    points: Annotated[int, typer.Option(help="validations of each", min=4)] = 16,
-    variants: Annotated[Path, typer.Option(help="the list of variants")] = VARIANTS,
+    steps: Annotated[int | None, typer.Option(help="budget per variant in optimizer steps")] = None,
+    seconds: Annotated[float | None, typer.Option(help="budget per variant in device seconds")] = None,
+    points: Annotated[int, typer.Option(help="validations per variant", min=4)] = 16,
+    variants: Annotated[Path, typer.Option(help="list of variants")] = VARIANTS,
 ) -> None:
-    """Train the variants one after the other under one budget; what is finished is not repeated.
+    """Train the variants in turn with one budget; finished ones are not repeated.
 
-    All other options are those of `train.py fit`, the same for every variant: --config configs/presets/gpu.yaml ...
+    Other options are passed to `train.py fit` for every variant: --config configs/presets/gpu.yaml ...
     """
     budget = Budget(steps, seconds, points)
-    budget.epochs(1e-9)  # wrong ones are refused before anything is trained
+    budget.epochs(1e-9)  # reject invalid budgets before training
     for one in track(read_variants(variants, variant or []), "training"):
         planned = train_variant(one, data, budget, out, context.args)
         print(f"{one.name}: {planned['epochs'] * planned['batches_per_epoch']} steps, {out / one.name}", flush=True)
@@ -188,9 +188,9 @@ def run(
 @app.command()
 def report(
     out: Annotated[Path, typer.Argument(help="folder of the runs")] = Path("runs/ablation"),
-    variants: Annotated[Path, typer.Option(help="the list of variants")] = VARIANTS,
+    variants: Annotated[Path, typer.Option(help="list of variants")] = VARIANTS,
 ) -> None:
-    """Compare what was trained: a table, ablation.json and a picture of CER over device hours."""
+    """Compare the trained variants: a table, ablation.json and a plot of CER over device hours."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -199,11 +199,11 @@ def report(
     compared = compare(read_variants(variants), out)
     Console().print(table(compared))
     write(compared, plot(compared), out)
-    print(f"picture: {out / 'ablation.png'}, figures: {out / 'ablation.json'}")
+    print(f"plot: {out / 'ablation.png'}, results: {out / 'ablation.json'}")
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; bad input ends with one sentence and exit code 2."""
+    """Run the command line; invalid input gives a one-line error and exit code 2."""
     try:
         app(args=args, prog_name="python benchmarks/ablation.py", standalone_mode=True)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Compares the variants of an ablation study: CER over device hours, size, speed, and extrapolation of the end."""
+"""Comparison of the variants of an ablation study: CER over device hours, size, speed, and extrapolated final CER."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from stt.runs.folder import RunFolder
 from stt.runs.metric_names import BEST_CER, DEVICE_HOURS
 
 QUARTER = 0.25
-STILL_FLAT = 0.9  # CER; a curve that has not come under it could go anywhere
-LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # error rates at which times are compared
+PLATEAU_CER = 0.9  # curves that have not dropped below it cannot be extrapolated
+LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # CERs at which times are compared
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A variant that was trained, and its validations: device hours and mean CER over domains."""
+class TrainedVariant:
+    """A trained variant with its validations: device hours and mean CER over domains."""
 
     variant: Variant
     measured: dict[str, Any]
@@ -38,24 +38,24 @@ class Trained:
 
     @property
     def tokens_per_blank(self) -> float:
-        """Frames that have to emit a token, over those that are left for blanks and repeats."""
+        """Ratio of frames that must emit a token to frames available for blanks and repeats."""
         share = float(self.measured["tokens_per_frame"])
         return share / max(1e-9, 1 - share)
 
     @property
     def extrapolated(self) -> Convergence | None:
-        """Curve through the first quarter of the validations; None if they are too few, or it has not bent yet."""
-        if len(self.hours) < 2 * self.early or min(self.cers[: self.early]) > STILL_FLAT:
+        """Curve fitted to the first quarter of the validations; None if there are too few or all are on the plateau."""
+        if len(self.hours) < 2 * self.early or min(self.cers[: self.early]) > PLATEAU_CER:
             return None
         return fit_convergence(self.hours[: self.early], self.cers[: self.early])
 
     @property
     def early(self) -> int:
-        """Validations in the first quarter."""
+        """Number of validations in the first quarter."""
         return max(MIN_POINTS, round(QUARTER * len(self.hours)))
 
     def hours_to(self, cer: float) -> float | None:
-        """Device hours until a CER was first reached, in a line between two validations; None if it was not."""
+        """Return the device hours until a CER was first reached, interpolated linearly; None if it was not reached."""
         before, above = 0.0, 1.0
         for hours, reached in zip(self.hours, self.cers, strict=True):
             if reached <= cer:
@@ -65,11 +65,11 @@ class Trained:
         return None
 
 
-def compare(variants: Sequence[Variant], out: Path) -> list[Trained]:
-    """Read what was trained of a study.
+def compare(variants: Sequence[Variant], out: Path) -> list[TrainedVariant]:
+    """Read the trained variants of a study.
 
     Raises:
-        InputError: nothing was, or a run has no validation.
+        InputError: no variant was trained, or a run has no validation.
     """
     trained = []
     for variant in variants:
@@ -81,23 +81,23 @@ def compare(variants: Sequence[Variant], out: Path) -> list[Trained]:
         if not points:
             raise InputError(f"{out / variant.name}: not validated yet")
         hours, cers = (list(values) for values in zip(*points, strict=True))
-        trained.append(Trained(variant, json.loads(plan.read_text()), hours, cers))
+        trained.append(TrainedVariant(variant, json.loads(plan.read_text()), hours, cers))
     if not trained:
-        raise InputError(f"{out}: none of the variants was trained here (python benchmarks/ablation.py run)")
+        raise InputError(f"{out}: no variant was trained here (python benchmarks/ablation.py run)")
     return trained
 
 
-def figures(trained: Sequence[Trained]) -> list[dict[str, Any]]:
-    """Give the figures of every variant, and how much sooner than the first it reached the same CERs.
+def comparison(trained: Sequence[TrainedVariant]) -> list[dict[str, Any]]:
+    """Return the results of every variant, and its speed-up over the first variant in reaching the same CERs.
 
-    Where the first never reached a CER, the factor is the least that it can be: its whole time over
-    that of the other.
+    Where the first variant never reached a CER, the factor is a lower bound: its total time over that of the other
+    variant.
     """
     first = trained[0]
     rows = []
     for one in trained:
         times = {cer: one.hours_to(cer) for cer in LEVELS}
-        sooner = {
+        speed_ups = {
             str(cer): {
                 "factor": round((first.hours_to(cer) or first.hours[-1]) / hours, 2),
                 "at_least": first.hours_to(cer) is None,
@@ -119,7 +119,7 @@ def figures(trained: Sequence[Trained]) -> list[dict[str, Any]]:
                 "device_hours": [round(hours, 4) for hours in one.hours],
                 "cer": [round(cer, 4) for cer in one.cers],
                 "hours_to": {str(cer): round(hours, 4) for cer, hours in times.items() if hours},
-                "sooner_than_the_first": sooner,
+                "sooner_than_the_first": speed_ups,
                 "extrapolated": None if end is None else round(end, 4),
                 "extrapolation_error": None if end is None else round(end - one.cers[-1], 4),
             }
@@ -127,10 +127,10 @@ def figures(trained: Sequence[Trained]) -> list[dict[str, Any]]:
     return rows
 
 
-def table(trained: Sequence[Trained]) -> Table:
-    """Lay the figures out for a terminal: size, multiply-adds and audio trained on by the second, error rates."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    shown.add_column("variant", no_wrap=True)
+def table(trained: Sequence[TrainedVariant]) -> Table:
+    """Format the results for a terminal: size, multiply-adds per audio second, training speed, error rates."""
+    result = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    result.add_column("variant", no_wrap=True)
     for heading in (
         "size\nM",
         "GMAC\n/s",
@@ -139,16 +139,16 @@ def table(trained: Sequence[Trained]) -> Table:
         "steps",
         "CER\n%",
         "extra-\npolated",
-        "sooner than\nthe first",
+        "speed-up over\nthe first",
     ):
-        shown.add_column(heading, justify="right", no_wrap=True)
-    for row in figures(trained):
-        sooner = list(row["sooner_than_the_first"].items())
-        # The lowest CER that both have reached says most; else the lowest that this one has.
-        both = [entry for entry in sooner if not entry[1]["at_least"]]
-        level, factor = (both or sooner or [("", None)])[-1]
+        result.add_column(heading, justify="right", no_wrap=True)
+    for row in comparison(trained):
+        speed_ups = list(row["sooner_than_the_first"].items())
+        # The lowest CER that both reached is most informative; otherwise the lowest that this one reached.
+        both = [entry for entry in speed_ups if not entry[1]["at_least"]]
+        level, factor = (both or speed_ups or [("", None)])[-1]
         extrapolated = row["extrapolated"]
-        shown.add_row(
+        result.add_row(
             row["name"],
             f"{row['parameters'] / 1e6:.1f}",
             f"{row['multiply_adds_per_audio_second'] / 1e9:.2f}",
@@ -161,11 +161,11 @@ def table(trained: Sequence[Trained]) -> Table:
             if factor is None
             else f"{'≥ ' * factor['at_least']}{factor['factor']:.1f}x to {100 * float(level):.0f} %",
         )
-    return shown
+    return result
 
 
-def plot(trained: Sequence[Trained]) -> Figure:
-    """Plot mean CER over device hours, and dotted what was extrapolated from its first quarter."""
+def plot(trained: Sequence[TrainedVariant]) -> Figure:
+    """Plot mean CER over device hours, with the extrapolation from the first quarter as dotted lines."""
     figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for i, one in enumerate(trained):
         label = f"{one.variant.name} ({one.measured['parameters'] / 1e6:.1f} M)"
@@ -183,9 +183,9 @@ def plot(trained: Sequence[Trained]) -> Figure:
     return figure
 
 
-def write(trained: Sequence[Trained], figure: Figure, out: Path) -> None:
+def write(trained: Sequence[TrainedVariant], figure: Figure, out: Path) -> None:
     """Write `ablation.json` and `ablation.png`."""
     with atomic_write(out / "ablation.json") as temporary:
-        temporary.write_text(json.dumps(figures(trained), indent=1) + "\n")
+        temporary.write_text(json.dumps(comparison(trained), indent=1) + "\n")
     with atomic_write(out / "ablation.png") as temporary:
         figure.savefig(temporary, dpi=110, format="png")

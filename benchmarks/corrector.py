@@ -1,8 +1,8 @@
-"""Can a small sequence-to-sequence network do what the beam search does, at a tenth of its cost?
+"""Can a small sequence-to-sequence network replace beam search, at a tenth of its cost?
 
-On the test outputs of a trained network: nothing, beam search with a 4-gram, corrector, corrector after the beam.
-Language model and corrector are made of the training manifest alone; the validation manifest says which corrector is
-best. Seconds are those of the processor, in one process.
+Compares greedy decoding, beam search with a 4-gram, the corrector, and the corrector after beam search on a test set.
+Language model and corrector are trained only on the training manifest; the validation manifest selects the best
+corrector. Times are CPU seconds of one process.
 
     make demo && python benchmarks/corrector.py
 """
@@ -34,22 +34,24 @@ def main() -> None:
     """Train, decode and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/demo/checkpoints/best.ckpt"))
-    parser.add_argument("--corpus", type=Path, default=Path("corpora/demo"), help="train, validate, test .parquet")
-    parser.add_argument("--alpha", type=float, default=0.4, help="what `lm tune` found for the demo")
+    parser.add_argument(
+        "--corpus", type=Path, default=Path("corpora/demo"), help="folder with train, validate and test .parquet"
+    )
+    parser.add_argument("--alpha", type=float, default=0.4, help="found by `stt lm tune` for the demo")
     parser.add_argument("--beta", type=float, default=2.0)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--utterances", type=int, default=40, help="tested, of each domain")
+    parser.add_argument("--utterances", type=int, default=40, help="number of test utterances per domain")
     parser.add_argument("--work", type=Path, default=Path("runs/corrector"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/corrector.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = load(args.checkpoint)
     train, validate, test = (read_manifest(args.corpus / f"{split}.parquet") for split in ("train", "validate", "test"))
-    texts = train.table["text"].to_pylist()
+    train_texts = train.table["text"].to_pylist()
     lm, path = args.work / "lm.binary", args.work / "corrector.ckpt"
-    train_language_model(texts, lm, model.normalizer)
+    train_language_model(train_texts, lm, model.normalizer)
     began = time.process_time()
-    trained = train_corrector(model, train, validate, texts, path, args.steps)
+    trained = train_corrector(model, train, validate, train_texts, path, args.steps)
     training = time.process_time() - began
     corrector = Corrector.load(path)
     outputs = collect_outputs(model, test, args.utterances)
@@ -58,29 +60,29 @@ def main() -> None:
 
     def measure(decode: Callable[[], Sequence[str]]) -> tuple[list[str], dict[str, Any]]:
         began = time.process_time()
-        found = list(decode())
+        texts = list(decode())
         elapsed = time.process_time() - began
-        rates = error_rates_of_outputs(outputs, found)
-        return found, {
+        rates = error_rates_of_outputs(outputs, texts)
+        return texts, {
             **{kind: round(value, 4) for kind, value in mean_over_domains(rates).items()},
             "wer_by_domain": {domain: round(rate.wer, 4) for domain, rate in rates.items()},
             "audio_seconds_per_core_second": round(audio / elapsed) if elapsed > 1e-3 else None,
         }
 
-    greedy, plain = measure(lambda: [output.greedy.text for output in outputs])
-    searched, beam = measure(lambda: [search.beams(output.log_probs)[0].text for output in outputs])
-    _, alone = measure(lambda: corrector.correct(greedy))
-    _, behind = measure(lambda: corrector.correct(searched))
+    greedy, greedy_result = measure(lambda: [output.greedy.text for output in outputs])
+    searched, beam_result = measure(lambda: [search.beams(output.log_probs)[0].text for output in outputs])
+    _, corrector_result = measure(lambda: corrector.correct(greedy))
+    _, both_result = measure(lambda: corrector.correct(searched))
     results = {
         "steps": args.steps,
         "parameters": sum(parameter.numel() for parameter in corrector.parameters()),
         "training_core_seconds": round(training),
         "pairs": trained.pairs,
         "validation_wer": {"before": round(trained.before, 4), "after": round(trained.after, 4)},
-        "greedy": plain,
-        "beam": beam,
-        "corrector": alone,
-        "corrector_behind_the_beam": behind,
+        "greedy": greedy_result,
+        "beam": beam_result,
+        "corrector": corrector_result,
+        "corrector_behind_the_beam": both_result,
     }
     print(json.dumps(results, indent=1))
     write_report(args.out, results)

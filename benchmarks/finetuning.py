@@ -1,8 +1,8 @@
-"""Fine-tuning on real digits: a new speaker with and without replay, and what a network of another language is worth.
+"""Fine-tuning on real digits: a new speaker with and without replay, and initialization from another language.
 
-`speaker`: four speakers are learned, then a fifth, from the weights of the four, by configs/presets/finetune.yaml.
-`language`: digits from the weights of the demo's Russian network against digits from nothing, which gets twice the
-steps: steps to the same CER.
+`speaker`: train on four speakers, then fine-tune on a fifth with configs/presets/finetune.yaml.
+`language`: train on digits from the weights of the demo's Russian network and from scratch, with twice the steps;
+compares the steps to the same CER.
 
     make demo && make fsdd && python benchmarks/finetuning.py --out docs/results/finetuning.json
 """
@@ -22,36 +22,36 @@ from stt.progress import track
 from stt.reports.run import Run
 
 OLD, NEW = ("george", "jackson", "lucas", "theo"), "nicolas"
-LEVELS = (0.5, 0.3, 0.2, 0.1, 0.05)  # CERs that steps are counted to
+LEVELS = (0.5, 0.3, 0.2, 0.1, 0.05)  # CERs to count steps to
 FINETUNE = f"--config={ROOT}/configs/presets/finetune.yaml"
 
 
 def main() -> None:
-    """Train everything and write the report."""
+    """Run the experiments and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, default=Path("corpora/fsdd"), help="what make fsdd has imported")
+    parser.add_argument("--corpus", type=Path, default=Path("corpora/fsdd"), help="corpus imported by make fsdd")
     parser.add_argument(
-        "--demo", type=Path, default=Path("runs/demo/checkpoints/best.ckpt"), help="what make demo made"
+        "--demo", type=Path, default=Path("runs/demo/checkpoints/best.ckpt"), help="checkpoint trained by make demo"
     )
     parser.add_argument("--work", type=Path, default=Path("runs/finetuning"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/finetuning.json"))
     parser.add_argument("--parts", nargs="+", choices=["speaker", "language"], default=["speaker", "language"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, each with its share of the cores")
+    parser.add_argument("--jobs", type=int, default=2, help="parallel training runs, which share the cores")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
     experiments = {"speaker": speaker, "language": language}
     results: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
     with ThreadPoolExecutor(args.jobs) as pool:
         for part in args.parts:
-            found = pool.map(lambda seed, part=part: experiments[part](args, seed), args.seeds)
-            results[part] = list(track(found, part, len(args.seeds)))
+            runs = pool.map(lambda seed, part=part: experiments[part](args, seed), args.seeds)
+            results[part] = list(track(runs, part, len(args.seeds)))
             print(json.dumps(results[part], indent=1))
     write_report(args.out, results)
 
 
 def speaker(args: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Learn four speakers, then a fifth with and without replay; gives test CERs of the checkpoints chosen as best."""
+    """Train on four speakers, then a fifth with and without replay; returns test CERs of best and last checkpoints."""
     manifests = {
         f"{name}.{split}": str(
             select(args.corpus / f"{split}.parquet", args.corpus / f"{name}.{split}.parquet", domains)
@@ -72,29 +72,28 @@ def speaker(args: argparse.Namespace, seed: int) -> dict[str, Any]:
         "--model.lr_scheduler.warmup_steps=40",
     ]
     tuned += [f"--data.train={manifests['fifth.train']}", f"--data.validate={manifests['five.validate']}"]
-    found: dict[str, Any] = {"seed": seed, "parent": test_cers(parent)}
+    results: dict[str, Any] = {"seed": seed, "parent": test_cers(parent)}
     replay = [f"--data.replay={manifests['four.train']}"]
     for name, options in {"replay": replay, "alone": ["--data.replay_share=null"]}.items():
         run = args.work / f"speaker.{name}.{seed}"
         fit(run, *common, *tuned, *options)
-        # The last one, not the best: the best is chosen for forgetting little.
+        # Also test the last checkpoint: the best is selected for low forgetting.
         call(
             str(ROOT / "train.py"), "test", f"--ckpt_path={run}/checkpoints/last.ckpt", f"--run={run}/last", common[-1]
         )
-        found[name] = {"best": test_cers(run), "last": test_cers(run / "last")}
-    return found
+        results[name] = {"best": test_cers(run), "last": test_cers(run / "last")}
+    return results
 
 
 def language(args: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Learn digits from the Russian network and from nothing; gives the first step at which each CER was reached."""
+    """Train on digits from the Russian network and from scratch; returns the first step that reaches each CER."""
     common = [f"--seed_everything={seed}", f"--data.seed={seed}", f"--model.tokenizer={args.corpus}/tokenizer.model"]
     common += [f"--data.{split}={args.corpus}/{split}.parquet" for split in ("train", "validate")]
-    # Both as the demo was: at 16 kHz, with its learning rate.
+    # Both use the demo's sample rate of 16 kHz and its learning rate.
     common += ["--model.features.init_args.sample_rate=16000", "--model.optimizer.init_args.lr=2e-3"]
     common += ["--data.batches_per_epoch=20", "--trainer.max_steps=500", "--data.test=null"]
-    found: dict[str, Any] = {"seed": seed}
-    # Half of the steps, and no long warm-up for weights that are good already; those drawn by chance get the one of
-    # their configuration.
+    results: dict[str, Any] = {"seed": seed}
+    # Half the steps and a short warm-up for pre-trained weights; random weights use the warm-up of the configuration.
     warm = [
         f"--model.init_from={args.demo}",
         "--model.lr_scheduler.warmup_steps=20",
@@ -106,12 +105,12 @@ def language(args: argparse.Namespace, seed: int) -> dict[str, Any]:
             fit(run, *common, *options)
         curve = Run(run, run).metrics()["val/cer/mean"]
         steps = {level: next((step + 1 for step, cer in curve if cer <= level), None) for level in LEVELS}
-        found[name] = {"steps_to": steps, "last": curve[-1][1]}
-    return found
+        results[name] = {"steps_to": steps, "last": curve[-1][1]}
+    return results
 
 
 def test_cers(run: Path) -> dict[str, float]:
-    """Give the test CER of the new speaker and the mean of the old ones."""
+    """Return the test CER of the new speaker and the mean over the old ones."""
     domains = json.loads((run / "test_metrics.json").read_text())["domains"]
     return {"new": domains[NEW]["cer"], "old": sum(domains[name]["cer"] for name in OLD) / len(OLD)}
 

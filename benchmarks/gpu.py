@@ -1,9 +1,9 @@
-"""What a GPU is asked for: how fast `small` trains, where its step goes, and the ablation on real sentences.
+"""GPU measurements: training speed and step profile of `small`, and the ablation study on read sentences.
 
     make speechocean762-corpus && python benchmarks/gpu.py --out docs/results/gpu.json
 
-Both parts are resumed where they were interrupted; `--parts speed` takes some minutes, `--parts ablation` eight times
-`--seconds`, and what the validations take.
+Interrupted parts are resumed; `--parts speed` takes a few minutes, `--parts ablation` eight times `--seconds` plus
+validation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GPU = f"--config={ROOT}/configs/presets/gpu.yaml"
 
 
 def main() -> None:
-    """Measure and write."""
+    """Run the measurements and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/gpu"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/gpu.json"))
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def speed(work: Path) -> Any:
-    """Train `small` in bf16, compiled and not, at three sizes of batch."""
+    """Train `small` in bf16, compiled and not, with three batch sizes."""
     sizes = [f"--batch-seconds={seconds}" for seconds in (300, 600, 1200)]
     options = ["--compile", "--precision=bf16-mixed", "--steps=40", "--warmup=15", f"--out={work}/bench"]
     configs = [f"--config={ROOT}/{CORPUS}", f"--config={ROOT}/configs/model/small.yaml", GPU]
@@ -44,7 +44,7 @@ def speed(work: Path) -> Any:
 
 
 def ablation(work: Path, seconds: float) -> Any:
-    """Train every variant for that long, and compare them."""
+    """Train every variant for `seconds`, and compare them."""
     out = work / "ablation"
     budget = [f"--data={ROOT}/{CORPUS}", f"--out={out}", f"--seconds={seconds}"]
     output_of(f"{ROOT}/benchmarks/ablation.py", "run", *budget, GPU, "--data.max_batch_seconds=160")

@@ -1,7 +1,7 @@
-"""What a language model of a large text costs in memory: `lm train` on a gigabyte that is made up here.
+"""Memory and time of `stt lm train` on a gigabyte of synthetic text.
 
-Words are drawn by Zipf's law from a vocabulary of 200,000, so that there are about as many different n-grams as in real
-texts, or more. Peak memory is that of the command itself and of KenLM's tools, each for itself.
+Words are drawn by Zipf's law from a vocabulary of 200,000, which gives at least about as many different n-grams as real
+text. Peak memory is reported separately for the command itself and for KenLM's tools.
 
     python benchmarks/language_model.py
 """
@@ -23,14 +23,14 @@ import resource, sys
 from stt.cli.main import main
 try:
     main(sys.argv[1:])
-except SystemExit as stopped:
+except SystemExit as exit_:
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(stopped.code, *peaks)
+    print(exit_.code, *peaks)
 """
 
 
 def main() -> None:
-    """Write the text, estimate, report."""
+    """Write the text, train the language model and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--memory", default="1G")
@@ -42,16 +42,16 @@ def main() -> None:
     write_text(text, args.megabytes * 1_000_000)
     began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = ["lm", "train", str(text), "--out", str(args.work / "lm.binary"), "--memory", args.memory]
-    *said, last = output_of("-c", MEASURED, *command, "--prune", "1").strip().splitlines()
+    *printed, last = output_of("-c", MEASURED, *command, "--prune", "1").strip().splitlines()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code, own, tools = map(int, last.split())
+    code, command_peak, tools_peak = map(int, last.split())
     results = {
         "bytes": text.stat().st_size,
         "memory_option": args.memory,
-        "said": said,
+        "said": printed,
         "exit_code": code,
-        "peak_mb_of_the_command": own // 1000,
-        "peak_mb_of_kenlm": tools // 1000,
+        "peak_mb_of_the_command": command_peak // 1000,
+        "peak_mb_of_kenlm": tools_peak // 1000,
         "seconds": round(time.perf_counter() - began),
         "core_seconds": round(after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime),
         "binary_mb": (args.work / "lm.binary").stat().st_size // 1_000_000,
@@ -62,18 +62,18 @@ def main() -> None:
 
 
 def write_text(path: Path, size: int, seed: int = 0) -> None:
-    """Write so many bytes of lines of 5 to 25 words."""
+    """Write at least `size` bytes of lines with 5 to 25 words."""
     rng = np.random.default_rng(seed)
     words = np.array(["".join(rng.choice(LETTERS, size=rng.integers(2, 11))) for _ in range(200_000)])
-    chances = 1 / np.arange(1, len(words) + 1)
-    edges = np.cumsum(chances / chances.sum())
+    weights = 1 / np.arange(1, len(words) + 1)
+    cumulative = np.cumsum(weights / weights.sum())
     with path.open("w") as file:
         while file.tell() < size:
-            drawn = words[np.searchsorted(edges, rng.random(1_000_000)).clip(max=len(words) - 1)].tolist()
-            place = 0
+            drawn = words[np.searchsorted(cumulative, rng.random(1_000_000)).clip(max=len(words) - 1)].tolist()
+            start = 0
             for length in rng.integers(5, 26, size=len(drawn) // 25).tolist():
-                file.write(" ".join(drawn[place : place + length]) + "\n")
-                place += length
+                file.write(" ".join(drawn[start : start + length]) + "\n")
+                start += length
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What being watched costs: time spent on W&B and on keeping utterances, as a share of a whole training.
+"""Tracking overhead: time spent on W&B and on recording utterances, as a share of the training time.
 
-Strings of digits (`make fsdd` imports them), the size tiny: the smaller the network, the larger the share.
+Uses digit strings (imported by `make fsdd`) and the size tiny: the smaller the network, the larger the share.
 
     make fsdd && python benchmarks/tracking.py --out docs/results/tracking.json
 """
@@ -23,7 +23,7 @@ import stt.cli.train
 from stt.training.callbacks import OutputSummary, Transcripts, WandbMetadata
 from stt.training.tracking.wandb_logger import TolerantWandbLogger
 
-WATCHED = {
+TIMED_METHODS = {
     TolerantWandbLogger: ("log_metrics", "log_hyperparams", "finalize"),
     WandbMetadata: ("setup", "on_fit_start", "on_fit_end"),
     Transcripts: ("take", "finish"),
@@ -32,7 +32,7 @@ WATCHED = {
 
 
 def main() -> None:
-    """Train under clocks and sum up."""
+    """Train with timers and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/tracking"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/tracking.json"))
@@ -40,37 +40,37 @@ def main() -> None:
     parser.add_argument("options", nargs="*", help="more options for train.py, after --")
     args = parser.parse_args()
     shutil.rmtree(args.work, ignore_errors=True)
-    clocks = Clocks()
-    for kind, names in WATCHED.items():
+    timers = Timers()
+    for kind, names in TIMED_METHODS.items():
         for name in names:
-            setattr(kind, name, clocks.of(getattr(kind, name), f"{kind.__name__}.{name}"))
+            setattr(kind, name, timers.wrap(getattr(kind, name), f"{kind.__name__}.{name}"))
     for name in ("init", "finish"):
-        setattr(wandb, name, clocks.of(getattr(wandb, name), f"wandb.{name}"))
+        setattr(wandb, name, timers.wrap(getattr(wandb, name), f"wandb.{name}"))
     configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
     options = [f"--run={args.work}", f"--trainer.max_steps={args.steps}", "--trainer.enable_progress_bar=false"]
     began = time.perf_counter()
     stt.cli.train.main(["fit", *configs, *options, *args.options])
-    whole = time.perf_counter() - began
+    total = time.perf_counter() - began
     results = {
         "steps": args.steps,
-        "seconds": round(whole, 1),
-        "share": sum(clocks.seconds.values()) / whole,
-        "shares": {name: seconds / whole for name, seconds in clocks.seconds.most_common()},
+        "seconds": round(total, 1),
+        "share": sum(timers.seconds.values()) / total,
+        "shares": {name: seconds / total for name, seconds in timers.seconds.most_common()},
     }
     print(json.dumps(results))
     write_report(args.out, results)
 
 
-class Clocks:
-    """Sums up the time spent in functions; what one of them spends in another is counted once."""
+class Timers:
+    """Accumulates the time spent in functions; nested calls are counted once."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Start with no time."""
         self.seconds: Counter[str] = Counter()
         self._running = False
 
-    def of(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """Put a clock on a function."""
+    def wrap(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Wrap a function with a timer."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             if self._running:

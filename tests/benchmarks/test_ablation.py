@@ -11,14 +11,14 @@ from stt.errors import InputError
 from tests.conftest import MICRO
 
 
-def test_a_budget_in_seconds_is_spent_by_the_speed_that_was_measured() -> None:
+def test_a_budget_in_seconds_is_converted_with_the_measured_speed() -> None:
     assert Budget(seconds=100.0, points=10).epochs(0.5) == (10, 20)
     assert Budget(steps=100, points=16).epochs(123.0) == (16, 6)
     assert Budget(seconds=100.0, points=10).epochs(40.0) == (2, 1)
 
 
 @pytest.mark.parametrize("budget", [Budget(), Budget(steps=5, seconds=5.0), Budget(seconds=1.0)])
-def test_a_budget_that_is_none_is_refused(budget: Budget) -> None:
+def test_an_invalid_budget_is_rejected(budget: Budget) -> None:
     with pytest.raises(InputError, match="budget"):
         budget.epochs(2.0)
 
@@ -32,13 +32,13 @@ def test_a_budget_that_is_none_is_refused(budget: Budget) -> None:
         (Budget(steps=9000), [3]),
     ],
 )
-def test_the_speed_of_a_fast_training_is_measured_over_many_steps(
+def test_fast_training_is_measured_over_many_steps(
     budget: Budget, measured: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requested = []
 
     def measure(options: list[str], folder: Path, warmup: int, steps: int) -> dict[str, float]:
-        asked.append(steps)
+        requested.append(steps)
         return {"seconds_per_step": 0.5 if steps == 3 else 0.6}
 
     monkeypatch.setattr(ablation, "measure_training", measure)
@@ -46,7 +46,7 @@ def test_the_speed_of_a_fast_training_is_measured_over_many_steps(
     plan = ablation.train_variant(
         Variant("tiny", "", "configs/model/tiny.yaml"), tmp_path / "data.yaml", budget, tmp_path, []
     )
-    assert asked == measured
+    assert requested == measured
     if measured == [3, 144]:
         assert plan["epochs"] * plan["batches_per_epoch"] == pytest.approx(6000, abs=16)
 
@@ -59,7 +59,7 @@ def corpus(tones: Path, tokenizer_file: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_the_variants_train_under_one_budget_and_are_compared(
+def test_variants_are_trained_with_one_budget_and_compared(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
 ) -> None:
     wide = yaml.safe_load(MICRO.read_text())
@@ -76,19 +76,19 @@ def test_the_variants_train_under_one_budget_and_are_compared(
     listed = tmp_path / "variants.yaml"
     listed.write_text(yaml.safe_dump(variants))
     out = tmp_path / "out"
-    chosen = [f"--data={corpus}", f"--out={out}", f"--variants={listed}", "--variant=plain", "--variant=micro"]
-    with pytest.raises(SystemExit) as done:
-        main(["run", *chosen, "--steps=24", "--points=8", "--data.max_batch_seconds=14"])
-    assert done.value.code == 0
+    options = [f"--data={corpus}", f"--out={out}", f"--variants={listed}", "--variant=plain", "--variant=micro"]
+    with pytest.raises(SystemExit) as exit_:
+        main(["run", *options, "--steps=24", "--points=8", "--data.max_batch_seconds=14"])
+    assert exit_.value.code == 0
     config = yaml.safe_load((out / "plain" / "config.yaml").read_text())
-    assert config["data"]["max_batch_seconds"] == 14, "options go to every training"
+    assert config["data"]["max_batch_seconds"] == 14, "options are passed to every training run"
     assert config["trainer"]["max_steps"] == 24
-    with pytest.raises(SystemExit) as done:
+    with pytest.raises(SystemExit) as exit_:
         main(["report", str(out), f"--variants={listed}"])
-    assert done.value.code == 0
+    assert exit_.value.code == 0
     plain, micro = json.loads((out / "ablation.json").read_text())
     assert (plain["name"], micro["name"]) == ("plain", "micro")
-    # A stride of 4 for letters against one of 8 for pieces: fewer frames are left to blanks.
+    # Stride 4 with characters versus stride 8 with pieces: the latter leaves fewer frames for blanks.
     assert 0 < plain["tokens_per_blank"] < micro["tokens_per_blank"]
     for row in (plain, micro):
         assert len(row["cer"]) == len(row["device_hours"]) == 8
@@ -96,34 +96,34 @@ def test_the_variants_train_under_one_budget_and_are_compared(
         assert row["extrapolation_error"] == pytest.approx(row["extrapolated"] - row["cer"][-1], abs=1e-3)
     assert (out / "ablation.png").stat().st_size > 10_000
     assert "micro" in capsys.readouterr().out
-    assert "budget" in fails(main, ["run", *chosen])
+    assert "budget" in fails(main, ["run", *options])
 
 
-def test_nothing_to_compare_is_said(tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_a_folder_without_trained_variants_is_reported(tmp_path: Path, fails: Callable[..., str]) -> None:
     assert "ablation.py run" in fails(main, ["report", str(tmp_path)])
 
 
-def test_the_study_goes_from_deep_speech_to_the_networks_of_the_article() -> None:
+def test_the_study_leads_from_deep_speech_to_the_networks_of_the_article() -> None:
     names = [one.name for one in read_variants()]
     assert [names[0], *names[-3:]] == ["deep_speech_2", "small", "large", "tiny"]
     assert [one.name for one in read_variants(names=["small", "bpe"])] == ["bpe", "small"]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a: b", "not a list"),
         ("- name: a", "variant 1"),
-        ("- {name: a, change: b, config: configs/none.yaml}", "configs/none.yaml"),
+        ("- {name: a, change: b, config: configs/missing.yaml}", "configs/missing.yaml"),
         ("- {name: a, change: b, config: configs/model/tiny.yaml, color: red}", "variant 1"),
     ],
 )
-def test_a_study_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_list_of_variants_is_rejected(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "variants.yaml").write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_variants(tmp_path / "variants.yaml")
 
 
-def test_a_variant_that_does_not_exist_is_named() -> None:
+def test_an_unknown_variant_is_reported() -> None:
     with pytest.raises(InputError, match="tinny"):
         read_variants(names=["tinny"])

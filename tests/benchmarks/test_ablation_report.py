@@ -1,6 +1,6 @@
 import pytest
 from ablation import Variant
-from ablation_report import Trained, figures
+from ablation_report import TrainedVariant, comparison
 
 MEASURED = {
     "parameters": 1000,
@@ -13,11 +13,11 @@ MEASURED = {
 }
 
 
-def trained(name: str, hours: list[float], cers: list[float]) -> Trained:
-    return Trained(Variant(name, "", ""), MEASURED, hours, cers)
+def trained(name: str, hours: list[float], cers: list[float]) -> TrainedVariant:
+    return TrainedVariant(Variant(name, "", ""), MEASURED, hours, cers)
 
 
-def test_times_lie_in_a_line_between_two_validations() -> None:
+def test_times_are_interpolated_between_validations() -> None:
     one = trained("a", [1.0, 2.0, 3.0], [0.8, 0.4, 0.5])
     assert one.hours_to(0.9) == pytest.approx(0.5)
     assert one.hours_to(0.6) == pytest.approx(1.5)
@@ -25,11 +25,11 @@ def test_times_lie_in_a_line_between_two_validations() -> None:
     assert one.tokens_per_blank == pytest.approx(0.25)
 
 
-def test_what_the_first_never_reached_gives_a_least_factor() -> None:
+def test_cers_that_the_first_never_reached_give_a_lower_bound() -> None:
     slow = trained("slow", [5.0, 10.0], [1.0, 0.8])
     fast = trained("fast", [0.5, 1.0], [0.8, 0.2])
-    sooner = figures([slow, fast])[1]["sooner_than_the_first"]
-    assert sooner["0.8"] == {"factor": 20.0, "at_least": False}
-    assert sooner["0.2"] == {"factor": 10.0, "at_least": True}
-    assert "0.1" not in sooner
-    assert figures([slow, fast])[0]["sooner_than_the_first"]["0.8"]["factor"] == 1.0
+    speed_ups = comparison([slow, fast])[1]["sooner_than_the_first"]
+    assert speed_ups["0.8"] == {"factor": 20.0, "at_least": False}
+    assert speed_ups["0.2"] == {"factor": 10.0, "at_least": True}
+    assert "0.1" not in speed_ups
+    assert comparison([slow, fast])[0]["sooner_than_the_first"]["0.8"]["factor"] == 1.0
