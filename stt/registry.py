@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import math
 import pickle
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -166,6 +168,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: checkpoint not found")
+    check_intact(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # about archive formats that are rejected or read anyway
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -178,3 +181,31 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise InputError(f"{path}: not a checkpoint of this project: it contains no named entries")
     return content
+
+
+def check_intact(path: Path) -> None:
+    """Compare a checkpoint with the checksums in it: torch writes one for each tensor, but does not check them.
+
+    Raises:
+        InputError: the file has changed since it was written.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # another format, or not a checkpoint at all, which `torch.load` reports
+    try:
+        with zipfile.ZipFile(path) as archive:
+            intact = archive.testzip() is None
+    except Exception:  # a corrupt archive can raise anything
+        intact = False
+    if not intact:
+        raise InputError(f"{path}: the checkpoint is damaged, its checksums do not match; copy or download it again")
+
+
+def check_weights(module: nn.Module) -> None:
+    """Check that every weight of a module is a finite number.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name, weight in module.named_parameters():
+        if not math.isfinite(weight.detach().sum(dtype=torch.float32)):  # several times faster than torch.isfinite
+            raise InputError(f"its weights are not finite numbers ({name}): use an earlier checkpoint")

@@ -14,7 +14,7 @@ from stt.correction.network import PADDING, CorrectorNetwork
 from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
-from stt.registry import read_checkpoint
+from stt.registry import check_weights, read_checkpoint
 from stt.text.tokenizer import Tokenizer
 
 BATCH = 64  # texts
@@ -71,7 +71,7 @@ class Corrector(nn.Module):
         """Load a file written by `stt corrector train`; no code in the file is executed.
 
         Raises:
-            InputError: the file is missing or not a corrector.
+            InputError: the file is missing, damaged or not a corrector.
         """
         if not Path(path).is_file():
             raise InputError(f"{path}: no such corrector; create one with stt corrector train")
@@ -88,6 +88,7 @@ class Corrector(nn.Module):
         try:
             corrector = cls(**arguments)
             corrector.load_state_dict(content["state_dict"])
+            check_weights(corrector)
         except Exception as error:  # names and values of the file may be anything
             raise InputError(f"{path}: damaged corrector ({reason(error)})") from error
         return corrector.eval()

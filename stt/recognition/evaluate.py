@@ -21,7 +21,7 @@ from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
 from stt.metrics.domain_results import DomainResult, mean_over_domains, measure_by_domain
 from stt.metrics.recognized import RecognizedUtterance
 from stt.progress import track
-from stt.recognition.recognizer import Recognizer, inference
+from stt.recognition.recognizer import Recognizer, check_outputs, inference
 from stt.recognition.transcript import Transcript
 from stt.sampling.base import SampledRow
 
@@ -73,7 +73,8 @@ def evaluate(
         metrics: metrics to compute in each domain.
 
     Raises:
-        InputError: the manifest cannot be read. Unreadable audio is listed in `skipped`.
+        InputError: the manifest cannot be read, or the network's output is not a number. Unreadable audio is listed in
+            `skipped`.
 
     Example:
         >>> import stt
@@ -153,6 +154,7 @@ def compute_batches(
         utterances = [item for item in items if isinstance(item, Utterance)]
         with inference(recognizer):
             log_probs, frames = recognizer(batch.waveforms, batch.lengths)
+            check_outputs(log_probs, frames, [manifest.where(row) for row in batch.rows])
             hypotheses = greedy_decode(log_probs, frames, recognizer.tokenizer)
         counts = frames.tolist()
         # A batch without any readable utterance holds one of silence.

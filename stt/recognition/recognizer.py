@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from stt.files import atomic_write
 from stt.models.base import Encoder
 from stt.recognition.description import KEY, VERSION, extract_description
 from stt.recognition.transcript import Transcript, split_at_pauses
-from stt.registry import build, describe, read_checkpoint
+from stt.registry import build, check_weights, describe, read_checkpoint
+from stt.tensors import length_mask
 from stt.text.normalize import Normalizer, get_normalizer
 from stt.text.tokenizer import Tokenizer
 
@@ -69,7 +70,8 @@ class Recognizer(nn.Module):
         """Load a training checkpoint or a file written by `save` for inference; no code in the file is executed.
 
         Raises:
-            InputError: the file is missing or not a checkpoint, or refers to a class that is not registered.
+            InputError: the file is missing, damaged or not a checkpoint, refers to a class that is not registered, or
+                has weights that are not finite.
         """
         content = read_checkpoint(path)
         try:
@@ -86,13 +88,14 @@ class Recognizer(nn.Module):
         """Build the recognizer described in a loaded checkpoint and load its weights.
 
         Raises:
-            InputError: the description is missing or invalid, or the weights do not match it.
+            InputError: the description is missing or invalid, or the weights do not match it or are not finite.
         """
         recognizer = cls.from_description(extract_description(content))
         try:
             recognizer.load_state_dict(content["state_dict"])
         except Exception as error:  # names and values of the file may be anything
             raise InputError(f"its weights do not match its description ({reason(error)})") from error
+        check_weights(recognizer)
         return recognizer
 
     @classmethod
@@ -164,6 +167,7 @@ class Recognizer(nn.Module):
         """Decode waveforms (batch, sample) of `lengths` samples (batch,), on the recognizer's device, greedily."""
         with inference(self):
             log_probs, frames = self(waveforms, lengths)
+            check_outputs(log_probs, frames, [f"waveform {i + 1} of the batch" for i in range(len(waveforms))])
             return greedy_decode(log_probs, frames, self.tokenizer)
 
     def transcribe(
@@ -182,24 +186,28 @@ class Recognizer(nn.Module):
 
         Raises:
             AudioError: the file cannot be read.
-            InputError: the waveform is not mono, finite and floating point, or its sample rate is missing.
+            InputError: the waveform is not mono, finite and floating point, its sample rate is missing, or the
+                network's output for it is not a number.
         """
         if isinstance(source, str | Path | AudioSource):
+            name = str(source)
             waveform = read_audio(source, self.sample_rate)
         else:
+            name = "the waveform"
             waveform = resample(_check_waveform(source, sample_rate), int(sample_rate or 0), self.sample_rate)
         decoder = decoder or Greedy(self.tokenizer)
         words: list[Word] = []
         start = 0
         for chunk in split_at_pauses(waveform, self.sample_rate) if len(waveform) else []:
-            words += decoder.words(self._log_probs(chunk), self.frame_seconds, start / self.sample_rate)
+            words += decoder.words(self._log_probs(chunk, name), self.frame_seconds, start / self.sample_rate)
             start += len(chunk)
         return Transcript(" ".join(word.text for word in words), words, len(waveform) / self.sample_rate)
 
-    def _log_probs(self, waveform: Waveform) -> npt.NDArray[np.float32]:
+    def _log_probs(self, waveform: Waveform, name: str) -> npt.NDArray[np.float32]:
         samples = torch.from_numpy(waveform).to(self.device).unsqueeze(0)
         with inference(self):
             log_probs, frames = self(samples, torch.tensor([len(waveform)], device=self.device))
+        check_outputs(log_probs, frames, [name])
         valid: npt.NDArray[np.float32] = log_probs[0, : frames[0]].cpu().numpy()
         return valid
 
@@ -221,6 +229,23 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
 def default_device() -> str:
     """Return "cuda" if a GPU is available, otherwise "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_outputs(log_probs: Tensor, frames: Tensor, names: Sequence[str]) -> None:
+    """Check that log_probs (batch, frame, vocab) hold no NaN, which would be decoded to an empty text.
+
+    Args:
+        log_probs: network output.
+        frames: number of valid frames (batch,).
+        names: name of each utterance for the message; rows without one are padding.
+
+    Raises:
+        InputError: the output for an utterance is not a number.
+    """
+    wrong = (log_probs.isnan().any(dim=-1) & length_mask(frames, log_probs.shape[1])).any(dim=-1).tolist()
+    for name, is_wrong in zip(names, wrong, strict=False):
+        if is_wrong:
+            raise InputError(f"{name}: the network's output is not a number (NaN); use another checkpoint or precision")
 
 
 @contextlib.contextmanager

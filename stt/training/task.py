@@ -24,7 +24,7 @@ from stt.metrics.domain_metric import DomainMetric, with_standard_metrics
 from stt.models import ConvTransformer, Encoder
 from stt.models.ctc import ctc_losses
 from stt.recognition.description import KEY, extract_description
-from stt.recognition.recognizer import Recognizer
+from stt.recognition.recognizer import Recognizer, check_outputs
 from stt.runs.metric_names import PREFIX as METRIC_PREFIX
 from stt.runs.metric_names import TRAIN_LOSS, Split
 from stt.tensors import to_device
@@ -217,6 +217,8 @@ class SpeechTask(LightningModule):
         return self._recognized(log_probs, frames, batch)
 
     def _recognized(self, log_probs: Tensor, frames: Tensor, batch: Batch) -> dict[str, Any]:
+        if self.trainer.state.fn != "fit":  # validation during training shows it as the loss
+            check_outputs(log_probs, frames, batch.names)
         hypotheses = greedy_decode(log_probs, frames, self.recognizer.tokenizer)[: len(batch)]
         return {"hypotheses": hypotheses, "log_probs": log_probs, "frames": frames}
 

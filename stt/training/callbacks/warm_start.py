@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
+from stt.registry import check_intact, check_weights
 from stt.training.callbacks.access import data_of, is_short_sanity_check, model_of, validate_before_training
 from stt.training.warm_start import sampler_state_of, warm_start
 
@@ -16,11 +20,23 @@ class WarmStart(Callback):
     A resumed run keeps its own weights.
     """
 
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Check the checkpoint that is restored.
+
+        Raises:
+            InputError: it is damaged, or its weights are not finite.
+        """
+        path = Path(trainer.ckpt_path or "")
+        if path.is_file():
+            check_intact(path)
+        check_weights(model_of(pl_module).recognizer)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Load the weights, unless training is resumed.
 
         Raises:
-            InputError: the file is not a checkpoint of this project, or its network is different.
+            InputError: the file is not a checkpoint of this project, its network is different, or its weights are not
+                finite numbers.
         """
         model = model_of(pl_module)
         if not model.init_from or trainer.ckpt_path or trainer.global_step:
