@@ -13,6 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from stt.audio.source import is_remote
 from stt.errors import reason
 from stt.files import WriteError, atomic_write
+from stt.registry import check_intact
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -39,6 +40,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 raise WriteError(f"{path} cannot be written ({reason(error)}); the previous one is kept") from error
             if corrupt:
                 raise WriteError(f"{path} cannot be written: {corrupt} is corrupt on disk; the previous one is kept")
+
+    def load_checkpoint(self, path: Path | str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not is_remote(str(path)):
+            check_intact(Path(path))
+        return super().load_checkpoint(path, *args, **kwargs)
 
 
 def write_checkpoints_atomically(trainer: Trainer) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
-from stt.registry import check_intact, check_weights
+from stt.registry import check_weights
 from stt.training.callbacks.access import data_of, is_short_sanity_check, model_of, validate_before_training
 from stt.training.warm_start import sampler_state_of, warm_start
 
@@ -21,14 +20,11 @@ class WarmStart(Callback):
     """
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Check the checkpoint that is restored.
+        """Check the weights that were restored.
 
         Raises:
-            InputError: it is damaged, or its weights are not finite.
+            InputError: they are not finite numbers.
         """
-        path = Path(trainer.ckpt_path or "")
-        if path.is_file():
-            check_intact(path)
         check_weights(model_of(pl_module).recognizer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
