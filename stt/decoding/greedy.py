@@ -21,7 +21,7 @@ class Word:
     confidence: float  # 0..1
 
 
-@dataclass  # not frozen: Lightning walks through what `predict_step` returns and refuses frozen ones
+@dataclass  # not frozen: Lightning traverses the output of `predict_step` and rejects frozen dataclasses
 class Hypothesis:
     """Recognized text and tokens, with the first frame and the probability of each token."""
 

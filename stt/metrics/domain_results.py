@@ -9,7 +9,7 @@ from typing import Any
 from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
 
 
-@dataclass  # not frozen: torchmetrics walks through what `compute` returns and refuses frozen ones
+@dataclass  # not frozen: torchmetrics traverses the output of `compute` and rejects frozen dataclasses
 class DomainResult:
     """Metrics of one domain and the amount of data behind them."""
 

@@ -1,7 +1,7 @@
 """Edit distances and error rates of single utterances and of many.
 
 Characters are counted with the spaces between words, so a missing space is an error. Edits are
-Levenshtein distances computed by rapidfuzz, which is what jiwer uses underneath.
+Levenshtein distances computed by rapidfuzz, like jiwer's.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from stt.tensors import to_device
 
 
 def frames_needed(tokens: Sequence[int]) -> int:
-    """Return the fewest frames that CTC can align tokens to: one per token, and a blank between equal neighbours."""
+    """Return the fewest frames that CTC can align tokens to: one per token, and a blank between equal neighbors."""
     return len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens))
 
 

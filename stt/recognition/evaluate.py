@@ -69,7 +69,7 @@ def evaluate(
     Args:
         recognizer: left unchanged; runs on the device of its weights.
         manifest: a manifest with texts, or one or more files.
-        decoder: None: greedy decoding.
+        decoder: decoder to use; None: greedy decoding.
         metrics: metrics to compute in each domain.
 
     Raises:
@@ -157,7 +157,7 @@ def compute_batches(
             check_outputs(log_probs, frames, [manifest.where(row) for row in batch.rows])
             hypotheses = greedy_decode(log_probs, frames, recognizer.tokenizer)
         counts = frames.tolist()
-        # A batch without any readable utterance holds one of silence.
+        # A batch without any readable utterance contains a silent one.
         triples = zip(utterances, log_probs.cpu().numpy(), hypotheses, strict=False)
         yield (
             batch,

@@ -151,11 +151,11 @@ class Recognizer(nn.Module):
         return 60.0 / int(self.output_lengths(one_minute))
 
     def output_lengths(self, samples: Tensor) -> Tensor:
-        """Output frames (batch,) for so many samples (batch,)."""
+        """Map numbers of samples (batch,) to numbers of output frames (batch,)."""
         return self.encoder.output_lengths(self.features.output_lengths(samples))
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
+        """Map waveforms (batch, sample) into float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
         return self.log_probs(*self.features(waveforms, lengths))
 
     def log_probs(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,7 +182,7 @@ class Recognizer(nn.Module):
             source: a file, URL or byte range in any format that libsndfile reads, or a waveform (sample,) in
                 [-1, 1].
             sample_rate: sample rate of the waveform, Hz; ignored for files.
-            decoder: None: greedy decoding.
+            decoder: decoder to use; None: greedy decoding.
 
         Raises:
             AudioError: the file cannot be read.

@@ -44,7 +44,7 @@ class TuningResult:
     wers: npt.NDArray[np.float64]  # (alpha, beta)
     widths: dict[int, float]  # WER by beam width
     greedy: float  # WER of greedy decoding
-    options: BeamOptions  # the best found
+    options: BeamOptions  # best options
 
     @property
     def wer(self) -> float:

@@ -77,5 +77,5 @@ def test_predictions_and_transcripts_use_the_configured_decoder(
         stt(["transcribe", str(best), audio, "--decoder", str(config)])
     assert capsys.readouterr().out.strip() == references[0]
     config.write_text("decoder: {beam: {width: 3}}")
-    assert "not a configuration of a decoder" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(config)])
+    assert "not a decoder configuration" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(config)])
     assert "no such configuration" in fails(stt, ["transcribe", str(best), audio, "--decoder", str(tmp_path / "x")])
