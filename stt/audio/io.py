@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from stt.audio.ogg import damaged_at
 from stt.audio.source import AudioError, AudioSource
 
 __all__ = ["AudioError", "AudioInfo", "audio_info", "durations_agree", "encode_flac", "read_audio", "resample"]
 
 Waveform = npt.NDArray[np.float32]
+MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; what lies outside is a broken header, not speech
+MIN_BYTES_PER_SECOND = 400  # of any codec for speech; only digital silence takes less
+DECODER_PADDING_SECONDS = 0.1  # MP3 and Opus pad by up to about 0.07 s
+BLOCK_FRAMES = 1 << 16
+MAX_RATIO = 2_000  # of sample rates; 44,100 to 16,000 Hz is 160 / 441
 EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".gsm", ".w64", ".caf"})
 
 
@@ -26,21 +34,32 @@ class AudioInfo:
     sample_rate: int  # Hz
 
 
-def audio_info(source: AudioSource | Path | str) -> AudioInfo:
+def audio_info(source: AudioSource | Path | str, verify: bool = False) -> AudioInfo:
     """Read a file's header.
 
+    Args:
+        source: a local or remote file, or a byte span of one.
+        verify: check as well what makes decoders return less than the header promises: damaged pages of Ogg, and
+            durations that are implausible for the size of the file, for which it is decoded.
+
     Raises:
-        AudioError: the file is missing, empty or not readable by libsndfile.
+        AudioError: the file is missing, empty, damaged or not readable by libsndfile.
     """
     source = AudioSource.of(source)
     opened = _open(source)
     try:
-        info = soundfile.info(opened)
+        with soundfile.SoundFile(opened) as file:
+            frames, rate = int(file.frames), _rate(file, source)
+            size = Path(opened).stat().st_size if isinstance(opened, str) else opened.getbuffer().nbytes
+            if verify and file.format == "OGG":
+                _check_ogg(opened, source)
+            if verify and frames * MIN_BYTES_PER_SECOND > size * rate:
+                _check_frames(file, source)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         raise AudioError(f"{source}: not a readable audio file ({_reason(error)})") from error
-    if info.frames <= 0:
+    if frames <= 0:
         raise AudioError(f"{source}: the audio file contains no samples")
-    return AudioInfo(info.frames / info.samplerate, int(info.samplerate))
+    return AudioInfo(frames / rate, rate)
 
 
 def read_audio(
@@ -61,7 +80,7 @@ def read_audio(
     opened = _open(source)
     try:
         with soundfile.SoundFile(opened) as file:
-            rate = int(file.samplerate)
+            rate = _rate(file, source)
             start = min(round(offset * rate), file.frames)
             if file.seekable():
                 file.seek(start)
@@ -70,6 +89,8 @@ def read_audio(
             rest = file.frames - start
             count = rest if duration is None else min(rest, round(duration * rate))
             samples = file.read(count, dtype="float32", always_2d=True)
+    except MemoryError as error:
+        raise AudioError(f"{source}: its {count / rate:,.0f} s of audio do not fit into memory") from error
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         raise AudioError(f"{source}: not a readable audio file ({_reason(error)})") from error
     if not len(samples):
@@ -77,6 +98,10 @@ def read_audio(
     if duration is not None and len(samples) < (duration - _tolerance(duration)) * rate:
         raise AudioError(
             f"{source}: expected {duration:g} s of audio from {offset:g} s on, found {len(samples) / rate:.2f} s"
+        )
+    if len(samples) < count - DECODER_PADDING_SECONDS * rate:
+        raise AudioError(
+            f"{source}: the file is damaged, {len(samples) / rate:.2f} s of {count / rate:.2f} s could be decoded"
         )
     waveform = samples.mean(axis=1)
     if not np.isfinite(waveform).all():
@@ -93,11 +118,11 @@ def encode_flac(waveform: Waveform, sample_rate: int) -> bytes:
 
 def durations_agree(expected: float, actual: float) -> bool:
     """Whether an expected duration (seconds) matches the actual one, up to rounding and codec padding."""
-    return abs(expected - actual) <= _tolerance(expected)
+    return math.isfinite(expected) and abs(expected - actual) <= _tolerance(expected)
 
 
 def _tolerance(duration: float) -> float:
-    return 0.1 + 0.02 * duration  # seconds; MP3 and Opus pad by up to about 0.07 s
+    return DECODER_PADDING_SECONDS + 0.02 * duration
 
 
 def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
@@ -107,8 +132,35 @@ def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
     import torch  # imported here because it takes seconds, which commands that read no audio should not pay for
     import torchaudio.functional
 
-    resampled = torchaudio.functional.resample(torch.from_numpy(waveform), from_rate, to_rate)
+    # The filter for 44,101 to 16,000 Hz would take gigabytes; a ratio of small numbers is less than 0.03 % off.
+    ratio = Fraction(to_rate, from_rate).limit_denominator(MAX_RATIO)
+    if ratio == 1:
+        return waveform
+    resampled = torchaudio.functional.resample(torch.from_numpy(waveform), ratio.denominator, ratio.numerator)
     return np.asarray(resampled.numpy(), dtype=np.float32)
+
+
+def _rate(file: soundfile.SoundFile, source: AudioSource) -> int:
+    rate = int(file.samplerate)
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(f"{source}: a sample rate of {rate} Hz is not between {MIN_RATE:,} and {MAX_RATE:,}")
+    return rate
+
+
+def _check_ogg(opened: str | io.BytesIO, source: AudioSource) -> None:
+    position = damaged_at(Path(opened).read_bytes() if isinstance(opened, str) else opened.getvalue())
+    if position is not None:
+        raise AudioError(f"{source}: the Ogg file is damaged at byte {position}, audio would be missing there")
+
+
+def _check_frames(file: soundfile.SoundFile, source: AudioSource) -> None:
+    """Decode everything, block by block, and compare its length with the header."""
+    promised, decoded = int(file.frames), 0
+    while block := len(file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        decoded += block
+    if abs(promised - decoded) > DECODER_PADDING_SECONDS * file.samplerate:
+        found, expected = decoded / file.samplerate, promised / file.samplerate
+        raise AudioError(f"{source}: the header promises {expected:,.2f} s, but {found:,.2f} s could be decoded")
 
 
 def _open(source: AudioSource) -> str | io.BytesIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os.path
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,14 +51,16 @@ class AudioSource:
         """
         if is_remote(self.address):
             return io.BytesIO(self._check_length(self._fetch()))
-        path = Path(self.address)
-        if not path.is_file():
+        if not os.path.isfile(self.address):  # unlike Path.is_file, it takes names that no file can have
             raise AudioError(f"{self}: the audio file is missing")
         if self.byte_offset is None:
-            return str(path)
-        with path.open("rb") as file:
-            file.seek(self.byte_offset)
-            return io.BytesIO(self._check_length(file.read(self.byte_length)))
+            return self.address
+        size = os.path.getsize(self.address)
+        start = min(self.byte_offset, size)
+        with open(self.address, "rb") as file:
+            file.seek(start)
+            # Reading allocates memory for all that is asked for, so ask for no more than there is.
+            return io.BytesIO(self._check_length(file.read(min(size - start, self.byte_length or size))))
 
     def _fetch(self) -> bytes:
         from fsspec.core import url_to_fs  # only needed for remote audio

@@ -78,6 +78,7 @@ def _import(
     id_prefix: str,
     **options: Any,
 ) -> None:
+    _check_out(source, out)
     report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad, id_prefix)
     for line in report.lines():
         print(line)
@@ -85,6 +86,19 @@ def _import(
     if hold_out:
         for split, path in split_manifest(read_manifest(out), hold_out).items():
             print(f"{split}: {len(read_manifest(path))} rows in {path}")
+
+
+def _check_out(source: Path, out: Path) -> None:
+    """Check that a manifest can be written and read back under the name, and takes nothing from the source.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if out.suffix.lower() != ".parquet" or out.is_dir():
+        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+    for written in (out, out.with_suffix(".bad.csv")):  # the latter lists bad rows
+        if written.exists() and source.exists() and written.samefile(source):
+            raise InputError(f"--out {out}: the import would overwrite its source {source}, choose another name")
 
 
 def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:

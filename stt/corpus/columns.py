@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stt.errors import InputError
+from stt.runs.metric_names import GROUPS
 
 COLUMNS: dict[str, pa.DataType] = {
     "id": pa.large_string(),  # unique per row
@@ -70,6 +71,20 @@ def check_rows(table: pa.Table, path: Path, first: int = 1) -> None:
             raise InputError(f"{path}: {error} in row {rows[0] + first}{more}")
 
 
+def check_domains(domains: Iterable[str], location: Path | str) -> None:
+    """Check that no metric of a domain has the name of another metric.
+
+    Raises:
+        InputError: a domain has a slash or the name of a group of domains.
+    """
+    for domain in domains:
+        if "/" in domain or domain in GROUPS:
+            raise InputError(
+                f"{location}: the domain {domain!r} must be renamed: metrics are named by domains, which therefore "
+                f"have no slash and are not called {', '.join(sorted(GROUPS))}"
+            )
+
+
 def extra_columns(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Build columns from fields that need not be in every row; values without a common type become strings."""
     names = dict.fromkeys(name for row in rows for name in row)
@@ -116,12 +131,24 @@ def _all_same(name: str, tables: Sequence[pa.Table]) -> bool:
 
 
 def _array(values: list[Any]) -> pa.Array:
-    kinds = {value.type for value in values if isinstance(value, pa.Scalar)}
-    values = [value.as_py() if isinstance(value, pa.Scalar) else value for value in values]
+    kinds: set[pa.DataType] = set()
+    if any(issubclass(kind, pa.Scalar) for kind in set(map(type, values))):
+        kinds = {value.type for value in values if isinstance(value, pa.Scalar)}
+        values = [value.as_py() if isinstance(value, pa.Scalar) else value for value in values]
     try:
-        return pa.array(values, kinds.pop() if len(kinds) == 1 else None)
+        array = pa.array(values, kinds.pop() if len(kinds) == 1 else None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        array = None
+    if array is None or not _fits_parquet(array.type):
         return pa.array(list(map(_to_string, values)), pa.string())
+    return array
+
+
+def _fits_parquet(kind: pa.DataType) -> bool:
+    """Return whether Parquet has the type: structures without fields, as of the JSON object {}, it has not."""
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return False
+    return all(_fits_parquet(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _to_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -149,6 +176,9 @@ def _row_errors(table: pa.Table) -> dict[str, npt.NDArray[np.bool_]]:
         plain = pc.cast(table[name], pa.large_string())
         return np.asarray(pc.fill_null(pc.equal(plain, ""), True).to_numpy(), dtype=np.bool_)
 
+    def given(name: str) -> npt.NDArray[np.bool_]:
+        return np.asarray(pc.is_valid(table[name]).to_numpy(), dtype=np.bool_)
+
     def numbers(name: str) -> npt.NDArray[np.float64]:
         return np.asarray(table[name].to_numpy(), dtype=np.float64)
 
@@ -158,7 +188,7 @@ def _row_errors(table: pa.Table) -> dict[str, npt.NDArray[np.bool_]]:
         "no audio": empty("audio"),
         "no domain": empty("domain"),
         "duration that is not a positive number of seconds": ~((duration > 0) & np.isfinite(duration)),
-        "negative offset": offset < 0,
+        "offset that is not a number of seconds from 0 on": ~((offset >= 0) & np.isfinite(offset)) & given("offset"),
         "cer outside 0..1": (cer < 0) | (cer > 1),
         "byte_offset without byte_length or vice versa": np.isnan(byte_offset) != np.isnan(byte_length),
         "negative byte_offset": byte_offset < 0,

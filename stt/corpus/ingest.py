@@ -16,7 +16,7 @@ import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree
 from stt.audio.source import AudioSource, is_remote
-from stt.corpus.columns import COLUMNS, concat_tables, extra_columns
+from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.row import Row
@@ -25,6 +25,8 @@ from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
+MAX_TEXT = 100_000  # characters; an hour of speech has about 60,000
+MAX_BYTES = 2**63  # of the columns' type
 CHUNK_ROWS = 2_000  # checked at once; limits memory, whatever the size of the source
 
 
@@ -67,7 +69,6 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     """
     report = Report()
     bad_list = out.with_suffix(".bad.csv")
-    bad_list.unlink(missing_ok=True)
     tables = []
     ids: set[str] = set()
     progress = track(rows, f"importing to {out.name}")
@@ -75,9 +76,8 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
         while chunk := list(islice(progress, CHUNK_ROWS)):
             good = []
             for row, error in pool.map(lambda row: _check(row, out), chunk):
-                text = normalizer(row.text)
-                if not error:
-                    error = _text_error(text.text, text.rejected) or _id_error(row.id, ids)
+                text = normalizer("" if error else row.text)
+                error = error or _text_error(text.text, text.rejected) or _id_error(row.id, ids)
                 if error:
                     report.bad.setdefault(error[0], []).append((row.where, error[1]))
                 else:
@@ -100,6 +100,8 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
                     ]
                 )
             )
+    else:
+        bad_list.unlink(missing_ok=True)  # of an earlier import; only now, because it may be what was read
     if not report.kept:
         raise InputError(f"no rows could be imported to {out}" + "".join(f"\n  {line}" for line in report.lines()))
     table, report.as_strings = concat_tables(tables)
@@ -115,23 +117,31 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if row.error:
         return row, ("bad line", row.error)
     if not row.domain:
-        return row, ("no domain", "the domain is empty")
+        return row, ("no domain", "the domain, or a field of its template, is empty")
+    check_domains([row.domain], row.where)
+    if len(row.text) > MAX_TEXT:
+        return row, ("long text", f"the text has {len(row.text):,} characters, more than {MAX_TEXT:,}")
+    if not _is_unicode(row):
+        return row, ("not Unicode", "the id, audio, domain or speaker is not valid Unicode")
     if row.cer is not None and not 0 <= row.cer <= 1:
         return row, ("invalid cer", f"cer must be in 0..1, not {row.cer:g}")
-    if (row.byte_offset is None) != (row.byte_length is None) or (row.byte_offset or 0) < 0:
-        return row, ("invalid byte span", "byte_offset and byte_length must be given together and not be negative")
+    start, length = row.byte_offset, row.byte_length
+    if (start is None) != (length is None):
+        return row, ("invalid byte span", "byte_offset and byte_length must be given together")
+    if start is not None and length is not None and not (0 <= start < MAX_BYTES and 0 < length < MAX_BYTES):
+        return row, ("invalid byte span", f"no file has {length} bytes from byte {start} on")
     if row.waveform is not None:
         path = out.with_suffix("") / row.audio
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, row.waveform, row.sample_rate)
         return replace(row, audio=path, waveform=None, duration=len(row.waveform) / row.sample_rate), None
     try:
-        actual = audio_info(AudioSource(str(row.audio), row.byte_offset, row.byte_length)).duration
+        actual = audio_info(AudioSource(str(row.audio), start, length), verify=True).duration
     except AudioError as error:
         return row, ("unreadable audio", str(error))
     offset = row.offset or 0.0
     rest = actual - offset
-    if offset < 0 or rest <= 0:
+    if not (offset >= 0 and rest > 0):  # NaN is neither
         return row, ("invalid offset", f"{row.audio}: offset {offset:g} s in a file of {actual:.2f} s")
     if row.duration is None:
         return replace(row, duration=rest), None
@@ -139,6 +149,15 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if not row.duration > 0 or (must_agree and not durations_agree(row.duration, rest)):
         return row, ("wrong duration", f"{row.audio}: expected {row.duration:g} s, found {rest:.2f} s")
     return row, None
+
+
+def _is_unicode(row: Row) -> bool:
+    """Return whether the names can be stored; those of files that are not UTF-8 have surrogates."""
+    try:
+        f"{row.id} {row.audio} {row.domain} {row.speaker}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text_error(text: str, rejected: Counter[str]) -> tuple[str, str] | None:

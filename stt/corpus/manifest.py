@@ -19,7 +19,7 @@ import pyarrow.parquet
 from stt.audio.io import AudioError, Waveform, read_audio
 from stt.audio.source import AudioSource, resolve_address
 from stt.corpus.arrow_cache import load_table
-from stt.corpus.columns import COLUMNS, cast_columns, concat_tables
+from stt.corpus.columns import COLUMNS, cast_columns, check_domains, concat_tables
 from stt.corpus.ids import first_duplicate, hashes, with_ids
 from stt.corpus.memory_map import filter_rows
 from stt.errors import InputError
@@ -176,8 +176,8 @@ def read_manifests(paths: Sequence[Path | str]) -> Manifest:
 
     Raises:
         InputError: a file is missing, not a table, empty or lacks a column; a row has no audio, domain or positive
-            duration, a `cer` outside 0..1, an invalid byte span, or a duplicate id; or the files were normalized
-            differently.
+            duration, a `cer` outside 0..1, an invalid offset or byte span, a reserved domain, or a duplicate id; or the
+            files were normalized differently.
     """
     files = [Path(path) for path in paths]
     tables = [_read(path) for path in files]
@@ -213,6 +213,7 @@ def _read(path: Path) -> pa.Table:
     table = load_table(path)
     if not table.num_rows:
         raise InputError(f"{path}: the manifest has no rows")
+    check_domains(Manifest(table, path).domains, path)
     return table
 
 

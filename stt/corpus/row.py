@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -44,13 +46,31 @@ class Row:
 def domain_of(template: str, fields: Mapping[str, object], where: str) -> str:
     """Fill a domain template such as `{age_group}_{gender}` with the fields of an utterance.
 
+    Braces contain the name of a field and nothing else: no attributes, indices or formats, so that a template reaches
+    what the source says of an utterance only. If a field is empty, so is the domain, which the import reports.
+
     Raises:
-        InputError: the template refers to an unknown or empty field.
+        InputError: the template is invalid or refers to an unknown field.
     """
-    known = {name: value for name, value in fields.items() if value not in (None, "")}
+    domain = ""
+    for literal, name, suffix in _parse(template):
+        domain += literal
+        if name is None:
+            continue
+        if suffix or name not in fields:
+            available = ", ".join(fields) or "none"
+            raise InputError(f"{where}: cannot fill the domain template {template!r}; available fields: {available}")
+        if fields[name] in (None, ""):
+            return ""
+        domain += str(fields[name])
+    return domain.strip()
+
+
+@cache
+def _parse(template: str) -> list[tuple[str, str | None, str]]:
+    """Split a template into literals, the field after each if any, and the format or conversion of the field."""
     try:
-        return template.format_map(known).strip()
-    except (KeyError, ValueError, IndexError) as error:
-        raise InputError(
-            f"{where}: cannot fill the domain template {template!r}; available fields: {', '.join(known) or 'none'}"
-        ) from error
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise InputError(f"invalid domain template {template!r} ({error})") from error
+    return [(literal, name, (form or "") + (conversion or "")) for literal, name, form, conversion in parts]

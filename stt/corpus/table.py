@@ -2,39 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet
 
-from stt.errors import InputError
+from stt.corpus.columns import concat_tables, decode_dictionary, extra_columns
+from stt.corpus.delimited import read_delimited
+from stt.corpus.json_lines import read_json_lines
+from stt.corpus.record import Record
+from stt.errors import InputError, reason
+
+DELIMITED = frozenset({".csv", ".tsv"})
+JSON_LINES = frozenset({".jsonl", ".json"})
+EXTENSIONS = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
+CHUNK_ROWS = 100_000  # held as Python objects at once
+BATCH_ROWS = 10_000
 
 
 def read_table(path: Path) -> pa.Table:
     """Read Parquet, CSV, TSV or JSON Lines, by the file's extension.
 
     Raises:
+        InputError: the extension is unknown, the file or a row is not in its format, or two columns have the same name.
+    """
+    _check_file(path)
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path)
+    columns, records = _read_lines(path)
+    tables = []
+    while chunk := list(islice(records, CHUNK_ROWS)):
+        for record in chunk:
+            if record.error:
+                raise InputError(f"{path}:{record.line}: {record.error}")
+        tables.append(extra_columns([record.cells for record in chunk]))
+    if not tables:
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    return concat_tables(tables)[0]
+
+
+def read_records(path: Path) -> tuple[list[str], Iterator[Record]]:
+    """Read a table as the names of its columns and its rows, where invalid rows tell their errors.
+
+    Values of CSV and TSV are strings, so that 007 and "null" stay what they are; those of Parquet are Arrow scalars,
+    because Python has fewer types.
+
+    Raises:
         InputError: the extension is unknown, the file is not in its format, or two columns have the same name.
     """
-    readers = {
-        ".parquet": pyarrow.parquet.read_table,
-        ".csv": lambda p: _read_csv(p, ","),
-        ".tsv": lambda p: _read_csv(p, "\t"),
-        ".jsonl": pyarrow.json.read_json,
-        ".json": pyarrow.json.read_json,
-    }
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: the extension of a table must be one of {', '.join(readers)}")
-    if not path.is_file():
-        raise InputError(f"{path}: file not found")
-    if not path.stat().st_size:
-        raise InputError(f"{path}: the file is empty")
+    _check_file(path)
+    if path.suffix.lower() in DELIMITED:
+        return read_delimited(path)
+    if path.suffix.lower() in JSON_LINES:
+        # Any row may have other keys, so all of them are read to know the columns.
+        keys = dict.fromkeys(key for record in read_json_lines(path) for key in record.cells)
+        return list(keys), read_json_lines(path)
+    table = _read_parquet(path)
     try:
-        table = readers[path.suffix.lower()](path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from error
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a readable table ({reason(error)})") from error
+    return table.column_names, _arrow_records(table)
+
+
+def _read_lines(path: Path) -> tuple[list[str], Iterator[Record]]:
+    """Read a file of lines as the columns of its header, if it has one, and its rows."""
+    return ([], read_json_lines(path)) if path.suffix.lower() in JSON_LINES else read_delimited(path)
+
+
+def _arrow_records(table: pa.Table) -> Iterator[Record]:
+    line = 0
+    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+        columns = {name: decode_dictionary(batch.column(name)) for name in table.column_names}
+        for i in range(len(batch)):
+            line += 1
+            yield Record(line, {name: column[i] for name, column in columns.items()})
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable table ({reason(error)})") from error
     names = table.column_names
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
@@ -42,14 +93,10 @@ def read_table(path: Path) -> pa.Table:
     return table
 
 
-def _read_csv(path: Path, delimiter: str) -> pa.Table:
-    # Values such as 007 or "null" must stay strings; numbers are cast once the columns are known.
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().rstrip("\r\n").split(delimiter)
-    return pyarrow.csv.read_csv(
-        path,
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types={name.strip('"'): pa.string() for name in header}, strings_can_be_null=False
-        ),
-    )
+def _check_file(path: Path) -> None:
+    if path.suffix.lower() not in EXTENSIONS:
+        raise InputError(f"{path}: the extension of a table must be one of {', '.join(EXTENSIONS)}")
+    if not path.is_file():
+        raise InputError(f"{path}: file not found")
+    if not path.stat().st_size:
+        raise InputError(f"{path}: the file is empty")

@@ -23,6 +23,13 @@ _CYRILLIC_WORD = re.compile(r"^[а-я]+$")
 _NUMBER = re.compile(r"\d+")
 # Symbols that are read aloud: dropping them would leave spoken words without a transcript.
 _SPOKEN_SYMBOLS = frozenset("%‰$€£¥₽№&+=@°§#<>^~/\\*|")
+# Format characters and variation selectors: soft hyphens, byte order marks, marks of direction ... Joiners (U+200C,
+# U+200D) are not among them, because they are spelling in Persian and Indic scripts; nor is the zero width space
+# after letters of Thai, Lao, Burmese and Khmer, which use it between words.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
+    "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
+)
 _MAX_NUMBER_DIGITS = 15  # longer ones are read out in groups of digits that cannot be guessed
 
 
@@ -43,8 +50,17 @@ class Normalizer:
     function: Callable[[str], Normalized]
 
     def __call__(self, text: str) -> Normalized:
-        """Normalize one text."""
-        return self.function(text)
+        """Normalize one text.
+
+        Invisible characters are removed here, before the function of any name, which would split words at them. No
+        name means another function for it: what is written in visible characters stays as it was, and so does every
+        text that is normalized already, as none of them is left in it.
+        """
+        visible, count = _INVISIBLE.subn("", text)
+        result = self.function(visible)
+        if count:
+            result.changed["invisible character removed"] += count
+        return result
 
 
 def get_normalizer(name: str) -> Normalizer:

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree, read_audio, resample
+from stt.audio.source import AudioSource
 
 RATE = 16_000
 
@@ -94,3 +95,59 @@ def test_nan_in_the_samples_is_an_error(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.array([0.1, np.nan, 0.2] * 100, np.float32), RATE, subtype="FLOAT")
     with pytest.raises(AudioError, match="NaN"):
         read_audio(tmp_path / "a.wav", RATE)
+
+
+def promising(path: Path, seconds: float, bits: int = 36) -> Path:
+    """Write a FLAC file whose header promises as many samples as it can count."""
+    soundfile.write(path, tone(300, RATE, seconds), RATE)
+    content = bytearray(path.read_bytes())
+    content[18:26] = (int.from_bytes(content[18:26], "big") | (1 << bits) - 1).to_bytes(8, "big")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("bits", [28, 36])
+def test_a_header_that_promises_hours_is_an_error_not_a_wait(tmp_path: Path, bits: int) -> None:
+    path = promising(tmp_path / "a.flac", 1, bits)
+    for read in (lambda: audio_info(path, verify=True), lambda: read_audio(path, RATE)):
+        with pytest.raises(AudioError, match=r"a\.flac"):
+            read()
+
+
+def test_silence_that_compresses_well_is_no_damage(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", np.zeros(60 * RATE, np.float32), RATE)
+    assert (tmp_path / "a.flac").stat().st_size < 60 * 400
+    assert audio_info(tmp_path / "a.flac", verify=True).duration == 60
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+def test_a_sample_rate_that_is_none_of_speech_is_an_error(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(100, np.float32), rate)
+    for read in (audio_info, lambda path: read_audio(path, RATE)):
+        with pytest.raises(AudioError, match=f"a sample rate of {rate} Hz"):
+            read(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [15_999, 44_101, 47_999])
+def test_an_unusual_rate_is_resampled_without_a_filter_of_gigabytes(rate: int) -> None:
+    waveform = resample(tone(1000, rate, 2), rate, RATE)
+    assert len(waveform) == pytest.approx(2 * RATE, rel=5e-4)
+    assert peak_frequency(waveform, RATE) == pytest.approx(1000, abs=1)
+
+
+def test_no_duration_agrees_with_infinity() -> None:
+    assert not durations_agree(float("inf"), 1.0)
+    assert not durations_agree(float("nan"), 1.0)
+
+
+def test_a_byte_span_beyond_the_file_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"12345")
+    for start, length in ((0, 2**62), (2**62, 2**62), (3, 3)):
+        with pytest.raises(AudioError, match="bytes"):
+            audio_info(AudioSource(str(tmp_path / "a.bin"), start, length))
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file() -> None:
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(AudioError, match="missing"):
+            audio_info(name)

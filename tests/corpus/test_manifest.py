@@ -25,7 +25,8 @@ def written(folder: Path, ending: str) -> Path:
     else:
         comma = "\t" if ending == ".tsv" else ","
         lines = [comma.join(ROWS[0])]
-        lines += [comma.join("" if v is None else f'"{v}"' for v in row.values()) for row in ROWS]
+        quote = "" if ending == ".tsv" else '"'  # TSV has no quoting
+        lines += [comma.join("" if v is None else f"{quote}{v}{quote}" for v in row.values()) for row in ROWS]
         path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -159,6 +160,12 @@ def test_manifests_with_different_columns_are_read_as_one(tmp_path: Path, caplog
         ({"byte_offset": 0, "byte_length": 0}, "byte_length that is not positive in row 2"),
         ({"duration": -1.0}, "duration.* in row 2"),
         ({"duration": float("nan")}, "duration.* in row 2"),
+        ({"offset": float("nan")}, "offset .* in row 2"),
+        ({"offset": float("inf")}, "offset .* in row 2"),
+        ({"offset": -1.0}, "offset .* in row 2"),
+        ({"duration": float("inf")}, "duration.* in row 2"),
+        ({"domain": "mean"}, r"m\.parquet: the domain 'mean' must be renamed"),
+        ({"domain": "a/b"}, r"m\.parquet: the domain 'a/b' must be renamed"),
         ({"audio": ""}, "no audio in row 2"),
         ({"domain": ""}, "no domain in row 2"),
         ({"cer": 1.5}, r"cer outside 0\.\.1 in row 2"),
@@ -180,7 +187,7 @@ def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], message: 
         ("m.csv", "audio,text,duration,domain,byte_offset\na.wav,x,1,y,1.5\n", "must contain integers"),
         ("m.csv", "audio,text,duration,domain\na.wav,x,long,y\n", "duration must contain numbers"),
         ("m.csv", "", "empty"),
-        ("m.jsonl", "{not json", "not a readable table"),
+        ("m.jsonl", "{not json", r"m\.jsonl:1: not valid JSON"),
         ("m.parquet", "not parquet", "not a readable table"),
         ("m.xlsx", "x", "the extension of a table"),
     ],

@@ -17,17 +17,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("STT_FUZZ_EXAMPLES", "20"))
+SHRINK = bool(os.environ.get("STT_FUZZ_SHRINK"))
 LIMIT_SECONDS = 60
 PROCESSES = frozenset(
     {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
 )
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
+# Shrinking a failure runs the command a thousand times, a minute for each test that fails: only on demand.
+PHASES = [phase for phase in Phase if SHRINK or phase not in (Phase.shrink, Phase.explain)]
 fuzzed = settings(
+    phases=PHASES,
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -78,3 +78,20 @@ def test_normalizing_twice_changes_nothing(name: str) -> None:
 def test_the_error_for_an_unknown_normalizer_lists_the_available_ones() -> None:
     with pytest.raises(InputError, match=r"klingon.*russian-1"):
         get_normalizer("klingon")
+
+
+@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize("invisible", ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u200e", "\ufe0f"])
+def test_invisible_characters_are_removed_and_counted(name: str, invisible: str) -> None:
+    result = get_normalizer(name)(f"{invisible}при{invisible}вет мир {invisible}")
+    assert result.text == "привет мир"
+    assert result.changed["invisible character removed"] == 3
+    assert not result.rejected
+
+
+@pytest.mark.parametrize(
+    "raw", ["می\u200cخواهم", "ශ්\u200dරී", "ភាសា\u200bខ្មែរ", *(raw for raw, _ in [*RUSSIAN, *PLAIN])]
+)
+def test_whatever_is_spelling_is_normalized_as_before(raw: str) -> None:
+    for name, function in (("plain-1", plain), ("russian-1", russian)):
+        assert get_normalizer(name)(raw) == function(raw)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stt.audio.io import EXTENSIONS
+from stt.corpus.lines import read_lines
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
 
@@ -31,8 +32,16 @@ def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
             error = f"{transcript.name} is missing"
         else:
             try:
-                text = transcript.read_text(encoding="utf-8-sig")
-            except UnicodeDecodeError:
-                error = f"{transcript.name} is not UTF-8"
-        where = inside.as_posix()
+                text, error = _read(transcript)
+            except InputError as wrong_encoding:
+                error = str(wrong_encoding)
+        # A name that is not UTF-8 comes with surrogates, which no file could take.
+        where = inside.as_posix().encode(errors="backslashreplace").decode()
         yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), error=error, id=where)
+
+
+def _read(transcript: Path) -> tuple[str, str]:
+    """Return the text of a file and the first error in it."""
+    lines = list(read_lines(transcript))
+    error = next((f"{transcript.name}:{line.number}: {line.error}" for line in lines if line.error), "")
+    return "\n".join(line.text for line in lines), error

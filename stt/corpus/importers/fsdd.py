@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ SAMPLE_RATE = 8_000  # Hz
 # Recordings 0-4 of every digit and speaker are the official test set; three of the official training set
 # (5-49) are used for validation, so that the best checkpoint is not selected on the test set.
 SPLITS = {"test": range(5), "validate": range(5, 8), "train": range(8, 50)}
+RECORDING = re.compile(r"[0-9]_(?P<speaker>[^_]+)_(?P<index>[0-9]{1,9})\.wav")
 GAP_SECONDS = (0.02, 0.3)
 NOISE_FLOOR = 1e-3  # amplitude; without it the gaps would be digital silence, which reveals the boundaries
 
@@ -40,6 +42,8 @@ def rows(
         domain: template over `speaker`, or a fixed name.
         seed: of digits and gaps.
     """
+    if strings < 0 or max_digits < 1 or seed < 0:
+        raise InputError("--strings and --seed must not be negative, and --max-digits must be at least 1")
     recordings = _recordings(source, split)
     for speaker, digits in sorted(recordings.items()):
         name = domain_of(domain, {"speaker": speaker}, str(source))
@@ -65,9 +69,11 @@ def rows(
 def _recordings(source: Path, split: str) -> dict[str, list[Path]]:
     by_speaker: dict[str, list[Path]] = {}
     for path in sorted(source.glob("[0-9]_*_*.wav")):
-        _, speaker, index = path.stem.split("_")
-        if int(index) in SPLITS[split]:
-            by_speaker.setdefault(speaker, []).append(path)
+        name = RECORDING.fullmatch(path.name)
+        if name is None:
+            raise InputError(f"{path}: a recording must be named DIGIT_SPEAKER_INDEX.wav")
+        if int(name["index"]) in SPLITS[split]:
+            by_speaker.setdefault(name["speaker"], []).append(path)
     if not by_speaker:
         raise InputError(f"{source}: no recordings named DIGIT_SPEAKER_INDEX.wav found")
     return by_speaker

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os.path
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from stt.audio.source import resolve_address
 from stt.corpus.columns import COLUMNS
+from stt.corpus.lines import read_lines
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
 
@@ -37,10 +40,11 @@ def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = N
     for utterance, (line, text) in texts.items():
         where = f"{source.name}/text:{line}"
         speaker = speakers.get(utterance, (0, ""))[1]
-        extra = {name: table.get(speaker, (0, ""))[1] for name, table in speaker_tables.items()}
+        extra = dict.fromkeys(utterance_tables, "")
+        extra |= {name: table.get(speaker, (0, ""))[1] for name, table in speaker_tables.items()}
         extra |= {name: table[utterance][1] for name, table in utterance_tables.items() if utterance in table}
         age = extra.get("age", "")
-        group = ("child" if int(age) < ADULT else "adult") if age.isdigit() else ""
+        group = ("child" if int(age) < ADULT else "adult") if age.isdecimal() and len(age) < 4 else ""
         fields = {"utterance": utterance, "speaker": speaker, "age_group": group, **extra}
         offset, duration, error = None, None, ""
         recording = utterance
@@ -85,18 +89,18 @@ def _read(path: Path, required: bool = True) -> dict[str, tuple[int, str]]:
             raise InputError(f"{path}: file not found, which a Kaldi data directory must have")
         return {}
     entries = {}
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            key, _, rest = line.strip().partition(" ")
-            if not key:
-                continue
-            key, tab, more = key.partition("\t")
-            if key in entries:
-                raise InputError(f"{path}:{number}: duplicate key {key}")
-            entries[key] = (number, (more + " " + rest if tab else rest).strip())
+    for number, line, error in read_lines(path):
+        if error:
+            raise InputError(f"{path}:{number}: {error}")
+        key, *rest = re.split(r"[ \t]+", line.strip(), maxsplit=1)
+        if not key:
+            continue
+        if key in entries:
+            raise InputError(f"{path}:{number}: duplicate key {key}")
+        entries[key] = (number, "".join(rest).strip())
     return entries
 
 
 def _find_audio(roots: list[Path], entry: str) -> str:
     addresses = [resolve_address(root, entry) for root in roots]
-    return next((address for address in addresses if Path(address).is_file()), addresses[0])
+    return next((address for address in addresses if os.path.isfile(address)), addresses[0])

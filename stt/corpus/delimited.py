@@ -1,0 +1,66 @@
+"""Rows of CSV and TSV files, one a line, so that a stray quotation mark costs its own row only."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from stt.corpus.lines import MAX_LINE_BYTES, Line, read_lines
+from stt.corpus.record import Record
+from stt.errors import InputError
+
+csv.field_size_limit(MAX_LINE_BYTES)  # the default of 128 kB would refuse shorter lines
+
+
+def read_delimited(path: Path) -> tuple[list[str], Iterator[Record]]:
+    """Read a CSV file (.csv) or a TSV file (any other extension) as its columns and its rows.
+
+    TSV has no quoting, as the tools that write it. In CSV a quoted field must end on its line: where one does not, it
+    cannot be told from a stray quotation mark, so the line is an error and the next line is a row again.
+
+    Raises:
+        InputError: the file is missing, empty, in another encoding, or its header is invalid.
+    """
+    split = _split_csv if path.suffix.lower() == ".csv" else _split_tsv
+    lines = read_lines(path)
+    first = next(lines, None)
+    if first is None:
+        raise InputError(f"{path}: the file is empty")
+    columns, error = split(first)
+    if error:
+        raise InputError(f"{path}:{first.number}: {error}")
+    duplicates = sorted({name for name in columns if columns.count(name) > 1})
+    if duplicates:
+        raise InputError(f"{path}: duplicate column {', '.join(duplicates)}")
+    return columns, (_record(line.number, columns, *split(line)) for line in lines)
+
+
+def _record(number: int, columns: list[str], fields: list[str], error: str) -> Record:
+    if not error and len(fields) != len(columns):
+        error = f"the line has {len(fields)} fields, the header has {len(columns)}"
+    return Record(number, {} if error else dict(zip(columns, fields, strict=True)), error)
+
+
+def _split_csv(line: Line) -> tuple[list[str], str]:
+    """Return the fields of a line, or an error."""
+    error = _error(line)
+    if error:
+        return [], error
+    try:
+        return next(csv.reader([line.text], strict=True)), ""
+    except csv.Error as invalid:
+        if "unexpected end of data" in str(invalid):
+            return [], "a quoted field does not end on its line (a stray quotation mark, or a line break in a field)"
+        return [], f"not CSV ({invalid})"
+
+
+def _split_tsv(line: Line) -> tuple[list[str], str]:
+    error = _error(line)
+    return ([], error) if error else (line.text.split("\t"), "")
+
+
+def _error(line: Line) -> str:
+    if not line.error and "\r" in line.text:
+        return "a carriage return in the line; lines end with a line feed"
+    return line.error

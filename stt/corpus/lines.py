@@ -1,0 +1,90 @@
+"""Lines of text files with their numbers; a line that cannot be used is reported instead of silently changed."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from stt.errors import InputError
+
+MAX_LINE_BYTES = 1_000_000  # nobody says more in one utterance; a longer line is a missing line break
+_SAMPLE_BYTES = 1_000_000
+_BYTE_ORDER_MARKS = {  # the longer ones first, because the UTF-32 mark begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+_CYRILLIC_WORD = re.compile(rb"[\xc0-\xff\xa8\xb8]{2,}")  # letters in cp1251
+
+
+class Line(NamedTuple):
+    """A line without its line break, or the reason why it cannot be used."""
+
+    number: int  # from 1
+    text: str
+    error: str = ""
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Read the lines of a UTF-8 file, with or without a byte order mark; empty lines are left out.
+
+    Raises:
+        InputError: the file is missing, or in another encoding, which the message names.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: file not found")
+    with path.open("rb") as file:
+        check_encoding(file.read(_SAMPLE_BYTES), path)
+        file.seek(0)
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(MAX_LINE_BYTES)
+                yield Line(number, "", f"the line is longer than {MAX_LINE_BYTES // 1_000_000} MB")
+                continue
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
+            if not line:
+                continue
+            try:
+                yield Line(number, line.decode())
+            except UnicodeDecodeError as error:
+                yield Line(number, "", f"not UTF-8 (byte 0x{line[error.start]:02x} in column {error.start + 1})")
+
+
+def check_encoding(sample: bytes, path: Path) -> None:
+    """Check that the beginning of a file may be UTF-8.
+
+    A few lines that are not UTF-8 are damage, for the caller to report; here the whole file is in another encoding.
+
+    Raises:
+        InputError: it is in another encoding, which the message names.
+    """
+    for mark, name in _BYTE_ORDER_MARKS.items():
+        if sample.startswith(mark):
+            raise _wrong_encoding(path, name)
+    start = sample[:64]
+    if start.count(0) > len(start) / 4:  # every second byte of ASCII characters
+        raise _wrong_encoding(path, "UTF-16 or binary")
+    words = 0
+    for line in sample.splitlines()[:-1] if len(sample) == _SAMPLE_BYTES else sample.splitlines():
+        if line.isascii():
+            continue
+        try:
+            line.decode()
+            return  # other letters than ASCII are right somewhere
+        except UnicodeDecodeError:
+            words += 1 if _CYRILLIC_WORD.search(line) else -1
+    if words > 0:
+        raise _wrong_encoding(path, "cp1251 (Windows Cyrillic)")
+
+
+def _wrong_encoding(path: Path, name: str) -> InputError:
+    return InputError(f"{path}: the encoding looks like {name}, convert the file to UTF-8 (iconv -t UTF-8)")

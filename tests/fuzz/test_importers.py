@@ -1,0 +1,189 @@
+"""Every importer, on any bytes in every file that it reads."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt.cli.main import main
+from stt.corpus.manifest import read_manifest
+from stt.text.normalize import get_normalizer
+from tests.fuzz.harness import fuzzed, mutated, run
+
+CSV = b'audio,text,duration,domain,offset\na.wav,"one, two",0.5,radio,\na.wav,three,0.5,calls,0.25\n'
+TSV = b"audio\ttext\tduration\tdomain\na.wav\tone two\t0.5\tradio\na.wav\tthree\t0.5\tcalls\n"
+LINES = b"".join(
+    json.dumps({"audio_filepath": "a.wav", "text": text, "duration": 0.5, "domain": "radio"}).encode() + b"\n"
+    for text in ("one two", "three")
+)
+KALDI = {
+    "text": b"u1 one two\nu2 three\n",
+    "wav.scp": b"u1 a.wav\nu2 a.wav\n",
+    "segments": b"u1 a 0 0.4\nu2 a 0.1 0.5\n",
+}
+KALDI |= {"utt2spk": b"u1 anna\nu2 bob\n", "utt2dur": b"u1 0.5\nu2 0.5\n", "spk2gender": b"anna f\nbob m\n"}
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("wav") / "a.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(4000).astype(np.float32), 8000)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"), [("m.csv", CSV), ("m.tsv", TSV), ("m.jsonl", LINES.replace(b"_filepath", b""))]
+)
+@pytest.mark.parametrize("skip", [[], ["--skip-bad"]], ids=["strict", "skip-bad"])
+@fuzzed
+@given(data=st.data())
+def test_a_table(name: str, valid: bytes, skip: list[str], data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav.read_bytes())
+    (tmp_path / name).write_bytes(data.draw(mutated(valid)))
+    run(
+        main, ["corpus", "import", "table", str(tmp_path / name), "--out", str(tmp_path / "o.parquet"), *skip], tmp_path
+    )
+
+
+@pytest.mark.parametrize("skip", [[], ["--skip-bad"]], ids=["strict", "skip-bad"])
+@fuzzed
+@given(data=st.data())
+def test_nemo(skip: list[str], data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav.read_bytes())
+    (tmp_path / "m.json").write_bytes(data.draw(mutated(LINES)))
+    run(
+        main,
+        ["corpus", "import", "nemo", str(tmp_path / "m.json"), "--out", str(tmp_path / "o.parquet"), *skip],
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("name", list(KALDI))
+@fuzzed
+@given(data=st.data())
+def test_kaldi(name: str, data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    source = tmp_path / "kaldi"
+    source.mkdir(exist_ok=True)
+    (source / "a.wav").write_bytes(wav.read_bytes())
+    for one, valid in KALDI.items():
+        (source / one).write_bytes(data.draw(mutated(valid)) if one == name else valid)
+    out = ["--out", str(tmp_path / "o.parquet"), "--skip-bad", "--domain", "{gender}"]
+    run(main, ["corpus", "import", "kaldi", str(source), *out], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.txt"])
+@fuzzed
+@given(data=st.data())
+def test_a_folder(name: str, data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    source = tmp_path / "radio"
+    source.mkdir(exist_ok=True)
+    for one, valid in {"a.wav": wav.read_bytes(), "a.txt": b"one two\n"}.items():
+        (source / one).write_bytes(data.draw(mutated(valid)) if one == name else valid)
+    run(main, ["corpus", "import", "folder", str(source), "--out", str(tmp_path / "o.parquet")], tmp_path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_fsdd(data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    source = tmp_path / "recordings"
+    source.mkdir(exist_ok=True)
+    (source / "1_anna_9.wav").write_bytes(wav.read_bytes())
+    (source / "2_anna_9.wav").write_bytes(data.draw(mutated(wav.read_bytes())))
+    strings = ["--strings", str(data.draw(st.integers(0, 3)))]
+    run(main, ["corpus", "import", "fsdd", str(source), "--out", str(tmp_path / "o.parquet"), *strings], tmp_path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_parquet(data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    columns = {
+        "audio": ["a.wav"] * 2,
+        "text": ["one two", None],
+        "domain": ["radio"] * 2,
+        "n": [1, None],
+        "x": [[1], []],
+    }
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "valid.parquet")
+    (tmp_path / "a.wav").write_bytes(wav.read_bytes())
+    (tmp_path / "m.parquet").write_bytes(data.draw(mutated((tmp_path / "valid.parquet").read_bytes())))
+    out = ["--out", str(tmp_path / "o.parquet"), "--skip-bad"]
+    run(main, ["corpus", "import", "table", str(tmp_path / "m.parquet"), *out], tmp_path)
+
+
+@fuzzed
+@given(columns=st.text(max_size=12), domain=st.text(max_size=12) | st.from_regex(r"\A\{[a-z.!:\[\]0-9_]{1,9}\}?\Z"))
+def test_the_options_of_a_table(columns: str, domain: str, wav: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav.read_bytes())
+    (tmp_path / "m.csv").write_bytes(CSV)
+    options = [f"--columns={columns}", f"--domain={domain}", "--out", str(tmp_path / "o.parquet")]
+    run(main, ["corpus", "import", "table", str(tmp_path / "m.csv"), *options], tmp_path)
+
+
+def written(ending: str, texts: list[str]) -> list[str]:
+    """Lines of a table of texts, as Python's own modules write it."""
+    if ending == ".jsonl":
+        return [
+            json.dumps({"audio": "a.wav", "text": text, "domain": "d"}, ensure_ascii=len(text) % 2 == 0)
+            for text in texts
+        ]
+    if ending == ".tsv":
+        return [f"a.wav\t{text}\td" for text in texts]
+    lines = []
+    for text in texts:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(["a.wav", text, "d"])
+        lines.append(line.getvalue())
+    return lines
+
+
+TEXTS = st.lists(st.text(max_size=12) | st.text(alphabet="ab\",\t' \n\r;\u200b\ufeff", max_size=8), max_size=6)
+STRAY = st.none() | st.tuples(
+    st.integers(0, 9), st.floats(0, 1), st.sampled_from(['"', '""', ',"', "'", "{", "\t", "\\"])
+)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl"])
+@fuzzed
+@given(texts=TEXTS, stray=STRAY)
+def test_every_text_comes_out_but_those_of_damaged_lines(
+    ending: str, texts: list[str], stray: tuple[int, float, str] | None, wav: Path, tmp_path: Path
+) -> None:
+    """A row with a line break or a tab where there cannot be one is bad; a stray character costs its own row only."""
+    texts = ["first", *texts, "last"]
+    header = {".csv": ["audio,text,domain"], ".tsv": ["audio\ttext\tdomain"], ".jsonl": []}[ending]
+    lines = written(ending, texts)
+    hit = len(lines)
+    if stray:
+        hit = stray[0] % len(lines)
+        place = int(stray[1] * len(lines[hit]))
+        lines[hit] = lines[hit][:place] + stray[2] + lines[hit][place:]
+    (tmp_path / "a.wav").write_bytes(wav.read_bytes())
+    (tmp_path / f"m{ending}").write_bytes("\n".join([*header, *lines, ""]).encode())
+    out = tmp_path / "o.parquet"
+    out.unlink(missing_ok=True)
+    ended = run(
+        main, ["corpus", "import", "table", str(tmp_path / f"m{ending}"), "--out", str(out), "--skip-bad"], tmp_path
+    )
+    normalize = get_normalizer("plain-1")
+    forbidden = {".csv": "\n\r", ".tsv": "\n\r\t", ".jsonl": ""}[ending]
+    expected = []
+    for i, text in enumerate(texts):
+        result = normalize(text)
+        good = result.text and not result.rejected and not set(text) & set(forbidden)
+        expected.append(result.text if good and i != hit else None)
+    before, after = ([text for text in part if text is not None] for part in (expected[:hit], expected[hit:]))
+    if ended.code:
+        assert not before + after
+        return
+    found = read_manifest(out).table["text"].to_pylist()
+    assert found[: len(before)] == before
+    assert found[len(found) - len(after) :] == after
+    assert len(found) - len(before) - len(after) in ((0, 1) if stray else (0,))
