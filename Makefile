@@ -2,13 +2,15 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 DATA ?= ../shared/data
+PARALLEL := --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
+.PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
 
 help:
 	@echo "make demo            synthesize a corpus, train, test and transcribe: about 15 minutes on two cores"
-	@echo "make test            run all tests"
+	@echo "make test            run the tests: six minutes on two cores"
+	@echo "make test-all        and those that take longer: lost ranks, more fuzzing"
 	@echo "make lint            run ruff, mypy and import-linter"
 	@echo "make docs            build the documentation: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
@@ -39,7 +41,11 @@ demo: setup
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+test-all: test
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	STT_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest $(PARALLEL) tests/fuzz
 
 lint: setup
 	$(BIN)/ruff format --check .

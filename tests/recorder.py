@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,15 @@ from stt.data.batch import Batch
 
 
 class Recorder(Callback):
-    def __init__(self, folder: str, kill_at: int = -1) -> None:
+    def __init__(self, folder: str, kill_at: int = -1, number: int = 9, rank: int | None = None) -> None:
         self.folder = Path(folder)
         self.kill_at = kill_at
+        self.number = number  # of the signal: SIGKILL, like a power cut, or SIGTERM
+        self.rank = rank  # that is signalled; None: all
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        if trainer.global_step == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if trainer.global_step == self.kill_at and self.rank in (None, trainer.global_rank):
+            os.kill(os.getpid(), self.number)
         with (self.folder / f"rank{trainer.global_rank}.jsonl").open("a") as file:
             file.write(json.dumps([trainer.global_step, batch.rows]) + "\n")
 

@@ -12,6 +12,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from stt.errors import InputError, exit_with, file_system_error, missing_extra, reason
 from stt.recognition.recognizer import Recognizer
@@ -27,6 +28,7 @@ from stt.training.callbacks import (
     Transcripts,
     WandbMetadata,
 )
+from stt.training.callbacks.termination import EXIT_CODE
 from stt.training.datamodule import SpeechDataModule
 from stt.training.precision import default_precision
 from stt.training.task import SpeechTask
@@ -75,6 +77,8 @@ class SpeechCLI(LightningCLI):
         config = self.config[name]
         packages = config["import"] or []
         import_packages([packages] if isinstance(packages, str) else packages)
+        if config.ckpt_path == "last":
+            config.ckpt_path = self._last_checkpoint(config.run, name)
         if not config.ckpt_path:
             return
         self.checkpoint = config.ckpt_path
@@ -176,6 +180,13 @@ class SpeechCLI(LightningCLI):
         else:
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
 
+    def _last_checkpoint(self, run: str | None, subcommand: str) -> str | None:
+        """Resolve `--ckpt_path last`: a resubmitted training resumes, or starts if there is no checkpoint yet."""
+        if not run:
+            raise InputError("--ckpt_path last needs the run folder: give --run")
+        last = RunFolder(Path(run)).last
+        return str(last) if last.is_file() or subcommand != "fit" else None
+
     def _run_folder(self, config: Any) -> RunFolder:
         if config.run:
             return RunFolder(Path(config.run))
@@ -242,6 +253,8 @@ def main(args: ArgsType = None) -> None:
         exit_with(missing_extra(error))
     except OSError as error:
         exit_with(file_system_error(error))
+    except SIGTERMException as error:  # in a validation or a test; Lightning would exit with 0
+        raise SystemExit(EXIT_CODE) from error
     finally:
         finish_wandb()
         for name, value in variables.items():  # variables set for this run must not reach the next one

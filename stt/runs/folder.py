@@ -43,6 +43,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def lock(self) -> Path:
+        """File that a training locks while it runs in the folder."""
+        return self.path / ".lock"
+
+    @property
     def logs(self) -> list[Path]:
         """Metrics of each start of the run, oldest first."""
         files = (self.path / "logs").glob("version_*/metrics.csv")

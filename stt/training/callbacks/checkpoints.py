@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -63,11 +65,18 @@ class LastCheckpoint(RunFolderCheckpoint):
         super().__init__(
             dirpath,
             LAST,
-            every_n_train_steps=every_n_train_steps,
-            every_n_epochs=every_n_epochs,
+            every_n_epochs=every_n_epochs or 1,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+        self._every_n_train_steps = every_n_train_steps or 0  # Lightning takes one of the two intervals
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if due; an epoch's last step is saved after its validation, which resuming would otherwise skip."""
+        if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to overwrite another run.

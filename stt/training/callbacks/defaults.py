@@ -26,7 +26,9 @@ from stt.training.callbacks.output_summary import OutputSummary
 from stt.training.callbacks.predictions import Predictions
 from stt.training.callbacks.progress_bar import TrainingProgressBar
 from stt.training.callbacks.rank_agreement import RankAgreement
+from stt.training.callbacks.resumption import Resumption
 from stt.training.callbacks.skipped import SkippedReport
+from stt.training.callbacks.termination import Termination
 from stt.training.callbacks.throughput import Throughput
 from stt.training.callbacks.transcripts import Transcripts
 from stt.training.callbacks.wandb_metadata import WandbMetadata
@@ -36,8 +38,10 @@ from stt.training.tracking.loggers import with_run_loggers
 
 # The order matters. Initial weights are loaded before other callbacks copy or read them. Metrics by domain are logged
 # before the forgetting gate, the progress bar and the checkpoints read them. A batch is observed before the ranks share
-# observations, and both come before a checkpoint: otherwise a resumed run would miss those of its last batch.
+# observations, and both come before a checkpoint (or a termination, which writes one): otherwise a resumed run would
+# miss those of its last batch.
 BEFORE_USER_CALLBACKS: tuple[type[Callback], ...] = (
+    Resumption,
     WarmStart,
     DomainMetrics,
     PythonConfig,
@@ -57,6 +61,7 @@ AFTER_USER_CALLBACKS: tuple[type[Callback], ...] = (
     ConfiguredDecoder,
     WandbMetadata,
     TrainingProgressBar,
+    Termination,
 )
 CHECKPOINTS: tuple[type[ModelCheckpoint], ...] = (BestCheckpoint, LastCheckpoint)
 

@@ -1,0 +1,107 @@
+"""Signals end a training with a checkpoint, all ranks together; lost ranks end the others; two trainings do not mix."""
+
+import csv
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stt.cli.train import main
+from stt.reports.run import Run
+from tests.recorder import recorded
+from tests.test_resume import assert_same_end, finished, last, options, started
+
+TERMINATED = 128 + signal.SIGTERM
+
+
+def signalled(number: int, at: int, rank: int = 0) -> list[str]:
+    given = {"kill_at": at, "number": int(number), "rank": rank}
+    return [f"--trainer.callbacks.{name}={value}" for name, value in given.items()]
+
+
+def logged_steps(run: Path) -> list[int]:
+    steps = []
+    for log in sorted((run / "logs").glob("version_*/metrics.csv")):
+        with log.open() as file:
+            steps += [int(row["step"]) for row in csv.DictReader(file) if row.get("train/loss")]
+    return steps
+
+
+@pytest.mark.parametrize("at", [4, 5])  # in the middle of an epoch of three steps, and at its last one
+def test_a_terminated_run_saves_and_is_resumed_by_the_same_command(
+    at: int, fit_args: list[str], tmp_path: Path
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    long = ["--last_checkpoint.every_n_train_steps=null"]
+    main([*fit_args, *options(whole), *long])
+    again = [*fit_args, *options(parts), *long, "--ckpt_path=last"]
+    process = started([*again, *signalled(signal.SIGTERM, at)])
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == TERMINATED, said
+    assert f"stopped by SIGTERM after step {at + 1}" in said
+    assert sorted(recorded(parts)) == list(range(at + 2))  # the batch at whose start it exits is not trained on
+    main(again)
+    assert recorded(parts) == recorded(whole)
+    assert_same_end(parts, whole)
+    assert logged_steps(parts) == logged_steps(whole) == list(range(9))
+    assert Run(parts, last(parts)).metrics()["val/cer/mean"] == Run(whole, last(whole)).metrics()["val/cer/mean"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_one_rank_ends_both_after_the_same_step(rank: int, fit_args: list[str], tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    long = ["--trainer.max_steps=12", "--data.batches_per_epoch=12"]
+    finished(started([*fit_args, *options(whole, devices=2), *long]))
+    again = [*fit_args, *options(parts, devices=2), *long, "--ckpt_path=last"]
+    finished(started([*again, *signalled(signal.SIGTERM, 4, rank)]), TERMINATED)
+    assert sorted(recorded(parts, 0)) == sorted(recorded(parts, 1)) == list(range(7))  # agreed on a step later
+    finished(started(again))
+    assert all(recorded(parts, one) == recorded(whole, one) for one in (0, 1))
+    assert_same_end(parts, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_lost_rank_ends_the_other(rank: int, fit_args: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = started([*fit_args, *options(run, devices=2), *signalled(signal.SIGKILL, 4, rank)])
+    _, said = process.communicate(timeout=60)  # waits for standard output, which the other rank shares
+    assert process.returncode != 0, said
+    deadline = time.monotonic() + 30
+    while (alive := processes_with(str(run))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not alive
+
+
+def processes_with(argument: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if argument.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
+def test_two_trainings_do_not_share_a_folder(fit_args: list[str], tmp_path: Path, fails: Callable[..., str]) -> None:
+    run = tmp_path / "run"
+    arguments = [*fit_args, *options(run), "--last_checkpoint.every_n_train_steps=null"]
+    first = started([*arguments, "--trainer.max_steps=300", "--data.batches_per_epoch=300"])
+    deadline = time.monotonic() + 120
+    while not (run / "rank0.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "a training is running in this folder" in fails(main, arguments)
+    first.terminate()
+    finished(first, TERMINATED)
+
+
+def test_what_is_trained_again_is_logged_once(fit_args: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    finished(started([*fit_args, *options(run, kill_at=5)]), -signal.SIGKILL)
+    main([*fit_args, *options(run), "--ckpt_path=last"])
+    assert logged_steps(run) == sorted(set(logged_steps(run)))
+    assert logged_steps(run)[-1] == 8
