@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "speaker": pa.dictionary(pa.int32(), pa.string()),
     "cer": pa.float32(),  # previously measured, 0..1; NaN if unknown
 }
+MAX_COLUMNS = 1_000  # each costs time and memory in every row group
 REQUIRED = ("audio", "text", "duration", "domain")
 
 
@@ -69,6 +71,19 @@ def check_rows(table: pa.Table, path: Path, first: int = 1) -> None:
         if len(rows):
             more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
             raise InputError(f"{path}: {error} in row {rows[0] + first}{more}")
+
+
+def check_names(names: Sequence[str], location: Path | str) -> None:
+    """Check that the columns of a table differ and are not so many that they must be something else.
+
+    Raises:
+        InputError: two have the same name, or there are more than `MAX_COLUMNS`.
+    """
+    if len(names) > MAX_COLUMNS:
+        raise InputError(f"{location}: {len(names):,} columns, a table may have {MAX_COLUMNS:,}")
+    duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
+    if duplicates:
+        raise InputError(f"{location}: duplicate column {', '.join(duplicates)}")
 
 
 def check_domains(domains: Iterable[str], location: Path | str) -> None:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from stt.corpus.columns import check_names
 from stt.corpus.lines import MAX_LINE_BYTES, Line, read_lines
 from stt.corpus.record import Record
 from stt.errors import InputError
@@ -30,9 +31,7 @@ def read_delimited(path: Path) -> tuple[list[str], Iterator[Record]]:
     columns, error = split(first)
     if error:
         raise InputError(f"{path}:{first.number}: {error}")
-    duplicates = sorted({name for name in columns if columns.count(name) > 1})
-    if duplicates:
-        raise InputError(f"{path}: duplicate column {', '.join(duplicates)}")
+    check_names(columns, path)
     return columns, (_record(line.number, columns, *split(line)) for line in lines)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from stt.corpus.columns import concat_tables, decode_dictionary, extra_columns
+from stt.corpus.columns import check_names, concat_tables, decode_dictionary, extra_columns
 from stt.corpus.delimited import read_delimited
 from stt.corpus.json_lines import read_json_lines
 from stt.corpus.record import Record
@@ -86,10 +86,7 @@ def _read_parquet(path: Path) -> pa.Table:
         table = pyarrow.parquet.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table ({reason(error)})") from error
-    names = table.column_names
-    duplicates = sorted({name for name in names if names.count(name) > 1})
-    if duplicates:
-        raise InputError(f"{path}: duplicate column {', '.join(duplicates)}")
+    check_names(table.column_names, path)
     return table
 
 

@@ -375,3 +375,9 @@ def test_real_speech_gets_its_domains_from_an_extra_table(real_speech: Path, tmp
     assert set(manifest.table["id"].to_pylist()) == {
         line.split()[0] for line in (source / "text").read_text().splitlines()
     }
+
+
+def test_a_table_without_a_readable_row_says_why(tmp_path: Path, fails: Callable[..., str]) -> None:
+    (tmp_path / "t.jsonl").write_text('{"audio": "a.wav",\n')
+    said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.jsonl"), "--out", str(tmp_path / "m.parquet")])
+    assert "bad line: 1 rows (t.jsonl:1); first: not valid JSON" in said

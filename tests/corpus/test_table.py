@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_tsv_has_no_quoting(tmp_path: Path) -> None:
         ("t.jsonl", '{"a": 1, "a": 2}', 1, "a key occurs twice"),
         ("t.jsonl", '{"a": "\\ud83d"}', 1, "not valid Unicode"),
         ("t.jsonl", "[" * 100_000, 1, "nested too deeply"),
+        ("t.jsonl", '{"a": ' + '[{"b": ' * 200 + "1" + "}]" * 200 + "}", 1, "nested too deeply"),
         ("t.jsonl", "[1]", 1, "not a JSON object"),
     ],
 )
@@ -75,3 +77,14 @@ def test_strings_of_json_stay_strings(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"day": "2024-01-02", "n": 1, "x": {}}\n{"n": 2.5}\n')
     table = read_table(tmp_path / "t.jsonl")
     assert table.to_pylist() == [{"day": "2024-01-02", "n": 1.0, "x": "{}"}, {"day": None, "n": 2.5, "x": None}]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])
+def test_a_table_of_thousands_of_columns_is_one_sentence(tmp_path: Path, name: str) -> None:
+    columns = [f"c{i}" for i in range(50_000)]
+    comma = {"t.csv": ",", "t.tsv": "\t"}.get(name)
+    content = comma.join(columns) if comma else json.dumps(dict.fromkeys(columns, 1))
+    (tmp_path / name).write_text(f"{content}\n")
+    for read in (read_records, read_table):
+        with pytest.raises(InputError, match="50,000 columns, a table may have 1,000"):
+            read(tmp_path / name)

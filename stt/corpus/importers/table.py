@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,9 +32,9 @@ def rows(source: Path, *, columns: str = "", domain: str = "{domain}") -> Iterat
     renamed = _mapping(columns)
     for column in ("audio", "text"):
         name = renamed.get(column, column)
-        if name not in names:
+        if names and name not in names:  # without any readable row there are none, and the rows say why
             raise InputError(
-                f"{source}: no column {name!r}; the table has {', '.join(map(repr, names)) or 'none'} "
+                f"{source}: no column {name!r}; the table has {textwrap.shorten(', '.join(names) or 'none', 500)} "
                 f"(use a different one with --columns {column}=NAME)"
             )
     overridden = sorted(name for name in renamed if name in names)
