@@ -14,9 +14,10 @@ from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from stt.checkpoint import read_checkpoint
 from stt.errors import InputError, exit_with, file_system_error, missing_extra, reason
 from stt.recognition.recognizer import Recognizer
-from stt.registry import class_path, import_packages, read_checkpoint
+from stt.registry import class_path, import_packages
 from stt.runs.folder import RunFolder
 from stt.training.callbacks import (
     BestCheckpoint,

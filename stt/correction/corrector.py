@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from stt.checkpoint import check_weights, read_checkpoint
 from stt.correction.network import PADDING, CorrectorNetwork
 from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
-from stt.registry import check_weights, read_checkpoint
 from stt.text.tokenizer import Tokenizer
 
 BATCH = 64  # texts

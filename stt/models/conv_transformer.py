@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stt.errors import InputError
-from stt.models.base import Encoder
+from stt.models.encoder import Encoder
 from stt.models.layers import MaskedBatchNorm1d, MaskedConv1d, SqueezeExcitation
 from stt.models.transformer import Transformer
 from stt.registry import register

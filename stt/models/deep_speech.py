@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stt.models.base import Encoder
+from stt.models.encoder import Encoder
 from stt.models.layers import MaskedBatchNorm1d
 from stt.registry import register
 from stt.tensors import length_mask

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stt.errors import InputError
-from stt.models.base import Encoder
+from stt.models.encoder import Encoder
 from stt.models.layers import MaskedBatchNorm1d, MaskedConv1d
 from stt.registry import register
 from stt.tensors import length_mask

@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from stt.audio.features import FrontEnd
 from stt.audio.io import Waveform, read_audio, resample
 from stt.audio.source import AudioSource
+from stt.checkpoint import check_weights, read_checkpoint
 from stt.decoding.decoder import Decoder, Greedy
 from stt.decoding.greedy import Hypothesis, Word, greedy_decode
 from stt.errors import InputError, reason
 from stt.files import atomic_write
-from stt.models.base import Encoder
+from stt.models.encoder import Encoder
 from stt.recognition.description import KEY, VERSION, extract_description
 from stt.recognition.transcript import Transcript, split_at_pauses
-from stt.registry import build, check_weights, describe, read_checkpoint
+from stt.registry import build, describe
 from stt.tensors import length_mask
 from stt.text.normalize import Normalizer, get_normalizer
 from stt.text.tokenizer import Tokenizer

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from stt.checkpoint import read_checkpoint
 from stt.errors import InputError
-from stt.registry import read_checkpoint
 from stt.runs.folder import RunFolder
 
 Curve = list[tuple[int, float]]  # (step, value), steps ascending

@@ -11,9 +11,9 @@ from lightning import Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from stt.audio.source import is_remote
+from stt.checkpoint import check_intact
 from stt.errors import reason
 from stt.files import WriteError, atomic_write
-from stt.registry import check_intact
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

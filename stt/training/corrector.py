@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, IterableDataset
 
+from stt.checkpoint import read_checkpoint
 from stt.corpus.manifest import Manifest
 from stt.correction.corrector import BATCH, Corrector, pad_pieces
 from stt.correction.corrupt import Corruptor
@@ -27,7 +28,6 @@ from stt.metrics.confusions import count_confusions
 from stt.metrics.error_rate import corpus_wer
 from stt.recognition.evaluate import NetworkOutput, compute_outputs
 from stt.recognition.recognizer import Recognizer
-from stt.registry import read_checkpoint
 from stt.training.schedule import WarmupCosine
 
 CORRUPTION_RATES = (0.0, 2.0)  # relative to the recognizer's error rate

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stt.checkpoint import read_checkpoint
 from stt.errors import InputError
 from stt.recognition.recognizer import Recognizer
-from stt.registry import read_checkpoint
 from stt.training.datamodule import to_arrays
 
 HEAD = "head."

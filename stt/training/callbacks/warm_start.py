@@ -7,7 +7,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
-from stt.registry import check_weights
+from stt.checkpoint import check_weights
 from stt.training.callbacks.access import data_of, is_short_sanity_check, model_of, validate_before_training
 from stt.training.warm_start import sampler_state_of, warm_start
 
