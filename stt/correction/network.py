@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stt.models.transformer import Transformer, feed_forward, rotary_angles, rotate
+from stt.models.layers import Transformer, feed_forward, rotary_angles, rotate
 from stt.tensors import length_mask
 
 PADDING = 0  # the tokenizer's blank, which never occurs in text; it also starts every target

@@ -10,8 +10,7 @@ from torch.nn import functional
 
 from stt.errors import InputError
 from stt.models.encoder import Encoder
-from stt.models.layers import MaskedBatchNorm1d, MaskedConv1d, SqueezeExcitation
-from stt.models.transformer import Transformer
+from stt.models.layers import MaskedBatchNorm1d, MaskedConv1d, SqueezeExcitation, Transformer
 from stt.registry import register
 from stt.tensors import length_mask
 

@@ -120,7 +120,7 @@ def test_position_embeddings_are_relative() -> None:
         alone = model.transformer(x, torch.tensor([30]))[0]
         # With attention to the first half hidden, the second half must be encoded as it is alone.
         layer = model.transformer.layers[0]
-        from stt.models.transformer import rotary_angles
+        from stt.models.layers import rotary_angles
 
         keys = torch.ones(1, 1, 60, 60, dtype=torch.bool)
         keys[..., 30:, :30] = False
