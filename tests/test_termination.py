@@ -1,7 +1,10 @@
 """Signals end a training with a checkpoint, all ranks together; lost ranks end the others; two trainings do not mix."""
 
 import csv
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from stt.cli.train import main
 from stt.reports.run import Run
+from tests.conftest import ROOT
 from tests.recorder import recorded
 from tests.test_resume import assert_same_end, finished, last, options, started
 
@@ -105,3 +109,19 @@ def test_what_is_trained_again_is_logged_once(fit_args: list[str], tmp_path: Pat
     main([*fit_args, *options(run), "--ckpt_path=last"])
     assert logged_steps(run) == sorted(set(logged_steps(run)))
     assert logged_steps(run)[-1] == 8
+
+
+def test_the_documented_exit_codes(tones: Path, fit_args: list[str], tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    stop = [*options(tmp_path / "run"), *signalled(signal.SIGTERM, 1)]
+    commands = {
+        0: ["-m", "stt", "corpus", "stats", str(tones)],
+        2: ["-m", "stt", "corpus", "stats", str(tmp_path / "missing.csv")],
+        TERMINATED: ["train.py", *fit_args, *stop],
+    }
+    assert documented == set(commands)
+    for code, command in commands.items():
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=240)
+        assert done.returncode == code, done.stderr
+        assert done.stderr.count("error: ") == (code == 2), done.stderr
