@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from torch import distributed
 
 from stt.data.batch import Batch
@@ -29,8 +28,8 @@ class Termination(Callback):
 
     A signal to one rank ends all of them: each step exchanges, on the host, whether a rank was signalled, and the
     result is read a step later, so that no device is waited for. Lightning's own handling communicates inside the
-    signal handler, where it can meet another collective and hang, and it exits with code 0. SLURM's signals for
-    requeueing stay Lightning's. A signal during a validation takes effect after the next step.
+    signal handler, where it can meet another collective and hang, and it exits with code 0.
+    A signal during a validation takes effect after the next step.
     """
 
     def __init__(self) -> None:
@@ -90,10 +89,8 @@ class Termination(Callback):
             self._exit(trainer)
 
     def _listen(self, trainer: Trainer) -> None:
-        environment = _environment(trainer)
-        requeues = isinstance(environment, SLURMEnvironment) and environment.auto_requeue
         self.requested = self.requested or trainer.received_sigterm
-        if not requeues and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._request)  # Lightning restores the previous handler at the end
 
     def _request(self, number: int, frame: FrameType | None) -> None:
@@ -124,11 +121,7 @@ def _nothing() -> None:
 
 def _started_by_rank_0(trainer: Trainer) -> bool:
     """Return whether Lightning itself starts the other ranks of a machine, and not torchrun or SLURM."""
-    return isinstance(_environment(trainer), LightningEnvironment)
-
-
-def _environment(trainer: Trainer) -> Any:
-    return getattr(trainer.strategy, "cluster_environment", None)
+    return isinstance(getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment)
 
 
 def _end_with_parent(parent: int) -> None:
