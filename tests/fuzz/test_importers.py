@@ -160,6 +160,8 @@ def test_every_text_comes_out_but_those_of_damaged_lines(
     ending: str, texts: list[str], stray: tuple[int, float, str] | None, wav: Path, tmp_path: Path
 ) -> None:
     """A row with a line break or a tab where there cannot be one is bad; a stray character costs its own row only."""
+    if ending == ".tsv":  # with a tab and a line break in it, the text would be two rows to anyone
+        texts = [text.replace("\n", " ") if "\t" in text else text for text in texts]
     texts = ["first", *texts, "last"]
     header = {".csv": ["audio,text,domain"], ".tsv": ["audio\ttext\tdomain"], ".jsonl": []}[ending]
     lines = written(ending, texts)
