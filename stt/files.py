@@ -72,7 +72,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # missing, or no possible name
         return None
     return found.st_dev, found.st_ino
 
