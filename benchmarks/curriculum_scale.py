@@ -25,7 +25,7 @@ from common import write_report
 
 from stt.sampling import BatchStream, CurriculumSampler, Sampler, UniformSampler, Utterances
 from stt.sampling.observations import Observations
-from stt.training.datamodule import to_tensors
+from stt.training.state import to_tensors
 
 SIZES = (100_000, 1_000_000, 4_000_000, 16_500_000)
 # Approximate millions of utterances in Open STT.

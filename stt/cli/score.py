@@ -33,7 +33,7 @@ def score(
 
     scored = compare(read_manifests(manifests), read_hypotheses(hypotheses, utterance_column, text_column), normalizer)
     results = summarize(scored.rates, None, scored.normalizer)
-    print_table({**results, "skipped": []})
+    print_table(results)
     notes = {
         "without a hypothesis, counted as empty": scored.missing,
         f"not in {', '.join(map(str, manifests))}, not counted": scored.unmatched,

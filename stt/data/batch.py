@@ -32,6 +32,7 @@ class Skipped:
 
     row: int
     name: str
+    domain: str
     kind: str
     reason: str
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stt.audio.augmentation.host import augment_waveform
-from stt.audio.io import AudioError, durations_agree
+from stt.audio.io import AudioError, Waveform, durations_agree
 from stt.corpus.manifest import Manifest
 from stt.data.batch import Skipped, Utterance
 from stt.errors import InputError
@@ -57,8 +57,9 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
             manifest: the utterances.
             preprocessing: its tokenizer encodes the targets; its normalizer is applied to the references unless the
                 manifest was already made with it.
-            training: skip utterances whose text cannot be learned; in evaluation they are kept, because
-                an error rate over fewer utterances would not be comparable.
+            training: skip utterances whose text cannot be learned; in evaluation they are kept, because an error rate
+                over fewer utterances would not be comparable. Audio that is unreadable, silent or of another duration
+                than in the manifest is always skipped.
         """
         self.manifest = manifest
         # Not the whole object: if it is a model, every worker process would get a copy of its weights.
@@ -76,20 +77,19 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
     def __getitem__(self, item: int | SampledRow) -> Utterance | Skipped:
         """Load one row; a row sampled for training is augmented with its strength."""
         row = item if isinstance(item, int) else item.row
-        name = self.manifest.name(row)
+        name, domain = self.manifest.name(row), str(self.manifest.value(row, "domain"))
         try:
             reference, tokens = self.target(row)
             waveform = self.manifest.waveform(row, self.sample_rate)
         except AudioError as error:
-            return Skipped(row, name, "unreadable audio", str(error))
+            return Skipped(row, name, domain, "unreadable audio", str(error))
         except InputError as error:
-            return Skipped(row, name, "unusable text", str(error))
+            return Skipped(row, name, domain, "unusable text", str(error))
         seconds = len(waveform) / self.sample_rate
-        expected = float(self.manifest.durations[row])
-        if self.training and not durations_agree(expected, seconds):
-            return Skipped(
-                row, name, "wrong duration", f"{expected:.2f} s in the manifest, {seconds:.2f} s in the file"
-            )
+        changed = self._changed(row, seconds, waveform, reference)
+        if changed:
+            kind, why = changed
+            return Skipped(row, name, domain, kind, f"{self.manifest.where(row)}: {self.manifest.audio(row)}: {why}")
         strength = 0.0
         if isinstance(item, SampledRow) and item.strength:
             strength = item.strength
@@ -97,8 +97,20 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
             rng = np.random.default_rng(item.seed)
             waveform = augment_waveform(waveform, self.sample_rate, strength, rng, max_speed)
             seconds = len(waveform) / self.sample_rate
-        domain = str(self.manifest.value(row, "domain"))
         return Utterance(row, name, domain, seconds, waveform, reference, tokens, strength)
+
+    def _changed(self, row: int, seconds: float, waveform: Waveform, reference: str) -> tuple[str, str] | None:
+        """Return kind and reason if the audio cannot be that of the manifest.
+
+        Silence is skipped like a missing file, and for the same reason: it holds nothing of the text, so its errors
+        would be those of the corpus and not of the recognizer.
+        """
+        expected = float(self.manifest.durations[row])
+        if not durations_agree(expected, seconds):
+            return "wrong duration", f"{expected:.2f} s in the manifest, {seconds:.2f} s in the file"
+        if reference and waveform.min() == waveform.max():
+            return "silence", "all samples are equal, but the text is not empty"
+        return None
 
     def target(self, row: int) -> tuple[str, list[int]]:
         """Return the normalized reference of a row and its tokens; in evaluation, no tokens if it cannot be encoded.

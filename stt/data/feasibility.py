@@ -42,7 +42,10 @@ def feasible_rows(
             return "unusable text", str(error)
         raise AssertionError(f"{manifest.where(row)}: the text was rejected at first, but not when checked again")
 
-    return keep, [Skipped(row, skipped.manifest.name(i), *reason(i, row)) for i, row in enumerate(rows.tolist())]
+    def item(i: int, row: int) -> Skipped:
+        return Skipped(row, skipped.manifest.name(i), str(manifest.value(row, "domain")), *reason(i, row))
+
+    return keep, [item(i, row) for i, row in enumerate(rows.tolist())]
 
 
 def _output_frames(durations: npt.NDArray[np.float32], preprocessing: PreprocessingProtocol) -> npt.NDArray[np.int32]:

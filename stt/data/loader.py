@@ -92,9 +92,12 @@ class EvaluationBatchSampler(Sampler[list[int]]):
 def evaluation_loader(
     dataset: UtteranceDataset, max_batch_seconds: float, rank: int, num_ranks: int, **options: Any
 ) -> DataLoader[Batch]:
-    """Load every row exactly once, in batches of similar length split across ranks, which need not be of equal size."""
+    """Load every row exactly once, in batches of similar length split across ranks, which need not be of equal size.
+
+    With fewer batches than ranks, the others get one without a row, because all ranks must take part in an evaluation.
+    """
     batches = sorted_batches(dataset.manifest.durations, max_batch_seconds)
-    sampler = EvaluationBatchSampler([rows.tolist() for rows in batches[rank::num_ranks]])
+    sampler = EvaluationBatchSampler([rows.tolist() for rows in batches[rank::num_ranks]] or [[]])
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, **options)  # type: ignore[arg-type]
 
 

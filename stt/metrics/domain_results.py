@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
@@ -16,6 +16,7 @@ class DomainResult:
     values: dict[str, float]  # by metric name
     utterances: int
     hours: float
+    skipped: int = 0  # utterances that the metrics lack
 
     @property
     def cer(self) -> float:
@@ -29,7 +30,7 @@ class DomainResult:
 
     def row(self) -> dict[str, Any]:
         """Return everything as one row of a results file."""
-        return {**self.values, "utterances": self.utterances, "hours": self.hours}
+        return {**self.values, "utterances": self.utterances, "hours": self.hours, "skipped": self.skipped}
 
 
 def count_utterance(utterance: AlignedUtterance, metrics: Sequence[DomainMetric]) -> list[int]:
@@ -61,6 +62,11 @@ def measure_by_domain(
         sums[domain] = [a + b for a, b in zip(sums.get(domain, [0] * len(counts)), counts, strict=True)]
     domains = sorted(sums)
     return results_from_counts(domains, [sums[domain] for domain in domains], metrics)
+
+
+def with_skipped(results: dict[str, DomainResult], skipped: Mapping[str, int]) -> dict[str, DomainResult]:
+    """Return the results with the number of skipped utterances of each domain."""
+    return {domain: replace(result, skipped=skipped.get(domain, 0)) for domain, result in results.items()}
 
 
 def mean_over_domains(results: dict[str, DomainResult]) -> dict[str, float]:

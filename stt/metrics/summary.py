@@ -79,7 +79,9 @@ def print_table(results: dict[str, Any]) -> None:
     metrics = metric_info(results)
     table = Table(title=f"test results, normalizer {results['normalizer']}, CER counts spaces")
     titles = [f"{metric['title']} {metric['unit']}" for metric in metrics.values()]
-    for column in ("domain", "in training", "utterances", "hours", *titles):
+    skipped = {domain: row.get("skipped", 0) for domain, row in results["domains"].items()}
+    size = ["utterances", "hours", *(["skipped"] if any(skipped.values()) else [])]
+    for column in ("domain", "in training", *size, *titles):
         table.add_column(column, justify="left" if column == "domain" else "right")
 
     def cells(values: dict[str, float]) -> list[str]:
@@ -87,10 +89,11 @@ def print_table(results: dict[str, Any]) -> None:
 
     for domain, row in results["domains"].items():
         trained = {True: "yes", False: "no", None: "?"}[row.get("in_training")]
-        table.add_row(domain, trained, str(row["utterances"]), f"{row['hours']:.2f}", *cells(row))
+        sizes = [str(row["utterances"]), f"{row['hours']:.2f}", str(skipped[domain])][: len(size)]
+        table.add_row(domain, trained, *sizes, *cells(row))
     for name in (MEAN, IN_DOMAIN, OUT_OF_DOMAIN):
         if name in results:
-            table.add_row(name.replace("_", " "), "", "", "", *cells(results[name]))
-    if results["skipped"]:
-        table.caption = f"{len(results['skipped'])} utterances could not be read and were skipped"
+            table.add_row(name.replace("_", " "), "", *([""] * len(size)), *cells(results[name]))
+    if any(skipped.values()):
+        table.caption = f"{sum(skipped.values())} utterances were skipped: the results are over the others"
     Console().print(table)

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from stt.audio.snr import level_range
 from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, Skipped, Utterance, collate
+from stt.data.completeness import MAX_SKIPPED_SHARE, Completeness
 from stt.data.dataset import UtteranceDataset
 from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Hypothesis, greedy_decode
 from stt.errors import InputError
 from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
-from stt.metrics.domain_results import DomainResult, mean_over_domains, measure_by_domain
+from stt.metrics.domain_results import DomainResult, mean_over_domains, measure_by_domain, with_skipped
 from stt.metrics.recognized import RecognizedUtterance
 from stt.progress import track
 from stt.recognition.recognizer import Recognizer, check_outputs, inference
@@ -61,6 +62,7 @@ def evaluate(
     manifest: Manifest | Path | str | Sequence[Path | str],
     decoder: Decoder | None = None,
     metrics: Sequence[DomainMetric] = METRICS,
+    max_skipped_share: float = MAX_SKIPPED_SHARE,
 ) -> EvaluationResult:
     """Recognize every utterance of a manifest and compare it with its reference.
 
@@ -71,10 +73,11 @@ def evaluate(
         manifest: a manifest with texts, or one or more files.
         decoder: decoder to use; None: greedy decoding.
         metrics: metrics to compute in each domain.
+        max_skipped_share: maximum share of a domain's utterances that may be skipped, 0..1.
 
     Raises:
-        InputError: the manifest cannot be read, or the network's output is not a number. Unreadable audio is listed in
-            `skipped`.
+        InputError: the manifest cannot be read, the network's output is not a number, or too many utterances of a
+            domain are skipped. Up to the limit, those with unreadable, silent or wrong audio are listed in `skipped`.
 
     Example:
         >>> import stt
@@ -88,14 +91,17 @@ def evaluate(
         manifest = read_manifests([manifest] if isinstance(manifest, Path | str) else manifest)
     recognized: list[RecognizedUtterance] = []
     skipped: list[Skipped] = []
+    completeness = Completeness()
     for batch, outputs in compute_batches(recognizer, manifest):
         skipped += batch.skipped
+        completeness.add(batch)
         texts = [(output.greedy.text, output.greedy.confidence) for output in outputs]
         if decoder:
             texts = [_decode(decoder, output, recognizer.frame_seconds) for output in outputs]
         recognized += recognized_utterances(manifest, batch, recognizer.sample_rate, texts)
+    completeness.check(max_skipped_share, "max_skipped_share")
     aligned = ((item.domain, AlignedUtterance(item.reference, item.hypothesis, item.seconds)) for item in recognized)
-    rates = measure_by_domain(aligned, metrics)
+    rates = with_skipped(measure_by_domain(aligned, metrics), completeness.skipped)
     recognized.sort(key=lambda item: item.row)
     skipped.sort(key=lambda item: item.row)
     return EvaluationResult(rates, recognized, skipped)

@@ -19,6 +19,7 @@ EVERY_DOMAIN = "*"  # stands for all domains in a panel's metric name
 VALIDATION_CER = "val/cer"
 BEST_CER = f"{VALIDATION_CER}/{MEAN}"  # selects the best checkpoint
 GATED_CER = f"{VALIDATION_CER}/{UNDER_LIMIT}"  # the same if no old domain is forgotten, otherwise more than 1
+SKIPPED_UTTERANCES = "skipped"  # logged like a metric by domain; without a domain, of all of them
 DECODED = "_lm"  # suffix of metrics measured with the configured decoder
 
 FORGETTING = "forgetting/cer"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import torch
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, Skipped
+from stt.data.completeness import MAX_SKIPPED_SHARE
 from stt.data.dataset import UtteranceDataset
 from stt.data.feasibility import feasible_rows
 from stt.data.loader import StreamLoader, evaluation_loader, loader_options, prefetch_options
@@ -23,6 +22,7 @@ from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.sampling import BatchStream, Sampler, UniformSampler
 from stt.sampling.shares import domain_shares
+from stt.training.state import to_arrays, to_tensors
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ class SpeechDataModule(LightningDataModule):
         num_workers: int = 1,
         seed: int = 0,
         preprocessing: Preprocessing | None = None,
+        max_skipped_share: float = MAX_SKIPPED_SHARE,
+        max_skipped_train_share: float = 0.5,
     ) -> None:
         """Set the manifests and the batch limits.
 
@@ -80,8 +82,26 @@ class SpeechDataModule(LightningDataModule):
             num_workers: data loading processes per device.
             seed: random seed of the sampling order.
             preprocessing: how audio and texts are prepared; None takes it from the model.
+            max_skipped_share: maximum share of a domain's utterances that a validation, test or prediction may skip
+                because their audio is unreadable, silent or of another duration than in the manifest, 0 to 1.
+            max_skipped_train_share: the same for the utterances of a domain that an epoch of training samples.
+
+        Raises:
+            InputError: a number is out of range.
         """
         super().__init__()
+        for name, number, lowest, highest in (
+            ("batches_per_epoch", batches_per_epoch, 1, 1e9),
+            ("max_batch_seconds", max_batch_seconds, min_seconds, math.inf),
+            ("min_seconds", min_seconds, 0, max_seconds),
+            ("num_workers", num_workers, 0, math.inf),
+            ("seed", seed, 0, math.inf),
+            ("max_skipped_share", max_skipped_share, 0, 1),
+            ("max_skipped_train_share", max_skipped_train_share, 0, 1),
+        ):
+            if not lowest <= number <= highest:  # not a number is out of range, too
+                limits = f"at least {lowest:g}" if highest == math.inf else f"between {lowest:g} and {highest:g}"
+                raise InputError(f"--data.{name} {number:g}: it must be {limits}")
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
         self.manifests = {split: [paths] if isinstance(paths, str) else paths or [] for split, paths in given.items()}
         self.replay_share = replay_share
@@ -94,6 +114,8 @@ class SpeechDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.preprocessing = preprocessing
+        self.max_skipped_share = max_skipped_share
+        self.max_skipped_train_share = max_skipped_train_share
         self._given_preprocessing = preprocessing
         self.datasets: dict[str, UtteranceDataset] = {}
         self.skipped: list[Skipped] = []
@@ -261,21 +283,3 @@ class SpeechDataModule(LightningDataModule):
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         options = loader_options(self.num_workers)
         return evaluation_loader(self.datasets[split], self.max_batch_seconds, *self.rank, **options)
-
-
-def to_tensors(state: Any) -> Any:
-    """Convert arrays in nested plain values to tensors, which can be loaded with `weights_only=True`."""
-    return _map_leaves(state, np.ndarray, lambda array: torch.from_numpy(array.copy()))
-
-
-def to_arrays(state: Any) -> Any:
-    """Convert tensors in nested plain values back to arrays."""
-    return _map_leaves(state, torch.Tensor, lambda tensor: tensor.numpy())
-
-
-def _map_leaves(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
-    if isinstance(value, kind):
-        return convert(value)
-    if isinstance(value, dict):
-        return {key: _map_leaves(item, kind, convert) for key, item in value.items()}
-    return [_map_leaves(item, kind, convert) for item in value] if isinstance(value, list) else value

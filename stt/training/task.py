@@ -211,9 +211,9 @@ class SpeechTask(LightningModule):
     def _evaluate(self, batch: Batch, split: Split) -> dict[str, Any]:
         log_probs, frames = self(batch.waveforms, batch.lengths)
         losses, counted = self.losses(log_probs, batch)
-        if len(batch):
-            name = f"{METRIC_PREFIX[split]}/loss"
-            self.log(name, mean_where(losses, counted), on_epoch=True, batch_size=len(batch), sync_dist=True)
+        # Also by a rank that has no utterance, because all of them must take part in the mean.
+        name = f"{METRIC_PREFIX[split]}/loss"
+        self.log(name, mean_where(losses, counted), on_epoch=True, batch_size=len(batch), sync_dist=True)
         return self._recognized(log_probs, frames, batch)
 
     def _recognized(self, log_probs: Tensor, frames: Tensor, batch: Batch) -> dict[str, Any]:

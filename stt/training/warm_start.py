@@ -12,7 +12,7 @@ from torch import Tensor
 from stt.checkpoint import read_checkpoint
 from stt.errors import InputError
 from stt.recognition.recognizer import Recognizer
-from stt.training.datamodule import to_arrays
+from stt.training.state import to_arrays
 
 HEAD = "head."
 

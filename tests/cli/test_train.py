@@ -84,7 +84,7 @@ def test_a_test_writes_its_results_by_domain(
     results = json.loads((tmp_path / "run" / "test_metrics.json").read_text())
     assert results["normalizer"] == "plain-1"
     assert {name: rate["in_training"] for name, rate in results["domains"].items()} == {"high": True, "new": False}
-    assert set(results["domains"]["new"]) == {"cer", "wer", "utterances", "hours", "in_training"}
+    assert set(results["domains"]["new"]) == {"cer", "wer", "utterances", "hours", "skipped", "in_training"}
     assert results["domains"]["new"]["utterances"] == 3
     mean = sum(rate["cer"] for rate in results["domains"].values()) / 2
     assert results["mean"]["cer"] == pytest.approx(mean)
@@ -109,6 +109,7 @@ def test_predictions_are_in_manifest_order_and_include_errors(trained: Path, tmp
             f"--data.predict={manifest}",
             f"--run={tmp_path / 'run'}",
             "--data.num_workers=0",
+            "--data.max_skipped_share=0.5",
         ]
     )
     lines = [json.loads(line) for line in (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()]
@@ -126,17 +127,21 @@ def test_a_file_that_breaks_after_import_is_skipped_and_listed(fit_args: list[st
     lines[6]["text"] = "xyz"
     lines[7]["text"] = "abcde" * 20
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    main([*fit_args, f"--data.train={manifest}", "--data.validate", str(manifest)])
+    main([*fit_args, f"--data.train={manifest}", f"--data.validate={manifest}", "--data.max_skipped_share=0.5"])
     with (tmp_path / "run" / "skipped.csv").open() as file:
-        skipped = {row["utterance"]: (row["row"], row["kind"]) for row in csv.DictReader(file)}
+        skipped = {(row["split"], row["utterance"]): (row["row"], row["kind"]) for row in csv.DictReader(file)}
     assert skipped == {
-        "3.wav": ("4", "unreadable audio"),
-        "4.wav": ("5", "unreadable audio"),
-        "5.wav": ("6", "duration"),
-        "6.wav": ("7", "unusable text"),
-        "7.wav": ("8", "not alignable"),
+        ("train", "3.wav"): ("4", "unreadable audio"),
+        ("train", "4.wav"): ("5", "unreadable audio"),
+        ("train", "5.wav"): ("6", "duration"),
+        ("train", "6.wav"): ("7", "unusable text"),
+        ("train", "7.wav"): ("8", "not alignable"),
+        ("validate", "3.wav"): ("4", "unreadable audio"),
+        ("validate", "4.wav"): ("5", "unreadable audio"),
+        ("validate", "5.wav"): ("6", "wrong duration"),
     }
-    assert [row["val/skipped"] for row in metrics(tmp_path / "run") if row["val/skipped"]][-1] == "2.0"
+    last = [row for row in metrics(tmp_path / "run") if row["val/skipped"]][-1]
+    assert [last[f"val/skipped{domain}"] for domain in ("", "/high", "/low")] == ["3.0", "1.0", "2.0"]
 
 
 @pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
@@ -218,6 +223,11 @@ def test_common_options_train(fit_args: list[str], tmp_path: Path, options: list
         (["--ckpt_path=none.ckpt"], "checkpoint not found"),
         (["--model.augment.init_args.strength=7"], "strength"),
         (["--data.nonsense=1"], "nonsense"),
+        (["--data.batches_per_epoch=0"], "--data.batches_per_epoch 0: it must be between 1 and"),
+        (["--data.batches_per_epoch=99999999999999999999"], "it must be between 1 and"),
+        (["--data.num_workers=-1"], "--data.num_workers -1: it must be at least 0"),
+        (["--data.max_batch_seconds=-5"], "--data.max_batch_seconds -5: it must be at least 0.1"),
+        (["--data.max_skipped_share=1.5"], "it must be between 0 and 1"),
     ],
 )
 def test_bad_input_exits_with_a_message_and_code_2(

@@ -13,8 +13,9 @@ from stt.sampling.base import SampledRow
 from tests.conftest import StandIn
 
 
-def dataset(folder: Path, tokenizer_file: Path, training: bool, **row: object) -> UtteranceDataset:
-    soundfile.write(folder / "1.wav", np.zeros(8000, np.float32), 8000)
+def dataset(folder: Path, tokenizer_file: Path, training: bool, sound: bool = True, **row: object) -> UtteranceDataset:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
+    soundfile.write(folder / "1.wav", noise if sound else np.zeros(8000), 8000)
     line = {"audio": "1.wav", "text": "ab c", "duration": 1.0, "domain": "d", **row}
     (folder / "m.jsonl").write_text(json.dumps(line))
     manifest = read_manifest(folder / "m.jsonl")
@@ -56,10 +57,26 @@ def test_an_utterance_is_read_from_a_byte_span(tmp_path: Path, tokenizer_file: P
     assert item.name == "shard.tar at byte 5"
 
 
-@pytest.mark.parametrize("row", [{"duration": 0.2}, {"text": "ab xyz"}, {"text": ""}])
-def test_in_evaluation_every_readable_utterance_is_kept(
-    tmp_path: Path, tokenizer_file: Path, row: dict[str, object]
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("sound", "duration", "kind"),
+    [(True, 0.2, "wrong duration"), (True, 3.0, "wrong duration"), (False, 1.0, "silence")],
+)
+def test_audio_that_is_not_that_of_the_manifest_is_skipped_with_file_and_row(
+    tmp_path: Path, tokenizer_file: Path, training: bool, sound: bool, duration: float, kind: str
 ) -> None:
+    item = dataset(tmp_path, tokenizer_file, training, sound, duration=duration)[0]
+    assert isinstance(item, Skipped)
+    assert (item.name, item.domain, item.kind) == ("1.wav", "d", kind)
+    assert item.reason.startswith(f"{tmp_path / 'm.jsonl'}: row 1: {tmp_path / '1.wav'}: ")
+
+
+def test_silence_without_a_text_is_an_utterance_to_evaluate(tmp_path: Path, tokenizer_file: Path) -> None:
+    assert isinstance(dataset(tmp_path, tokenizer_file, training=False, sound=False, text="")[0], Utterance)
+
+
+@pytest.mark.parametrize("row", [{"text": "ab xyz"}, {"text": ""}])
+def test_in_evaluation_every_text_is_kept(tmp_path: Path, tokenizer_file: Path, row: dict[str, object]) -> None:
     item = dataset(tmp_path, tokenizer_file, training=False, **row)[0]
     assert isinstance(item, Utterance)
     assert item.reference == row.get("text", "ab c")
@@ -74,7 +91,7 @@ def test_texts_are_normalized_unless_the_manifest_already_is(tmp_path: Path, tok
 def test_a_batch_is_padded_with_zeros_and_includes_the_skipped_utterances() -> None:
     items = [
         Utterance(3, "a", "x", 0.1, np.ones(5, np.float32), "r", [1, 1]),
-        Skipped(4, "b", "unreadable audio", "why"),
+        Skipped(4, "b", "x", "unreadable audio", "why"),
         Utterance(5, "c", "y", 0.2, np.ones(9, np.float32), "s", [2, 1, 2]),
     ]
     batch = collate(items)
@@ -85,7 +102,7 @@ def test_a_batch_is_padded_with_zeros_and_includes_the_skipped_utterances() -> N
 
 
 def test_a_batch_of_only_skipped_utterances_is_silence_without_a_row() -> None:
-    batch = collate([Skipped(1, "b", "k", "r")])
+    batch = collate([Skipped(1, "b", "x", "k", "r")])
     assert len(batch) == 0
     assert batch.waveforms.shape[0] == 1
     assert batch.token_lengths.tolist() == [0]

@@ -9,6 +9,7 @@ import stt
 from stt.cli.train import main
 from stt.decoding.decoder import Decoder
 from stt.decoding.greedy import Word
+from stt.errors import InputError
 from stt.recognition.evaluate import compute_outputs
 from stt.recognition.recognizer import Recognizer
 from tests.conftest import write_corpus
@@ -31,10 +32,15 @@ def test_results_are_in_manifest_order_and_unreadable_utterances_are_skipped(
 ) -> None:
     manifest = write_corpus(tmp_path, 12, seed=7)
     (tmp_path / "4.wav").write_bytes(b"broken")
-    result = stt.evaluate(recognizer, manifest)
+    with pytest.raises(InputError, match=r"1 of 6 .* of the domain high .*, and max_skipped_share .* row 5: .*4.wav"):
+        stt.evaluate(recognizer, manifest)
+    result = stt.evaluate(recognizer, manifest, max_skipped_share=0.2)
     assert [one.row for one in result.recognized] == [row for row in range(1, 13) if row != 5]
     assert [item.name for item in result.skipped] == ["4.wav"]
-    assert sum(rate.utterances for rate in result.rates.values()) == 11
+    assert {domain: (rate.utterances, rate.skipped) for domain, rate in result.rates.items()} == {
+        "high": (5, 1),
+        "low": (6, 0),
+    }
     for one in result.recognized:
         assert one.hypothesis == recognizer.transcribe(one.audio).text, "the same alone as in a batch"
         assert 0 < one.confidence <= 1

@@ -12,7 +12,7 @@ from stt.sampling.base import SampledRow
 from stt.sampling.batches import MAX_PADDING_SHARE, padding_share
 from stt.sampling.observations import Observations
 from stt.sampling.stream import LAG
-from stt.training.datamodule import to_arrays, to_tensors
+from stt.training.state import to_arrays, to_tensors
 from tests.sampling.corpora import corpus, count_batch_mates, make_observations
 
 SIZES = {"a": 900, "b": 700, "small": 40}

@@ -53,6 +53,11 @@ def is_short_sanity_check(trainer: Trainer) -> bool:
     return trainer.sanity_checking and trainer.num_sanity_val_steps != math.inf
 
 
+def is_trial(trainer: Trainer) -> bool:
+    """Return whether an evaluation covers a few batches only to try the code, so that its results are not used."""
+    return bool(trainer.fast_dev_run) or is_short_sanity_check(trainer)  # type: ignore[attr-defined]
+
+
 def validate_before_training(trainer: Trainer) -> None:
     """Turn the sanity check before the first step into a full validation, logged and written like the others."""
     trainer.num_sanity_val_steps = math.inf

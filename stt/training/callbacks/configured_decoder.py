@@ -9,14 +9,17 @@ from typing import Any
 from lightning import LightningModule, Trainer
 
 from stt.data.batch import Batch
+from stt.data.completeness import Completeness
 from stt.decoding.options import BeamOptions, CustomDecoder, DecoderOptions, PostProcessor
 from stt.decoding.workers import DecodingPool
 from stt.metrics.counters import DomainCounters
+from stt.metrics.domain_results import DomainResult, with_skipped
 from stt.metrics.summary import print_table, summarize, values_to_log, write_results
 from stt.recognition.decoders import build_decoder
 from stt.runs.metric_names import DECODED
 from stt.training.callbacks.access import data_of, folder_of, model_of
 from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.distributed import all_gather
 
 
 class ConfiguredDecoder(Evaluation):
@@ -81,14 +84,17 @@ class ConfiguredDecoder(Evaluation):
             return
         recognizer, metrics = model_of(pl_module).recognizer, model_of(pl_module).metrics
         counters = DomainCounters(data_of(trainer).domains(split), metrics).to(pl_module.device)
+        completeness = Completeness()
         for batch, futures in self._pending:
             texts = [future.result() for future in futures]
             counters.update(batch.domains, batch.references, texts, batch.seconds)
+            completeness.add(batch)
         self._pending = []
-        figures = counters.compute()
+        skipped = Completeness.merged(all_gather(trainer, completeness)).skipped
+        figures: dict[str, DomainResult] = with_skipped(counters.compute(), skipped)
         pl_module.log_dict(values_to_log(figures, split, recognizer.train_domains, suffix=DECODED))
         if split == "test" and trainer.is_global_zero:
             results = summarize(figures, recognizer.train_domains, recognizer.normalizer.name, metrics)
             write_results(results, folder_of(trainer).decoder_results)
             print("with the configured decoder:")
-            print_table({**results, "skipped": []})
+            print_table(results)

@@ -11,9 +11,11 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from stt.data.batch import Batch
+from stt.data.completeness import Completeness
 from stt.files import atomic_write
-from stt.training.callbacks.access import folder_of
+from stt.training.callbacks.access import data_of, folder_of, is_trial
 from stt.training.callbacks.configured_decoder import ConfiguredDecoder
+from stt.training.distributed import all_gather
 
 
 class Predictions(BasePredictionWriter):
@@ -28,10 +30,11 @@ class Predictions(BasePredictionWriter):
         super().__init__("batch")
         self._lines: list[dict[str, Any]] = []
         self._decoded: list[tuple[dict[str, Any], Future[str]]] = []
+        self._completeness = Completeness()
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reset the state."""
-        self._lines, self._decoded = [], []
+        self._lines, self._decoded, self._completeness = [], [], Completeness()
 
     def write_on_batch_end(
         self,
@@ -44,6 +47,7 @@ class Predictions(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         """Collect the predictions of a batch."""
+        self._completeness.add(batch)
         lines: list[dict[str, Any]] = []
         for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True):
             line = {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
@@ -56,7 +60,11 @@ class Predictions(BasePredictionWriter):
             self._lines.append({"row": item.row + 1, "utterance": item.name, "error": item.reason})
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the lines in manifest order, one file per rank."""
+        """Write the lines in manifest order, one file per rank.
+
+        Raises:
+            InputError: too many utterances of a domain were skipped; the files are complete nevertheless.
+        """
         for line, future in self._decoded:
             line["greedy"], line["text"] = line["text"], future.result()
         path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
@@ -65,4 +73,9 @@ class Predictions(BasePredictionWriter):
             temporary.write_text(
                 "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
             )
-        print(f"{len(lines)} transcripts written to {path}")
+        skipped = self._completeness.describe()
+        count = self._completeness.used.total()
+        print(f"{count} transcripts{f' and {skipped}' if skipped else ''} written to {path}")
+        if not is_trial(trainer):
+            completeness = Completeness.merged(all_gather(trainer, self._completeness))
+            completeness.check(data_of(trainer).max_skipped_share, "--data.max_skipped_share")

@@ -5,32 +5,41 @@ from __future__ import annotations
 import csv
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from stt.data.batch import Batch, Skipped
+from stt.data.completeness import Completeness
 from stt.files import atomic_write
 from stt.runs.metric_names import SKIPPED
 from stt.tensors import HostCopy
 from stt.training.callbacks.access import data_of, folder_of
+from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.distributed import all_gather
 
 log = logging.getLogger(__name__)
+Key = tuple[str, int, str]  # split, row, kind
+MIN_JUDGED = 20  # sampled utterances of a domain, below which the share of skipped ones says little
 STREAK = 3  # consecutive non-finite losses after which an utterance is reported
 
 
-class SkippedReport(Callback):
-    """Writes `skipped.csv`: the utterances that could not be used before and during training, and why.
+class SkippedReport(Evaluation):
+    """Writes `skipped.csv`: the utterances that training and its validations could not use, and why.
 
-    Besides unreadable files and unusable texts, it lists utterances that CTC could not align with their
-    actual number of frames, and those whose loss was non-finite three times in a row.
+    Besides unreadable files, changed audio and unusable texts, it lists utterances that CTC could not align with their
+    actual number of frames, and those whose loss was non-finite three times in a row. Above
+    `data.max_skipped_train_share` of the utterances of a domain in an epoch, they end the run.
     """
 
     def __init__(self) -> None:
         """Start with an empty list."""
-        self.items: dict[tuple[int, str], Skipped] = {}
+        self.items: dict[Key, Skipped] = {}
+        self._completeness = Completeness()  # of each domain, since it was last judged
         self._streaks: Counter[int] = Counter()
         self._previous: tuple[Batch, Tensor, HostCopy] | None = None
 
@@ -38,7 +47,7 @@ class SkippedReport(Callback):
         """Add the utterances that the data module has excluded."""
         if trainer.is_global_zero:
             for item in data_of(trainer).skipped:
-                self.items[item.row, item.kind] = item
+                self.items["train", item.row, item.kind] = item
             self._write(trainer)
 
     def on_train_batch_end(
@@ -46,26 +55,41 @@ class SkippedReport(Callback):
     ) -> None:
         """Check the losses of the previous step, which have been copied by now."""
         finite = HostCopy(outputs["losses"].isfinite())
-        self._add(trainer, batch.skipped)
+        self._completeness.add(batch)
+        self._add(trainer, "train", batch.skipped)
         if self._previous is not None:
             self._check_losses(trainer, *self._previous)
         self._previous = (batch, outputs["counted"], finite)
-        pl_module.log(SKIPPED, float(len(self.items)))
+        pl_module.log(SKIPPED, float(sum(split == "train" for split, *_ in self.items)))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the last step of the epoch."""
+        """Check the last step of the epoch, and the share of utterances that were skipped.
+
+        Raises:
+            InputError: too many utterances of a domain were skipped.
+        """
         if self._previous is not None:
             self._check_losses(trainer, *self._previous)
             self._previous = None
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        completeness = Completeness.merged(all_gather(trainer, self._completeness))
+        limit = data_of(trainer).max_skipped_train_share
+        completeness.check(limit, "--data.max_skipped_train_share", MIN_JUDGED)
+        self._completeness.forget(completeness.domains(MIN_JUDGED))
+
+    def update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
+        """Name the skipped utterances of a validation or test; those of a test are also in its results."""
+        self._add(trainer, split, batch.skipped)
 
     def _check_losses(self, trainer: Trainer, batch: Batch, counted: Tensor, copy: HostCopy) -> None:
         finite = copy.read().tolist()
         skipped = []
-        for i, (row, name) in enumerate(zip(batch.rows, batch.names, strict=True)):
+        for i, (row, name, domain) in enumerate(zip(batch.rows, batch.names, batch.domains, strict=True)):
             if not counted[i]:
                 needed = int(batch.frames_needed[i])
                 skipped.append(
-                    Skipped(row, name, "not alignable", f"it has fewer than the {needed} output frames needed")
+                    Skipped(row, name, domain, "not alignable", f"it has fewer than the {needed} output frames needed")
                 )
             if finite[i]:
                 del self._streaks[row]
@@ -73,27 +97,30 @@ class SkippedReport(Callback):
             self._streaks[row] += 1
             if self._streaks[row] == STREAK:
                 skipped.append(
-                    Skipped(row, name, "non-finite loss", f"the loss was not finite {STREAK} times in a row")
+                    Skipped(row, name, domain, "non-finite loss", f"the loss was not finite {STREAK} times in a row")
                 )
-        self._add(trainer, skipped)
+        self._add(trainer, "train", skipped)
 
-    def _add(self, trainer: Trainer, skipped: list[Skipped]) -> None:
-        new = {(item.row, item.kind): item for item in skipped if (item.row, item.kind) not in self.items}
+    def _add(self, trainer: Trainer, split: str, skipped: list[Skipped]) -> None:
+        items = {(split, item.row, item.kind): item for item in skipped}
+        new = {key: item for key, item in items.items() if key not in self.items}
         if new:
             for item in new.values():
                 log.warning("skipped: %s: %s (%s)", item.name, item.kind, item.reason)
             self.items.update(new)
-            self._write(trainer)
+            if trainer.state.fn == TrainerFn.FITTING:
+                self._write(trainer)
 
     def _write(self, trainer: Trainer) -> None:
         if self.items:
             path = folder_of(trainer).skipped(trainer.global_rank, trainer.world_size)
-            write_skipped(path, list(self.items.values()))
+            write_skipped(path, self.items)
 
 
-def write_skipped(path: Path, items: list[Skipped]) -> None:
-    """Write a table of skipped utterances: manifest row (from 1), name, kind, reason."""
+def write_skipped(path: Path, items: Mapping[Key, Skipped]) -> None:
+    """Write a table of skipped utterances: split, manifest row (from 1), name, kind, reason."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["row", "utterance", "kind", "reason"])
-        writer.writerows([item.row + 1, item.name, item.kind, item.reason] for item in items)
+        writer.writerow(["split", "row", "utterance", "kind", "reason"])
+        for (split, *_), item in items.items():
+            writer.writerow([split, item.row + 1, item.name, item.kind, item.reason])

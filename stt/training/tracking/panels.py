@@ -136,6 +136,8 @@ def _domain_section(logged: set[str]) -> Section:
     means = tuple(
         names.domain_metric_name("validate", "cer", group) for group in (names.IN_DOMAIN, names.OUT_OF_DOMAIN)
     )
+    skipped = names.domain_metric_name("validate", names.SKIPPED_UTTERANCES, names.EVERY_DOMAIN)
+    panels.append(Panel("skipped utterances by domain", (skipped,), names.DEVICE_HOURS, "utterances"))
     panels.append(Panel("in domain and out of domain", means, names.DEVICE_HOURS, "CER"))
     return Section(BY_DOMAIN, tuple(panels))
 

@@ -13,8 +13,10 @@ MODULE: Any = SimpleNamespace(log=lambda *args: None)
 
 
 def trainer(folder: Path) -> Any:
-    before = SimpleNamespace(skipped=[Skipped(0, "zero.wav", "duration", "too long")])
-    return SimpleNamespace(default_root_dir=folder, world_size=1, global_rank=0, is_global_zero=True, datamodule=before)
+    data = SimpleNamespace(skipped=[Skipped(0, "zero.wav", "d", "duration", "too long")], max_skipped_train_share=0.5)
+    rank = {"world_size": 1, "global_rank": 0, "is_global_zero": True}
+    state = SimpleNamespace(fn="fit")
+    return SimpleNamespace(default_root_dir=folder, datamodule=data, fast_dev_run=False, state=state, **rank)
 
 
 def step(losses: list[float], counted: list[bool]) -> dict[str, torch.Tensor]:
@@ -32,7 +34,7 @@ def test_every_skipped_utterance_is_written_with_its_reason(tmp_path: Path) -> N
     assert listed(tmp_path) == {"zero.wav": "duration"}
     good = Utterance(1, "one.wav", "d", 1.0, np.zeros(9, np.float32), "x", [1])
     short = Utterance(2, "two.wav", "d", 1.0, np.zeros(9, np.float32), "xxx", [1, 1, 1])
-    batch = collate([good, short, Skipped(3, "three.wav", "unreadable audio", "gone")])
+    batch = collate([good, short, Skipped(3, "three.wav", "d", "unreadable audio", "gone")])
     report.on_train_batch_end(run, MODULE, step([1.0, 0.0], [True, False]), batch, 0)
     report.on_train_epoch_end(run, MODULE)
     assert listed(tmp_path) == {
