@@ -44,9 +44,10 @@ class Resumption(Callback):
             raise InputError(f"{folder.path}: a training is running in this folder: give another --run") from error
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove the rows of steps that are about to be trained again."""
+        """Remove the rows of steps that are about to be trained again, from the logs of earlier starts."""
         if self._lock is not None:
-            for log in folder_of(trainer).logs:
+            earlier = (log for log in folder_of(trainer).logs if log.parent != Path(str(trainer.log_dir)))
+            for log in earlier:
                 _remove_steps(log, trainer.global_step)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
