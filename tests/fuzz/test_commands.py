@@ -1,0 +1,151 @@
+"""Every command, on any bytes in every file that it reads; `test_importers` has those of the importers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt.cli.main import main
+from stt.cli.train import main as train
+from stt.correction.corrector import Corrector
+from stt.decoding.train_lm import train_language_model
+from stt.recognition.recognizer import load
+from stt.text.normalize import get_normalizer
+from tests.conftest import MICRO
+from tests.fuzz.harness import fuzzed, mutated, run
+
+ENDINGS = ("jsonl", "json", "csv", "tsv", "parquet")
+
+
+@pytest.fixture(scope="module")
+def valid(
+    trained: Path, steered: Path, tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with a valid file of every kind; nothing in it is changed."""
+    folder = tmp_path_factory.mktemp("valid")
+    rows = [json.loads(line) for line in tones.read_text().splitlines()[:8]]
+    rows = [{"id": str(i), **row, "audio": str(tones.parent / row["audio"])} for i, row in enumerate(rows)]
+    table = pa.Table.from_pylist(rows)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    for name in ("m.jsonl", "m.json"):
+        (folder / name).write_text(lines)
+    for name, delimiter in {"m.csv": ",", "m.tsv": "\t"}.items():
+        pyarrow.csv.write_csv(
+            table, folder / name, pyarrow.csv.WriteOptions(delimiter=delimiter, quoting_style="none")
+        )
+    pyarrow.parquet.write_table(table, folder / "m.parquet")
+    (folder / "m.txt").write_text("".join(f"{i} {row['text']}\n" for i, row in enumerate(rows)))
+    (folder / "texts.txt").write_text("".join(f"{row['text']}\n" for row in rows))
+    shutil.copy(tones.parent / "0.wav", folder / "a.wav")
+    shutil.copy(trained / "checkpoints" / "best.ckpt", folder / "model.ckpt")
+    shutil.copy(tokenizer_file, folder / "tokenizer.model")
+    recognizer = load(folder / "model.ckpt")
+    Corrector(recognizer.tokenizer.to_string(), recognizer.normalizer.name, d_model=16).save(folder / "corrector.ckpt")
+    train_language_model([row["text"] for row in rows], folder / "lm.binary", get_normalizer("plain-1"), order=2)
+    beam = {"lm": str(folder / "lm.binary"), "alpha": 0.5, "beta": 1.0, "beam_width": 4}
+    (folder / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"beam": beam}}))
+    config = yaml.safe_load(MICRO.read_text())
+    config["trainer"] |= {"max_steps": 1, "limit_val_batches": 1, "logger": False}
+    config["data"] |= {"batches_per_epoch": 1}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    shutil.copytree(steered, folder / "run")
+    (folder / "run" / "config.yaml").chmod(0o644)
+    return folder
+
+
+def place(valid: Path, name: str, tmp_path: Path, data: st.DataObject) -> Path:
+    """Write a mutation of a valid file to the folder of the test."""
+    path = tmp_path / Path(name).name
+    path.write_bytes(data.draw(mutated((valid / name).read_bytes())))
+    return path
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("command", ["stats", "feasibility", "tokenizer", "lm"])
+@fuzzed
+@given(data=st.data())
+def test_a_manifest(command: str, ending: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    path = str(place(valid, f"m.{ending}", tmp_path, data))
+    args = {
+        "stats": ["corpus", "stats", path],
+        "feasibility": ["corpus", "feasibility", path, "--pieces", "9", "--stride", "4"],
+        "tokenizer": ["tokenizer", "train", path, "--pieces", "9", "--out", str(tmp_path / "t.model")],
+        "lm": ["lm", "train", path, "--order", "2", "--memory", "50M", "--out", str(tmp_path / "lm.binary")],
+    }
+    run(main, args[command], tmp_path, starts_processes=command == "lm")
+
+
+@pytest.mark.parametrize("name", ["m.jsonl", "m.csv", "m.tsv", "m.parquet", "m.txt"])
+@pytest.mark.parametrize("side", ["references", "hypotheses"])
+@fuzzed
+@given(data=st.data())
+def test_score(side: str, name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    path, other = str(place(valid, name, tmp_path, data)), str(valid / "m.jsonl")
+    pair = [path, other] if side == "references" else [other, path]
+    run(main, ["score", *pair, "--out", str(tmp_path / "scores.json")], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "model.ckpt", "decoder.yaml", "lm.binary", "lm.binary.json", "corrector.ckpt"])
+@fuzzed
+@given(data=st.data())
+def test_transcribe(name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    given_files = {one: valid / one for one in ("a.wav", "model.ckpt", "decoder.yaml", "lm.binary", "corrector.ckpt")}
+    if name.startswith("lm."):
+        for one in ("lm.binary", "lm.binary.json"):
+            shutil.copy(valid / one, tmp_path / one)
+        given_files["lm.binary"] = tmp_path / "lm.binary"
+    given_files[name] = place(valid, name, tmp_path, data)
+    args = ["transcribe", str(given_files["model.ckpt"]), str(given_files["a.wav"]), "--json"]
+    if name in ("decoder.yaml", "corrector.ckpt"):
+        args += [f"--{name.partition('.')[0]}", str(given_files[name])]
+    if name.startswith("lm."):
+        args += ["--lm", str(given_files["lm.binary"])]
+    outcome = run(main, args, tmp_path)
+    if outcome.code == 0:
+        assert "text" in json.loads(outcome.out), outcome.out
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["logs/version_0/metrics.csv", "config.yaml", "recognized/test.jsonl", "checkpoints/last.ckpt", "test_metrics.json"],
+)
+@pytest.mark.parametrize("command", ["report", "curriculum", "dashboard"])
+@fuzzed
+@given(data=st.data())
+def test_a_run_folder(command: str, name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(valid / "run", folder, dirs_exist_ok=True, copy_function=link)
+    (folder / name).unlink()
+    (folder / name).write_bytes(data.draw(mutated((valid / "run" / name).read_bytes())))
+    args = {
+        "report": ["report", str(folder), "--worst", "1", "--out", str(tmp_path / "r.html")],
+        "curriculum": ["curriculum", "show", str(folder), "--label-errors", str(tmp_path / "l.csv")],
+        "dashboard": ["dashboard", "push", "project", "--run", str(folder), "--dry-run", str(tmp_path / "d.json")],
+    }
+    run(main, args[command], tmp_path)
+
+
+def link(source: str, destination: str) -> None:
+    Path(destination).unlink(missing_ok=True)
+    Path(destination).symlink_to(source)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "tokenizer.model", "m.jsonl", "m.parquet", "model.ckpt"])
+@fuzzed
+@given(data=st.data())
+def test_fit(name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    files = {one: valid / one for one in ("config.yaml", "tokenizer.model", "m.jsonl")}
+    path = place(valid, name, tmp_path, data)
+    files["m.jsonl" if name.startswith("m.") else name] = path
+    args = ["fit", f"--config={files['config.yaml']}", f"--model.tokenizer={files['tokenizer.model']}"]
+    args += [f"--data.{split}={files['m.jsonl']}" for split in ("train", "validate")]
+    args += [f"--model.init_from={path}"] if name == "model.ckpt" else []
+    run(train, [*args, f"--run={tmp_path / 'run'}"], tmp_path)
