@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from stt.corpus.lines import read_lines
 from stt.corpus.manifest import read_manifest, read_manifests
 from stt.errors import InputError
 from stt.files import atomic_write
@@ -86,7 +87,7 @@ def text_lines(paths: list[Path]) -> Iterator[str]:
     """Yield the lines of text files and the texts of manifests.
 
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or a line is not UTF-8.
     """
     for path in paths:
         if not path.is_file():
@@ -95,5 +96,7 @@ def text_lines(paths: list[Path]) -> Iterator[str]:
             manifest = read_manifest(path)
             yield from track((manifest.text(row) for row in range(len(manifest))), f"reading {path}", len(manifest))
         else:
-            with path.open(encoding="utf-8", errors="replace") as file:
-                yield from track(file, f"reading {path}")
+            for line in track(read_lines(path), f"reading {path}"):
+                if line.error:
+                    raise InputError(f"{path}:{line.number}: {line.error}")
+                yield line.text

@@ -73,7 +73,10 @@ class SpeechCLI(LightningCLI):
         Raises:
             InputError: a package or the checkpoint cannot be loaded.
         """
-        super().parse_arguments(parser, args)
+        try:
+            super().parse_arguments(parser, args)
+        except UnicodeDecodeError as error:
+            raise InputError(f"a configuration is not UTF-8 ({error})") from error
         name = self.config.subcommand
         config = self.config[name]
         packages = config["import"] or []

@@ -53,6 +53,9 @@ def read_lines(path: Path) -> Iterator[Line]:
             line = line.removesuffix(b"\n").removesuffix(b"\r")
             if not line:
                 continue
+            if b"\0" in line:
+                yield Line(number, "", "not text, it contains a zero byte")
+                continue
             try:
                 yield Line(number, line.decode())
             except UnicodeDecodeError as error:

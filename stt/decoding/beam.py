@@ -82,7 +82,7 @@ def _load(options: BeamOptions, tokenizer: Tokenizer, normalizer: str) -> WordLa
         )
     try:
         model = kenlm.Model(path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: a message that quotes bytes of the file
         raise InputError(f"{path}: KenLM cannot read this language model") from error
     return WordLanguageModel(model, known, options.alpha, options.beta, options.unknown_score)
 

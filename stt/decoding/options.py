@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any, Protocol
 from stt.decoding.decoder import Decoder
 from stt.errors import InputError, reason
 from stt.text.tokenizer import Tokenizer
+
+MAX_SCORE = 1e9  # sums of larger scores would lose those of the network
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,18 @@ class BeamOptions:
         """
         for name in ("alpha", "beta", "token_min_logp", "beam_prune_logp", "unknown_score", "hot_weight"):
             value = getattr(self, name)
-            if not math.isfinite(value):
-                raise InputError(f"{name} of the beam search must be a finite number, not {value}")
-        if self.beam_width < 1:
-            raise InputError(f"beam_width must be at least 1, not {self.beam_width}")
+            if not _is_number(value) or not abs(value) <= MAX_SCORE:
+                raise InputError(
+                    f"{name} of the beam search must be a number from {-MAX_SCORE:g} to {MAX_SCORE:g}, not {value!r}"
+                )
+        if not isinstance(self.beam_width, int) or self.beam_width < 1:
+            raise InputError(f"beam_width must be an integer of at least 1, not {self.beam_width!r}")
+        if self.lm is not None and not isinstance(self.lm, str):
+            raise InputError(f"lm must be the path of a language model, not {self.lm!r}")
+        if not isinstance(self.hot_words, tuple | list):
+            raise InputError(f"hot_words must be a list of words, not {self.hot_words!r}")
         for word in self.hot_words:
-            if len(word.split()) != 1 or word != word.strip():
+            if not isinstance(word, str) or len(word.split()) != 1 or word != word.strip():
                 raise InputError(f"a hot word must be a single word without spaces, not {word!r}")
 
 
@@ -111,13 +118,19 @@ def read_options(path: Path | None = None, postprocessor: PostProcessor | None =
             given = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["decoder"])
             beam = {**(given.get("beam") or {}), **beam}
             BeamOptions(**beam)
-        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: not a decoder configuration (decoder.beam): {error}") from error
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except Exception as error:  # a corrupt file can raise anything
+            raise InputError(f"{path}: not a decoder configuration (decoder.beam): {reason(error)}") from error
     custom = _instantiate(given.get("custom"), f"{path}: decoder.custom", CustomDecoder)
     postprocessor = postprocessor or _instantiate(
         given.get("postprocessor"), f"{path}: decoder.postprocessor", PostProcessor
     )
     return DecoderOptions(BeamOptions(**beam) if beam else None, custom, postprocessor)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _instantiate(given: Any, where: str, base: type[Any]) -> Any:

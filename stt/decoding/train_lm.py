@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stt.decoding.kenlm_tools import kenlm_tool
-from stt.decoding.language_model import LanguageModelDescription, write_description
+from stt.decoding.language_model import LanguageModelDescription, crc32, write_description
 from stt.errors import InputError
 from stt.files import atomic_write
 from stt.text.normalize import Normalizer
@@ -70,7 +70,7 @@ def train_language_model(
         report.vocabulary = len(words)
         with atomic_write(out) as temporary:
             _call("build_binary", "probing", str(arpa), str(temporary))
-        write_description(out, LanguageModelDescription(normalizer.name, order, words))
+        write_description(out, LanguageModelDescription(normalizer.name, order, words, crc32(out)))
     return report
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from stt.audio.source import AudioSource
-from stt.errors import InputError
+from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
+
+MAX_NUMBER = 2**62  # no row, time or place in a file is larger
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,26 @@ def read_recognized(path: Path) -> list[RecognizedUtterance]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; validating or testing the run writes it")
-    names = {field.name for field in fields(RecognizedUtterance)}
     items = []
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                items.append(
-                    RecognizedUtterance(**{name: value for name, value in json.loads(line).items() if name in names})
-                )
-            except (ValueError, TypeError, AttributeError) as error:
-                raise InputError(f"{path}:{number}: not a recognized utterance ({error})") from error
+                items.append(_utterance(json.loads(line)))
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                raise InputError(f"{path}:{number}: not a recognized utterance ({reason(error)})") from error
     return items
+
+
+def _utterance(given: dict[str, Any]) -> RecognizedUtterance:
+    """Build an utterance, whose values must have the types of its fields; other entries are ignored."""
+    kinds = get_type_hints(RecognizedUtterance)
+    item = RecognizedUtterance(**{name: value for name, value in given.items() if name in kinds})
+    for name, kind in kinds.items():
+        value = getattr(item, name)
+        if not isinstance(value, int | float if kind is float else kind) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}")
+        if isinstance(value, str):
+            value.encode()  # half of a character is valid JSON, but no text
+        elif value is not None and not 0 <= value < MAX_NUMBER:
+            raise ValueError(f"{name} is {value!r}")
+    return item

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.metrics.domain_metric import METRICS, DomainMetric, format_value
 from stt.metrics.domain_results import DomainResult, mean_over_domains
@@ -72,6 +73,33 @@ def write_results(results: dict[str, Any], path: Path) -> None:
     """Write results by domain as JSON."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Read results written by `write_results`.
+
+    Raises:
+        InputError: the file is not one of results by domain.
+    """
+    try:
+        results: dict[str, Any] = json.loads(path.read_bytes())
+        domains = results["domains"]
+        for row in domains.values():
+            if not {"utterances", "hours"} <= set(row):
+                raise ValueError("a domain without utterances or hours")
+        means = [results[name] for name in (MEAN, IN_DOMAIN, OUT_OF_DOMAIN) if name in results]
+        if not all(
+            value is None or isinstance(value, int | float)
+            for row in (*domains.values(), *means)
+            for value in row.values()
+        ):
+            raise TypeError("a value that is not a number")
+        for info in metric_info(results).values():
+            if set(info) != {"title", "unit"} or not all(isinstance(one, str) for one in info.values()):
+                raise ValueError("a metric without title or unit")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: not results by domain ({reason(error)})") from error
+    return results
 
 
 def print_table(results: dict[str, Any]) -> None:

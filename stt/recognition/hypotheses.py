@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stt.corpus.json_lines import read_json_lines
+from stt.corpus.lines import read_lines
 from stt.corpus.table import read_table
 from stt.errors import InputError
 
@@ -54,10 +56,15 @@ def read_hypotheses(path: Path, utterance: str | None = None, text: str | None =
         offset = row.get("offset")
         try:
             seconds = None if offset in (None, "") else float(offset)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{location}: the offset is not a number: {offset!r}") from error
-        recognized = _first(row, (text,) if text else TEXT, location) or ""
-        yield ExternalHypothesis(location, str(name), seconds, str(recognized))
+        except (TypeError, ValueError, OverflowError):
+            seconds = math.nan
+        if seconds is not None and not math.isfinite(seconds):
+            raise InputError(f"{location}: the offset is not a number: {offset!r}")
+        recognized = _first(row, (text,) if text else TEXT, location)
+        for value in (name, recognized):
+            if isinstance(value, bool | bytes | list | dict):
+                raise InputError(f"{location}: {value!r:.100} is not a text")
+        yield ExternalHypothesis(location, str(name), seconds, "" if recognized is None else str(recognized))
 
 
 def _first(row: Mapping[str, Any], columns: tuple[str, ...], location: str) -> Any:
@@ -76,23 +83,18 @@ def _table(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            location = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"{location}: invalid JSON") from error
-            if not isinstance(row, dict):
-                raise InputError(f"{location}: not a JSON object")
-            yield location, row
+    for record in read_json_lines(path):
+        location = f"{path}:{record.line}"
+        if record.error:
+            raise InputError(f"{location}: {record.error}")
+        yield location, record.cells
 
 
 def _kaldi(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                utterance, *text = line.split(maxsplit=1)
-                yield f"{path}:{number}", {"utterance": utterance, "text": "".join(text).strip()}
+    for line in read_lines(path):
+        location = f"{path}:{line.number}"
+        if line.error:
+            raise InputError(f"{location}: {line.error}")
+        if line.text.strip():
+            utterance, *text = line.text.split(maxsplit=1)
+            yield location, {"utterance": utterance, "text": "".join(text).strip()}

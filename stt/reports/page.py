@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from stt.metrics.alignment import alignment_html, deletion_html, insertion_html
 from stt.metrics.confusions import count_confusions
 from stt.metrics.domain_metric import format_value
 from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst_per_domain
-from stt.metrics.summary import metric_info
+from stt.metrics.summary import metric_info, read_results
 from stt.progress import track
 from stt.recognition.description import extract_description
 from stt.reports.confusions import most_frequent, plot_characters
@@ -74,8 +73,8 @@ def load_run_summary(run: Run, name: str) -> RunSummary:
         run.config(),
         splits[0],
         items,
-        results=_json(folder.results),
-        results_lm=_json(folder.decoder_results),
+        results=read_results(folder.results) if folder.results.is_file() else {},
+        results_lm=read_results(folder.decoder_results) if folder.decoder_results.is_file() else {},
         parameters=sum(value.numel() for value in state["state_dict"].values()),
         steps=state["global_step"],
         train_domains=list(extract_description(state)["train_domains"]),
@@ -216,7 +215,3 @@ def _svg_uri(figure: Figure | None) -> str | None:
 
 def _has_curriculum(summary: RunSummary) -> bool:
     return any(name.startswith(metric_names.curriculum_metric_name("beta", "")) for name in summary.curves)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

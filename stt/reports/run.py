@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from stt.checkpoint import read_checkpoint
-from stt.errors import InputError
+from stt.errors import InputError, reason
 from stt.runs.folder import RunFolder
 
+MAX_STEP = 2**53  # larger ones are not exact on an axis
 Curve = list[tuple[int, float]]  # (step, value), steps ascending
 
 
@@ -38,30 +39,27 @@ class Run:
         """Return the paths of the training manifests, replay last.
 
         Raises:
-            InputError: the run folder has no configuration.
+            InputError: the run folder has no configuration, or it is corrupt.
         """
         data = self.config()["data"]
-        groups = (data["train"], data.get("replay") or [])
-        return [Path(path) for paths in groups for path in ([paths] if isinstance(paths, str) else paths)]
+        groups = [data.get(name) or [] for name in ("train", "replay")]
+        if not all(isinstance(group, str | list) and all(isinstance(one, str) for one in group) for group in groups):
+            raise InputError(f"{RunFolder(self.folder).config}: data.train and data.replay must be names of manifests")
+        paths = [path for group in groups for path in ([group] if isinstance(group, str) else group)]
+        return [Path(path) for path in paths]
 
     def metrics(self) -> dict[str, Curve]:
         """Return every logged metric over steps; where the logs of a resumed run overlap, the later one is used.
 
         Raises:
-            InputError: the run folder has no log.
+            InputError: the run folder has no log, or a line of it is corrupt.
         """
         logs = RunFolder(self.folder).logs
         if not logs:
             raise InputError(f"{self.folder}: no log in this run folder (logs/version_*/metrics.csv)")
         curves: dict[str, Curve] = {}
         for log in logs:
-            newer: dict[str, dict[int, float]] = {}
-            with log.open(newline="", encoding="utf-8") as file:
-                for line in csv.DictReader(file):
-                    for name, value in line.items():
-                        if value and name not in ("step", "epoch"):
-                            newer.setdefault(name, {})[int(line["step"])] = float(value)
-            for name, points in newer.items():
+            for name, points in _read_log(log).items():
                 curve = sorted(points.items())
                 curves[name] = [point for point in curves.get(name, []) if point[0] < curve[0][0]] + curve
         return curves
@@ -70,13 +68,36 @@ class Run:
         """Return the complete configuration.
 
         Raises:
-            InputError: the run folder has none.
+            InputError: the run folder has none, or it is corrupt.
         """
         path = RunFolder(self.folder).config
         if not path.is_file():
             raise InputError(f"{path} is missing; every training run writes it")
-        config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except Exception as error:  # a corrupt file can raise anything
+            raise InputError(f"{path}: not a configuration ({reason(error)})") from error
+        if not isinstance(config, dict) or not all(isinstance(config.get(name), dict) for name in ("data", "model")):
+            raise InputError(f"{path}: not the configuration of a run, which has the sections data and model")
         return config
+
+
+def _read_log(path: Path) -> dict[str, dict[int, float]]:
+    """Return the values of every metric by step."""
+    points: dict[str, dict[int, float]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, restkey="", strict=True)
+        try:
+            for line in reader:
+                step = int(line["step"])
+                if abs(step) > MAX_STEP or "" in line:
+                    raise ValueError("invalid step, or more values than columns")
+                for name, value in line.items():
+                    if value and name not in ("step", "epoch"):
+                        points.setdefault(name, {})[step] = float(value)
+        except (ValueError, TypeError, KeyError, csv.Error) as error:
+            raise InputError(f"{path}:{reader.line_num}: not a log of metrics ({reason(error)})") from error
+    return points
 
 
 def over(curve: Curve, axis: Curve) -> list[tuple[float, float]]:

@@ -51,7 +51,8 @@ class RunFolder:
     def logs(self) -> list[Path]:
         """Metrics of each start of the run, oldest first."""
         files = (self.path / "logs").glob("version_*/metrics.csv")
-        return sorted(files, key=lambda path: int(path.parent.name.removeprefix("version_")))
+        versions = {file.parent.name.removeprefix("version_"): file for file in files}
+        return [versions[one] for one in sorted(filter(str.isdecimal, versions), key=int)]
 
     @property
     def transcripts(self) -> Path:

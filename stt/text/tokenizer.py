@@ -33,13 +33,16 @@ class Tokenizer:
         """Load a serialized SentencePiece model.
 
         Raises:
-            InputError: the bytes are not a SentencePiece model.
+            InputError: the bytes are not a SentencePiece model, or its unknown piece is not at index 0.
         """
         self.model = model
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            unknown_id = self._processor.unk_id()  # fails if the model is empty
         except RuntimeError as error:
             raise InputError("the tokenizer is not a SentencePiece model") from error
+        if unknown_id != self.blank_id:
+            raise InputError(f"the tokenizer's unknown piece must have index {self.blank_id}, not {unknown_id}")
 
     @classmethod
     def load(cls, source: str | Path) -> Tokenizer:

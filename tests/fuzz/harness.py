@@ -34,7 +34,6 @@ fuzzed = settings(
     phases=PHASES,
     max_examples=EXAMPLES,
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # commands are too slow to shrink what makes them fail
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -79,9 +78,7 @@ class _Watch:
 _watch = _Watch()
 
 
-def run(
-    main: Callable[[list[str]], None], args: list[str], folder: Path, starts_processes: bool = False
-) -> Outcome:
+def run(main: Callable[[list[str]], None], args: list[str], folder: Path, starts_processes: bool = False) -> Outcome:
     """Run a command whose input and output are in `folder`, and check that it ends as promised."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
@@ -92,7 +89,11 @@ def run(
     previous = signal.signal(signal.SIGALRM, hang)
     signal.alarm(LIMIT_SECONDS)
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _watch.watching(folder, starts_processes):
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            _watch.watching(folder, starts_processes),
+        ):
             try:
                 main(args)
             except SystemExit as stopped:

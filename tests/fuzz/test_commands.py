@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt.cli.main import main
@@ -19,8 +19,9 @@ from stt.decoding.train_lm import train_language_model
 from stt.recognition.recognizer import load
 from stt.text.normalize import get_normalizer
 from tests.conftest import MICRO
-from tests.fuzz.harness import fuzzed, mutated, run
+from tests.fuzz.harness import EXAMPLES, fuzzed, mutated, run
 
+rarely = settings(fuzzed, max_examples=max(1, EXAMPLES // 4))  # for commands that take seconds
 ENDINGS = ("jsonl", "json", "csv", "tsv", "parquet")
 
 
@@ -37,9 +38,7 @@ def valid(
     for name in ("m.jsonl", "m.json"):
         (folder / name).write_text(lines)
     for name, delimiter in {"m.csv": ",", "m.tsv": "\t"}.items():
-        pyarrow.csv.write_csv(
-            table, folder / name, pyarrow.csv.WriteOptions(delimiter=delimiter, quoting_style="none")
-        )
+        pyarrow.csv.write_csv(table, folder / name, pyarrow.csv.WriteOptions(delimiter=delimiter, quoting_style="none"))
     pyarrow.parquet.write_table(table, folder / "m.parquet")
     (folder / "m.txt").write_text("".join(f"{i} {row['text']}\n" for i, row in enumerate(rows)))
     (folder / "texts.txt").write_text("".join(f"{row['text']}\n" for row in rows))
@@ -92,7 +91,9 @@ def test_score(side: str, name: str, valid: Path, tmp_path: Path, data: st.DataO
     run(main, ["score", *pair, "--out", str(tmp_path / "scores.json")], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["a.wav", "model.ckpt", "decoder.yaml", "lm.binary", "lm.binary.json", "corrector.ckpt"])
+@pytest.mark.parametrize(
+    "name", ["a.wav", "model.ckpt", "decoder.yaml", "lm.binary", "lm.binary.json", "corrector.ckpt"]
+)
 @fuzzed
 @given(data=st.data())
 def test_transcribe(name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
@@ -112,12 +113,15 @@ def test_transcribe(name: str, valid: Path, tmp_path: Path, data: st.DataObject)
         assert "text" in json.loads(outcome.out), outcome.out
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["logs/version_0/metrics.csv", "config.yaml", "recognized/test.jsonl", "checkpoints/last.ckpt", "test_metrics.json"],
-)
-@pytest.mark.parametrize("command", ["report", "curriculum", "dashboard"])
-@fuzzed
+RUN_FILES = {
+    "report": ["logs/version_0/metrics.csv", "config.yaml", "recognized/test.jsonl", "test_metrics.json"],
+    "curriculum": ["logs/version_0/metrics.csv", "config.yaml", "checkpoints/last.ckpt"],
+    "dashboard": ["logs/version_0/metrics.csv"],
+}
+
+
+@pytest.mark.parametrize(("command", "name"), [(command, name) for command in RUN_FILES for name in RUN_FILES[command]])
+@rarely
 @given(data=st.data())
 def test_a_run_folder(command: str, name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "run"
@@ -138,7 +142,7 @@ def link(source: str, destination: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "tokenizer.model", "m.jsonl", "m.parquet", "model.ckpt"])
-@fuzzed
+@rarely
 @given(data=st.data())
 def test_fit(name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
@@ -149,3 +153,29 @@ def test_fit(name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> Non
     args += [f"--data.{split}={files['m.jsonl']}" for split in ("train", "validate")]
     args += [f"--model.init_from={path}"] if name == "model.ckpt" else []
     run(train, [*args, f"--run={tmp_path / 'run'}"], tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp1251"])
+@pytest.mark.parametrize("command", ["lm", "score", "corrector"])
+def test_a_text_in_another_encoding_is_refused(command: str, encoding: str, valid: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "texts.txt", str(tmp_path / "out")
+    path.write_bytes("мама мыла раму\nпапа мыл окно\n".encode(encoding))
+    check_refused(command, path, valid, out, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["lm", "score", "corrector"])
+def test_audio_given_as_text_is_refused(command: str, valid: Path, tmp_path: Path) -> None:
+    check_refused(command, valid / "a.wav", valid, str(tmp_path / "out"), tmp_path)
+
+
+def check_refused(command: str, path: Path, valid: Path, out: str, tmp_path: Path) -> None:
+    manifest = str(valid / "m.jsonl")
+    args = {
+        "lm": ["lm", "train", str(path), "--out", out],
+        "score": ["score", manifest, str(path)],
+        "corrector": ["corrector", "train", str(valid / "model.ckpt"), manifest, "--validate", manifest, "--out", out],
+    }
+    args["corrector"] += ["--texts", str(path)]
+    outcome = run(main, args[command], tmp_path)
+    assert outcome.code == 2
+    assert str(path) in outcome.err
