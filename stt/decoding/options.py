@@ -39,11 +39,9 @@ class BeamOptions:
         for name in ("alpha", "beta", "token_min_logp", "beam_prune_logp", "unknown_score", "hot_weight"):
             value = getattr(self, name)
             if not _is_number(value) or not abs(value) <= MAX_SCORE:
-                raise InputError(
-                    f"{name} of the beam search must be a number from {-MAX_SCORE:g} to {MAX_SCORE:g}, not {value!r}"
-                )
+                raise InputError(f"{name} of the beam search must be a finite number, not {value!r}")
         if not isinstance(self.beam_width, int) or self.beam_width < 1:
-            raise InputError(f"beam_width must be an integer of at least 1, not {self.beam_width!r}")
+            raise InputError(f"beam_width must be at least 1, and an integer, not {self.beam_width!r}")
         if self.lm is not None and not isinstance(self.lm, str):
             raise InputError(f"lm must be the path of a language model, not {self.lm!r}")
         if not isinstance(self.hot_words, tuple | list):

@@ -157,6 +157,16 @@ def test_incompatible_files_are_rejected(lm: Path, tokenizer: Tokenizer, tmp_pat
     with pytest.raises(InputError, match=r"lone\.binary\.json is missing"):
         search(lm=str(lone))
     (tmp_path / "lone.binary.json").write_bytes((lm.parent / "lm.binary.json").read_bytes())
+    damaged = bytearray(lm.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    lone.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"lone\.binary is damaged"):
+        search(lm=str(lone))
+    description = json.loads((lm.parent / "lm.binary.json").read_text())
+    del description["crc32"]  # as version 0.1 wrote it
+    (tmp_path / "lone.binary.json").write_text(json.dumps(description))
+    lone.write_bytes(lm.read_bytes())
+    search(lm=str(lone))
     lone.write_bytes(b"not a language model")
     with pytest.raises(InputError, match="KenLM cannot read"):
         search(lm=str(lone))
