@@ -47,6 +47,10 @@ class Outcome:
     err: str
 
 
+class _Hang(BaseException):
+    """The command takes too long; not an `Exception`, which the command might handle."""
+
+
 class _Watch:
     """What the running command does to the system, seen through an audit hook; a hook cannot be removed."""
 
@@ -84,7 +88,7 @@ def run(main: Callable[[list[str]], None], args: list[str], folder: Path, starts
     code = 0
 
     def hang(number: int, frame: FrameType | None) -> None:
-        raise AssertionError(f"{args} has not ended within {LIMIT_SECONDS} s")
+        raise _Hang
 
     previous = signal.signal(signal.SIGALRM, hang)
     signal.alarm(LIMIT_SECONDS)
@@ -96,6 +100,8 @@ def run(main: Callable[[list[str]], None], args: list[str], folder: Path, starts
         ):
             try:
                 main(args)
+            except _Hang as hung:
+                raise AssertionError(f"{args} has not ended within {LIMIT_SECONDS} s") from hung
             except SystemExit as stopped:
                 code = stopped.code if isinstance(stopped.code, int) else 1
     finally:

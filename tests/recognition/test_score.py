@@ -107,7 +107,7 @@ def test_segments_of_a_long_file_are_matched_by_offset(
             "x.csv:2: no column hypothesis or pred_text or prediction or text; it has audio, words",
         ),
         ("x.jsonl", '{"text": "b"}\n', "x.jsonl:1: no column audio or audio_filepath"),
-        ("x.jsonl", "nonsense\n", "x.jsonl:1: invalid JSON"),
+        ("x.jsonl", "nonsense\n", "x.jsonl:1: not valid JSON"),
         ("x.jsonl", "[1]\n", "x.jsonl:1: not a JSON object"),
         ("x.jsonl", '{"audio": "a.wav", "offset": "soon", "text": "b"}\n', "x.jsonl:1: the offset is not a number"),
         ("text", "a b\na c\n", "text:2: second hypothesis for audio/a.wav"),
