@@ -5,7 +5,7 @@ DATA ?= ../shared/data
 PARALLEL := --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-figures clean
+.PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-bundle gpu-figures clean
 
 help:
 	@echo "make demo            synthesize a corpus, train, test and transcribe: about 15 minutes on two cores"
@@ -17,7 +17,8 @@ help:
 	@echo "make fsdd-curriculum the same with the curriculum, and a plot of its control"
 	@echo "make speechocean762  train on read sentences of non-native speakers (DATA=$(DATA))"
 	@echo "make curriculum-evidence  reproduce docs/curriculum.md: 1.5 hours on two cores"
-	@echo "make gpu-figures     speed and ablation on a GPU, to docs/results/gpu.json: 1.5 hours"
+	@echo "make gpu-bundle      data and wheels for a GPU without network, to corpora/gpu: 60 MiB (DATA=$(DATA))"
+	@echo "make gpu-figures     speed and ablation on a GPU, to docs/results/gpu.json: 7 minutes; repeat until nothing is left"
 	@echo "make lock            update constraints.txt within the bounds of pyproject.toml"
 
 setup: .venv/installed
@@ -86,8 +87,12 @@ speechocean762: speechocean762-corpus
 	$(BIN)/python train.py test --ckpt_path runs/speechocean762/checkpoints/last.ckpt \
 		--data.test corpora/speechocean762/dev.parquet
 
-gpu-figures: speechocean762-corpus
-	$(BIN)/python benchmarks/gpu.py
+gpu-bundle: setup
+	$(BIN)/python benchmarks/gpu_bundle.py $(DATA) --out corpora/gpu
+
+# Needs no network and no `make setup`: see docs/gpus.md.
+gpu-figures:
+	$(or $(wildcard $(BIN)/python),python3) benchmarks/gpu.py --data corpora/gpu --seconds-per-command 420
 
 curriculum-evidence: fsdd-corpus
 	$(BIN)/python benchmarks/curriculum_scale.py

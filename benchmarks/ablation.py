@@ -24,9 +24,8 @@ from stt.corpus.manifest import read_manifest
 from stt.errors import InputError, exit_with
 from stt.files import atomic_write
 from stt.progress import track
-from stt.runs.folder import RunFolder
 from stt.text.tokenizer import train_character_tokenizer
-from stt.training.subprocesses import measure_training, run_training
+from stt.training.subprocesses import Deadline, measure_training, run_training
 
 VARIANTS = ROOT / "configs" / "ablation" / "variants.yaml"
 MEASURED_SHARE = 0.02  # share of a budget in seconds spent on measuring the training speed
@@ -91,7 +90,14 @@ class Budget:
         return epochs, steps // epochs
 
 
-def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, options: Sequence[str]) -> dict[str, Any]:
+def train_variant(
+    variant: Variant,
+    data: Path,
+    budget: Budget,
+    out: Path,
+    options: Sequence[str],
+    deadline: Deadline = Deadline(),  # noqa: B008 - immutable
+) -> dict[str, Any]:
     """Train a variant, or resume it; does nothing if it is finished.
 
     Args:
@@ -100,12 +106,14 @@ def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, optio
         budget: training budget.
         out: folder of the study; the run is a subfolder.
         options: additional options for `train.py`, shared by all variants.
+        deadline: time at which training is interrupted.
 
     Returns:
         Measurements of `StepProfiler`, the variant and its budget; also written to `variant.json` in the run.
 
     Raises:
         InputError: training failed.
+        OutOfTime: the deadline came first; the next call resumes.
     """
     run = out / variant.name
     result = run / "variant.json"
@@ -115,7 +123,7 @@ def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, optio
     shared += options
     plan = run / "plan.json"
     if not plan.exists():
-        measured = _measure(shared, run, budget)
+        measured = _measure(shared, run, budget, deadline)
         epochs, batches = budget.epochs(measured["seconds_per_step"])
         _write(plan, {**vars(variant), "epochs": epochs, "batches_per_epoch": batches, **measured})
     planned: dict[str, Any] = json.loads(plan.read_text())
@@ -124,18 +132,16 @@ def train_variant(variant: Variant, data: Path, budget: Budget, out: Path, optio
     steps = planned["epochs"] * planned["batches_per_epoch"]
     length = [f"--trainer.max_steps={steps}", f"--data.batches_per_epoch={planned['batches_per_epoch']}"]
     length += [f"--model.lr_scheduler.warmup_steps={max(1, round(WARMUP_SHARE * steps))}", f"--run={run}"]
-    last = RunFolder(run).last
-    resume = [f"--ckpt_path={last}"] if last.exists() else []
-    run_training(["fit", *shared, *length, *resume], run / "output.txt")
+    run_training(["fit", *shared, *length, "--ckpt_path=last"], run / "output.txt", deadline)
     _write(result, planned)
     return planned
 
 
-def _measure(options: Sequence[str], run: Path, budget: Budget) -> dict[str, Any]:
+def _measure(options: Sequence[str], run: Path, budget: Budget, deadline: Deadline) -> dict[str, Any]:
     """Measure some steps, and more if they are fast: batches differ, and the first ones are prefetched."""
-    measured = measure_training(options, run, warmup=1, steps=3)
+    measured = measure_training(options, run, 1, 3, deadline)
     more = int(MEASURED_SHARE * (budget.seconds or 0) / measured["seconds_per_step"])
-    return measure_training(options, run, warmup=1, steps=more) if more > 3 else measured
+    return measure_training(options, run, 1, more, deadline) if more > 3 else measured
 
 
 def character_tokenizer(data: Path, out: Path) -> Path:

@@ -37,12 +37,12 @@ def test_fast_training_is_measured_over_many_steps(
 ) -> None:
     requested = []
 
-    def measure(options: list[str], folder: Path, warmup: int, steps: int) -> dict[str, float]:
+    def measure(options: list[str], folder: Path, warmup: int, steps: int, deadline: object) -> dict[str, float]:
         requested.append(steps)
         return {"seconds_per_step": 0.5 if steps == 3 else 0.6}
 
     monkeypatch.setattr(ablation, "measure_training", measure)
-    monkeypatch.setattr(ablation, "run_training", lambda arguments, output: None)
+    monkeypatch.setattr(ablation, "run_training", lambda arguments, output, deadline: None)
     plan = ablation.train_variant(
         Variant("tiny", "", "configs/model/tiny.yaml"), tmp_path / "data.yaml", budget, tmp_path, []
     )
