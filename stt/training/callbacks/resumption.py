@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
 
 from stt.data.batch import Batch
 from stt.errors import InputError
@@ -46,9 +47,11 @@ class Resumption(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the rows of steps that are about to be trained again, from the logs of earlier starts."""
         if self._lock is not None:
-            earlier = (log for log in folder_of(trainer).logs if log.parent != Path(str(trainer.log_dir)))
-            for log in earlier:
-                _remove_steps(log, trainer.global_step)
+            # Not `trainer.log_dir`, which asks all ranks.
+            current = [Path(logger.log_dir) for logger in trainer.loggers if isinstance(logger, CSVLogger)]
+            for log in folder_of(trainer).logs:
+                if log.parent not in current:
+                    _remove_steps(log, trainer.global_step)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Log by the number of optimizer steps; after a checkpoint, flush the metrics that led to it."""
