@@ -76,6 +76,7 @@ def measure(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     return run
 
 
+@pytest.mark.slow
 def test_interrupted_pieces_are_resumed_and_end_like_uninterrupted_ones(
     measure: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -178,7 +178,7 @@ def test_every_text_comes_out_but_those_of_damaged_lines(
         main, ["corpus", "import", "table", str(tmp_path / f"m{ending}"), "--out", str(out), "--skip-bad"], tmp_path
     )
     normalize = get_normalizer("plain-1")
-    forbidden = {".csv": "\n\r", ".tsv": "\n\r\t", ".jsonl": ""}[ending]
+    forbidden = {".csv": "\n\r\0", ".tsv": "\n\r\t\0", ".jsonl": ""}[ending]
     expected = []
     for i, text in enumerate(texts):
         result = normalize(text)
