@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -48,7 +49,7 @@ def audio_info(source: AudioSource | Path | str, verify: bool = False) -> AudioI
     source = AudioSource.of(source)
     opened = _open(source)
     try:
-        with soundfile.SoundFile(opened) as file:
+        with _sound_file(opened) as file:
             frames, rate = int(file.frames), _rate(file, source)
             size = Path(opened).stat().st_size if isinstance(opened, str) else opened.getbuffer().nbytes
             if verify and file.format == "OGG":
@@ -79,7 +80,7 @@ def read_audio(
     source = AudioSource.of(source)
     opened = _open(source)
     try:
-        with soundfile.SoundFile(opened) as file:
+        with _sound_file(opened) as file:
             rate = _rate(file, source)
             start = min(round(offset * rate), file.frames)
             if file.seekable():
@@ -176,6 +177,11 @@ def _open(source: AudioSource) -> str | io.BytesIO:
             f"{source}: this is MP4/AAC (m4a), whatever its extension; convert it to wav, flac, mp3 or ogg"
         )
     return opened
+
+
+def _sound_file(opened: str | io.BytesIO) -> soundfile.SoundFile:
+    # soundfile itself encodes names as UTF-8, which not all file names are.
+    return soundfile.SoundFile(os.fsencode(opened) if isinstance(opened, str) else opened)
 
 
 def _reason(error: Exception) -> str:

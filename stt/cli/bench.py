@@ -25,8 +25,8 @@ def bench() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    steps: Annotated[int, typer.Option(help="number of steps to measure", min=1)] = 20,
-    warmup: Annotated[int, typer.Option(help="warm-up steps before the measurement", min=0)] = 5,
+    steps: Annotated[int, typer.Option(help="number of steps to measure", min=1, max=10_000_000)] = 20,
+    warmup: Annotated[int, typer.Option(help="warm-up steps before the measurement", min=0, max=10_000_000)] = 5,
     precision: Annotated[list[str] | None, typer.Option(help="precision to measure; may be repeated")] = None,
     with_compile: Annotated[
         bool, typer.Option("--compile", help="also measure each variant with torch.compile")
@@ -57,7 +57,7 @@ def train(
 def loading(
     manifests: Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")],
     strength: Annotated[list[float], typer.Option(help="augmentation strength; may be repeated")] = STRENGTHS,
-    sample_rate: Annotated[int, typer.Option(help="sample rate, Hz")] = 16_000,
+    sample_rate: Annotated[int, typer.Option(help="sample rate, Hz", min=1_000, max=384_000)] = 16_000,
     utterances: Annotated[int, typer.Option(help="maximum utterances per domain", min=1)] = 300,
 ) -> None:
     """Measure the RTFx (audio seconds per second) of one core reading and augmenting; print JSON by domain."""

@@ -59,7 +59,7 @@ def feasibility(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="output folder")] = Path("corpora/demo"),
-    seed: Annotated[int, typer.Option(help="random seed")] = 0,
+    seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
 ) -> None:
     """Create the demo corpus: Russian speech in five domains, plus a sixth for testing only."""
     from stt.corpus.demo.make import make_demo

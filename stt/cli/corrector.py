@@ -32,10 +32,10 @@ def train(
     texts: Annotated[
         list[Path] | None, typer.Option(help="additional texts, one sentence per line; may be repeated")
     ] = None,
-    steps: Annotated[int, typer.Option(help="number of training steps", min=1)] = 2000,
+    steps: Annotated[int, typer.Option(help="number of training steps", min=1, max=10_000_000)] = 2000,
     utterances: Annotated[int | None, typer.Option(help="maximum utterances per domain", min=1)] = None,
     device: Annotated[str, typer.Option(help="device of the recognizer: cpu, cuda, ...")] = "cpu",
-    seed: Annotated[int, typer.Option(help="random seed")] = 0,
+    seed: Annotated[int, typer.Option(help="random seed", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Train a small sequence-to-sequence network on a model's errors, and on texts with synthetic errors."""
     from stt.recognition.recognizer import load

@@ -68,13 +68,15 @@ def tune(
     from stt.recognition.tuning import tune as search
     from stt.reports.tuning import plot_tuning
 
+    plot_file = out.with_suffix(".png")
+    if plot_file == out:
+        raise InputError(f"{out}: the plot gets this name; end the name of the configuration in .yaml")
     model = load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
     tuned = search(model, read_manifests(manifests), options, max_per_domain=utterances)
     beam = {name: value for name, value in asdict(tuned.options).items() if name != "hot_words"}
     with atomic_write(out) as temporary:
         temporary.write_text(yaml.safe_dump({"decoder": {"beam": beam}}, sort_keys=False), encoding="utf-8")
-    plot_file = out.with_suffix(".png")
     with atomic_write(plot_file) as temporary:
         figure = plot_tuning(tuned.alphas, tuned.betas, tuned.wers, tuned.widths, tuned.greedy)
         figure.savefig(temporary, dpi=110, format="png")

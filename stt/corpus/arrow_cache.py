@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,7 +35,8 @@ def load_table(path: Path) -> pa.Table:
 
 def _rows(path: Path) -> int:
     try:
-        return int(pyarrow.parquet.read_metadata(path).num_rows)
+        with pa.OSFile(os.fsencode(path)) as file:  # as bytes, because not all file names are UTF-8
+            return int(pyarrow.parquet.read_metadata(file).num_rows)
     except (pa.ArrowInvalid, OSError):
         return 0  # reading the file will raise a clear error
 
@@ -47,7 +49,7 @@ def _in_memory(path: Path) -> pa.Table:
 
 def _convert(source: Path, out: Path) -> None:
     """Convert a Parquet manifest to an Arrow file, chunk by chunk."""
-    with pyarrow.parquet.ParquetFile(source) as file:
+    with pa.OSFile(os.fsencode(source)) as opened, pyarrow.parquet.ParquetFile(opened) as file:
         schema = cast_columns(file.schema_arrow.empty_table(), source).schema
         names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
         values = {name: _values(file, name) for name in names if name in file.schema_arrow.names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -203,8 +204,8 @@ def write_manifest(table: pa.Table, path: Path, normalizer: str) -> None:
     Rows without an id get one, which they keep when the file is moved. Columns of your own are written unchanged.
     """
     table = with_ids(cast_columns(table, path)).replace_schema_metadata({NORMALIZER_KEY: normalizer.encode()})
-    with atomic_write(path) as temporary:
-        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+    with atomic_write(path) as temporary, pa.OSFile(os.fsencode(temporary), "wb") as file:
+        pyarrow.parquet.write_table(table, file, compression="zstd")
 
 
 def _read(path: Path) -> pa.Table:

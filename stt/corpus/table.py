@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -83,7 +84,8 @@ def _arrow_records(table: pa.Table) -> Iterator[Record]:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        table = pyarrow.parquet.read_table(path)
+        with pa.OSFile(os.fsencode(path)) as file:  # as bytes, because not all file names are UTF-8
+            table = pyarrow.parquet.read_table(file)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table ({reason(error)})") from error
     check_names(table.column_names, path)

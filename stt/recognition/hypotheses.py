@@ -43,12 +43,14 @@ def read_hypotheses(path: Path, utterance: str | None = None, text: str | None =
         text: column of the hypotheses; None: the first of `TEXT` that exists.
 
     Raises:
-        InputError: the file is missing, does not match its extension, or lacks a column.
+        InputError: the file is missing, does not match its extension, lacks a column, or contains
+            no hypotheses.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     suffix = path.suffix.lower()
     rows = _table(path) if suffix in TABLES else _json_lines(path) if suffix in LINES else _kaldi(path)
+    empty = True
     for location, row in rows:
         if "error" in row and row.get("text") is None:  # utterances that `train.py predict` could not read
             continue
@@ -64,7 +66,10 @@ def read_hypotheses(path: Path, utterance: str | None = None, text: str | None =
         for value in (name, recognized):
             if isinstance(value, bool | bytes | list | dict):
                 raise InputError(f"{location}: {value!r:.100} is not a text")
+        empty = False
         yield ExternalHypothesis(location, str(name), seconds, "" if recognized is None else str(recognized))
+    if empty:
+        raise InputError(f"{path}: the file contains no hypotheses")
 
 
 def _first(row: Mapping[str, Any], columns: tuple[str, ...], location: str) -> Any:

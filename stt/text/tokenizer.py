@@ -16,6 +16,7 @@ import sentencepiece
 from stt.errors import InputError
 
 _INLINE = "spm-base64:"
+MAX_PIECES = 1_000_000  # SentencePiece counts in 32 bits; no network has that many outputs
 MAX_CHARACTERS = 10_000  # in the alphabet of a character tokenizer
 WORD_START = "\u2581"  # SentencePiece's marker of a space before a piece
 
@@ -130,8 +131,10 @@ def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:
     which the caller can see in `vocab_size`.
 
     Raises:
-        InputError: there are no texts, or `num_pieces` is too small for the alphabet.
+        InputError: there are no texts, or `num_pieces` is out of range or too small for the alphabet.
     """
+    if not 2 <= num_pieces <= MAX_PIECES:
+        raise InputError(f"the number of pieces must be in 2..{MAX_PIECES}, not {num_pieces}")
     lines = _lines(texts)
     try:
         return _train(lines, num_pieces)

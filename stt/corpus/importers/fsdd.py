@@ -19,6 +19,7 @@ SAMPLE_RATE = 8_000  # Hz
 # (5-49) are used for validation, so that the best checkpoint is not selected on the test set.
 SPLITS = {"test": range(5), "validate": range(5, 8), "train": range(8, 50)}
 RECORDING = re.compile(r"[0-9]_(?P<speaker>[^_]+)_(?P<index>[0-9]{1,9})\.wav")
+MAX_STRINGS, MAX_DIGITS = 1_000_000, 1_000
 GAP_SECONDS = (0.02, 0.3)
 NOISE_FLOOR = 1e-3  # amplitude; without it the gaps would be digital silence, which reveals the boundaries
 
@@ -42,8 +43,10 @@ def rows(
         domain: template over `speaker`, or a fixed name.
         seed: of digits and gaps.
     """
-    if strings < 0 or max_digits < 1 or seed < 0:
-        raise InputError("--strings and --seed must not be negative, and --max-digits must be at least 1")
+    if not (0 <= strings <= MAX_STRINGS and 1 <= max_digits <= MAX_DIGITS and seed >= 0):
+        raise InputError(
+            f"--strings must be in 0..{MAX_STRINGS}, --max-digits in 1..{MAX_DIGITS}, and --seed not negative"
+        )
     recordings = _recordings(source, split)
     for speaker, digits in sorted(recordings.items()):
         name = domain_of(domain, {"speaker": speaker}, str(source))
