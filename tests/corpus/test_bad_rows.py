@@ -62,7 +62,7 @@ def test_bad_rows_can_be_skipped_and_are_listed(bad_table: Path) -> None:
         (["table", "t.csv", "--domain", "{text.__class__}"], "domain template"),
         (["table", "t.csv", "--domain", "worst"], "the domain 'worst' must be renamed"),
         (["table", "t.csv", "--domain", "a/b"], "the domain 'a/b' must be renamed"),
-        (["fsdd", ".", "--max-digits", "0"], "--max-digits must be at least 1"),
+        (["fsdd", ".", "--max-digits", "0"], "--max-digits in 1..1000"),
         (["table", "t.csv", "--columns", "nonsense"], "--columns must"),
         (["table", "t.csv", "--domain", "{planet}"], "domain template"),
         (["table", "none.csv"], "file not found"),
