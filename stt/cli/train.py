@@ -135,6 +135,22 @@ class SpeechCLI(LightningCLI):
         if self.subcommand != "fit" and not self.checkpoint:
             raise InputError(f"{self.subcommand} needs a trained checkpoint: give --ckpt_path FILE")
 
+    def instantiate_classes(self) -> None:
+        """Instantiate the configured classes.
+
+        Raises:
+            InputError: one of them refuses its arguments.
+        """
+        try:
+            super().instantiate_classes()
+        except (InputError, OSError, ModuleNotFoundError):
+            raise
+        except Exception as error:  # constructors, including the user's
+            if isinstance(error.__cause__, InputError):
+                raise error.__cause__ from error
+            logging.getLogger("stt").debug("cannot instantiate the configuration", exc_info=True)
+            raise InputError(f"the configuration cannot be instantiated ({reason(error, 400)})") from error
+
     def after_instantiate_classes(self) -> None:
         """Move the checkpoint's recognizer into the model."""
         if self.loaded_recognizer:

@@ -65,7 +65,7 @@ class _Watch:
         if self.folder is None:
             return
         if event in PROCESSES and not self.starts_processes:
-            self.seen.append(f"{event} {args[0]!r}")
+            self.seen.append(f"{event} {args!r}")
         elif event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int) and args[2] & WRITING:
             path = os.path.realpath(os.fsdecode(args[0]))
             if not path.startswith((str(self.folder), "/dev/", "/proc/")) and "__pycache__" not in path:
