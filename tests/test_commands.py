@@ -34,7 +34,7 @@ def test_commands_accept_several_manifests(
         ["bench", "loading", *manifests, "--sample-rate", "8000", "--strength", "0", "--utterances", "2"], capsys
     )
     assert json.loads(speeds).keys() == domains
-    (tmp_path / "hypotheses.csv").write_text("id,text\n")
+    (tmp_path / "hypotheses.csv").write_text("id,text\nof no utterance,a\n")
     scored = run(["score", *manifests, str(tmp_path / "hypotheses.csv"), "--out", str(tmp_path / "s.json")], capsys)
     assert "16 without a hypothesis" in scored
     assert json.loads((tmp_path / "s.json").read_text())["domains"].keys() == domains
