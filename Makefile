@@ -45,7 +45,7 @@ test: setup
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-all: test
-	STT_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest $(PARALLEL) -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 lint: setup
 	$(BIN)/ruff format --check .
