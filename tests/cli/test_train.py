@@ -263,9 +263,9 @@ def test_training_learns_real_digits(real_speech: Path, tmp_path: Path) -> None:
             f"--data.train={tmp_path}/train.parquet",
             f"--data.validate={tmp_path}/validate.parquet",
             f"--run={tmp_path}/run",
-            "--trainer.max_steps=400",
+            "--trainer.max_steps=260",
             "--trainer.enable_progress_bar=false",
-            "--data.batches_per_epoch=200",
+            "--data.batches_per_epoch=130",
             "--data.max_batch_seconds=40",
             "--data.num_workers=0",
         ]
