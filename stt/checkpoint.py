@@ -45,15 +45,18 @@ def check_intact(path: Path) -> None:
     Raises:
         InputError: the file has changed since it was written.
     """
-    if not zipfile.is_zipfile(path):
-        return  # another format, or not a checkpoint at all, which `torch.load` reports
+    # Another format, or not a checkpoint at all, is reported by `torch.load`.
+    if zipfile.is_zipfile(path) and not is_intact(path):
+        raise InputError(f"{path}: the checkpoint is damaged, its checksums do not match; copy or download it again")
+
+
+def is_intact(path: Path) -> bool:
+    """Return whether a file is an archive, as torch writes it, whose contents match their checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
-            intact = archive.testzip() is None
+            return archive.testzip() is None
     except Exception:  # a corrupt archive can raise anything
-        intact = False
-    if not intact:
-        raise InputError(f"{path}: the checkpoint is damaged, its checksums do not match; copy or download it again")
+        return False
 
 
 def check_weights(module: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from lightning import Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from stt.audio.source import is_remote
-from stt.checkpoint import check_intact
+from stt.checkpoint import check_intact, is_intact
 from stt.errors import reason
 from stt.files import WriteError, atomic_write
 
@@ -35,11 +34,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         with atomic_write(path) as temporary:
             try:
                 torch.save(checkpoint, temporary)
-                corrupt = zipfile.ZipFile(temporary).testzip()
-            except (RuntimeError, zipfile.BadZipFile) as error:  # how torch's writer reports a full disk
+            except RuntimeError as error:  # how torch's writer reports a full disk
                 raise WriteError(f"{path} cannot be written ({reason(error)}); the previous one is kept") from error
-            if corrupt:
-                raise WriteError(f"{path} cannot be written: {corrupt} is corrupt on disk; the previous one is kept")
+            if not is_intact(temporary):
+                raise WriteError(f"{path} cannot be written: it is corrupt on disk; the previous one is kept")
 
     def load_checkpoint(self, path: Path | str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read a checkpoint.
