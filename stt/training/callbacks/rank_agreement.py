@@ -45,21 +45,16 @@ class RankAgreement(Callback):
         if stream_of(trainer).num_with_feedback != self._compared:
             self._compare(trainer)
         if any(_is_due(callback, trainer.global_step) for callback in trainer.checkpoint_callbacks):
-            self._share(trainer)
+            share_observations(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Share observations, because the best checkpoint may be written next."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
-            self._share(trainer)
+            share_observations(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Share observations, because the last checkpoint is written next."""
-        self._share(trainer)
-
-    def _share(self, trainer: Trainer) -> None:
-        if trainer.world_size > 1:
-            stream_of(trainer).flush()
-            stream_of(trainer).gather()
+        share_observations(trainer)
 
     def _compare(self, trainer: Trainer) -> None:
         stream = stream_of(trainer)
@@ -67,6 +62,13 @@ class RankAgreement(Callback):
         if len(set(all_gather(trainer, stream.digest()))) > 1:
             raise InputError("the ranks have planned different batches: all must read the same manifest and checkpoint")
         log_now(trainer, {RANK_COST_SPREAD: stream.rank_cost_spread()})
+
+
+def share_observations(trainer: Trainer) -> None:
+    """Share what all ranks have observed so far, which a checkpoint must hold; every rank must call this."""
+    if trainer.world_size > 1:
+        stream_of(trainer).flush()
+        stream_of(trainer).gather()
 
 
 def _is_due(checkpoint: object, step: int) -> bool:

@@ -16,8 +16,9 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import distributed
 
 from stt.data.batch import Batch
-from stt.training.callbacks.access import folder_of, stream_of
+from stt.training.callbacks.access import folder_of
 from stt.training.callbacks.checkpoints import LastCheckpoint
+from stt.training.callbacks.rank_agreement import share_observations
 
 log = logging.getLogger(__name__)
 EXIT_CODE = 128 + signal.SIGTERM  # what a shell reports of a process that the signal has ended
@@ -68,9 +69,7 @@ class Termination(Callback):
         if not self._agreed or self._saved or loop.batch_progress.is_last_batch or loop._should_accumulate():
             return
         if any(isinstance(one, LastCheckpoint) for one in trainer.checkpoint_callbacks):
-            if trainer.world_size > 1:
-                stream_of(trainer).flush()
-                stream_of(trainer).gather()
+            share_observations(trainer)
             trainer.save_checkpoint(folder_of(trainer).last)
         self._saved = True
 
