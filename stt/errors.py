@@ -10,6 +10,8 @@ import textwrap
 from importlib.metadata import PackageNotFoundError, requires
 from typing import NoReturn
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})  # raised by writes, without a file name
+
 
 class InputError(ValueError):
     """Invalid user input; the message is one sentence that names the file, the row and what to do."""
@@ -26,7 +28,7 @@ def file_system_error(error: OSError) -> InputError:
     Raises:
         OSError: the original error, if it is not about a file.
     """
-    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+    if error.filename is None and error.errno not in FULL:
         raise error
     name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     return InputError(f"{name}{error.strerror or error}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import logging
 import os
@@ -12,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from stt.errors import InputError
+from stt.errors import FULL, InputError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _inputs: set[tuple[int, int]] = set()  # device and inode of the files that the running command reads
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})  # raised by writes, without a file name
 
 
 class WriteError(InputError):
@@ -84,10 +84,6 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def cache_folder() -> Path:
