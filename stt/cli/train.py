@@ -87,8 +87,9 @@ class SpeechCLI(LightningCLI):
             return
         self.checkpoint = config.ckpt_path
         config.ckpt_path = None
-        self.loaded_recognizer = Recognizer.load(self.checkpoint)
-        if name == "fit" and not set(RESUMABLE) <= set(read_checkpoint(self.checkpoint)):
+        content = read_checkpoint(self.checkpoint)
+        self.loaded_recognizer = Recognizer.from_content(content, self.checkpoint)
+        if name == "fit" and not set(RESUMABLE) <= set(content):
             raise InputError(
                 f"{self.checkpoint}: holds a recognizer but no training state to resume; "
                 "to start from its weights, give it as --model.init_from"

@@ -74,23 +74,26 @@ class Recognizer(nn.Module):
             InputError: the file is missing, damaged or not a checkpoint, refers to a class that is not registered, or
                 has weights that are not finite.
         """
-        content = read_checkpoint(path)
-        try:
-            recognizer = cls.from_content(content)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        recognizer = cls.from_content(read_checkpoint(path), path)
         try:
             return recognizer.eval().to(device)
         except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
             raise InputError(f"the device {device} cannot be used ({reason(error)})") from error
 
     @classmethod
-    def from_content(cls, content: dict[str, Any]) -> Recognizer:
-        """Build the recognizer described in a loaded checkpoint and load its weights.
+    def from_content(cls, content: dict[str, Any], path: Path | str) -> Recognizer:
+        """Build the recognizer described in what `read_checkpoint` returned for a path, and load its weights.
 
         Raises:
             InputError: the description is missing or invalid, or the weights do not match it or are not finite.
         """
+        try:
+            return cls._from_content(content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_content(cls, content: dict[str, Any]) -> Recognizer:
         recognizer = cls.from_description(extract_description(content))
         try:
             recognizer.load_state_dict(content["state_dict"])
