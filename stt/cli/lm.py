@@ -12,13 +12,13 @@ import yaml
 
 from stt.corpus.lines import read_lines
 from stt.corpus.manifest import read_manifest, read_manifests
+from stt.corpus.table import EXTENSIONS
 from stt.errors import InputError
 from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import get_normalizer
 
 app = typer.Typer(help="Create language models.", no_args_is_help=True)
-TABLES = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".json"})
 
 
 @app.callback()
@@ -94,7 +94,7 @@ def text_lines(paths: list[Path]) -> Iterator[str]:
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path}: there is no such text file")
-        if path.suffix.lower() in TABLES:
+        if path.suffix.lower() in EXTENSIONS:
             manifest = read_manifest(path)
             yield from track((manifest.text(row) for row in range(len(manifest))), f"reading {path}", len(manifest))
         else:

@@ -53,7 +53,7 @@ def to_row(
             values[name] = None
             kind = _NUMBERS.get(name)
             expected = "a string" if kind is None else "an integer" if kind is int else "a number"
-            error = f"{name} is not {expected}: {_python(value)!r:.100}"
+            error = f"{name} is not {expected}: {to_python(value)!r:.100}"
     if not error and not values["audio"]:
         error = "the audio is missing"
     if not error and values["text"] is None:
@@ -64,7 +64,7 @@ def to_row(
             "where": where,
             "audio": resolve_address(source.parent, values["audio"] or ""),
             "text": values["text"] or "",
-            "domain": "" if error else domain_of(domain, {k: _python(v) for k, v in fields.items()}, where),
+            "domain": "" if error else domain_of(domain, {k: to_python(v) for k, v in fields.items()}, where),
             "id": values["id"] or None,
             "speaker": values["speaker"] or None,
             "error": error,
@@ -74,18 +74,19 @@ def to_row(
 
 
 def _string(value: object) -> str | None:
-    value = _python(value)
+    value = to_python(value)
     if isinstance(value, bool | bytes | list | dict):
         raise ValueError
     return None if value is None else str(value)
 
 
 def _number(value: object, kind: type[int] | type[float]) -> int | float | None:
-    value = _python(value)
+    value = to_python(value)
     if isinstance(value, bool):
         raise ValueError
     return None if value in (None, "") else kind(str(value))
 
 
-def _python(value: object) -> object:
+def to_python(value: object) -> object:
+    """Convert an Arrow scalar, as Parquet's cells are, to a Python value; leave other values as they are."""
     return value.as_py() if isinstance(value, pa.Scalar) else value

@@ -10,7 +10,8 @@ from typing import Any
 
 from stt.corpus.json_lines import read_json_lines
 from stt.corpus.lines import read_lines
-from stt.corpus.table import read_table
+from stt.corpus.record import to_python
+from stt.corpus.table import EXTENSIONS, JSON_LINES, read_records
 from stt.errors import InputError
 
 UTTERANCE = ("audio", "audio_filepath", "utterance", "utterance_id", "id", "file", "path", "filename")
@@ -20,8 +21,6 @@ TEXT = (
     "prediction",
     "text",
 )  # in order of preference: in NeMo's format `text` is the reference
-TABLES = frozenset({".csv", ".tsv", ".parquet"})
-LINES = frozenset({".jsonl", ".json"})
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ def read_hypotheses(path: Path, utterance: str | None = None, text: str | None =
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    suffix = path.suffix.lower()
-    rows = _table(path) if suffix in TABLES else _json_lines(path) if suffix in LINES else _kaldi(path)
+    rows = _records(path) if path.suffix.lower() in EXTENSIONS else _kaldi(path)
     empty = True
     for location, row in rows:
         if "error" in row and row.get("text") is None:  # utterances that `train.py predict` could not read
@@ -79,20 +77,13 @@ def _first(row: Mapping[str, Any], columns: tuple[str, ...], location: str) -> A
     raise InputError(f"{location}: no column {' or '.join(columns)}; it has {', '.join(row)}")
 
 
-def _table(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    line = 1 if path.suffix.lower() == ".parquet" else 2
-    for batch in read_table(path).to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            yield f"{path}:{line}", row
-            line += 1
-
-
-def _json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for record in read_json_lines(path):
+def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    records = read_json_lines(path) if path.suffix.lower() in JSON_LINES else read_records(path)[1]
+    for record in records:
         location = f"{path}:{record.line}"
         if record.error:
             raise InputError(f"{location}: {record.error}")
-        yield location, record.cells
+        yield location, {name: to_python(value) for name, value in record.cells.items()}
 
 
 def _kaldi(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
