@@ -7,7 +7,9 @@ import pytest
 import yaml
 from ablation import Budget, Variant, main, read_variants
 
+from stt.cli.train import main as train
 from stt.errors import InputError
+from stt.training.subprocesses import Deadline
 from tests.conftest import MICRO
 
 
@@ -59,8 +61,18 @@ def corpus(tones: Path, tokenizer_file: Path, tmp_path: Path) -> Path:
     return path
 
 
+def in_process(deadline: Deadline, command: list[str], output: Path) -> int:
+    assert command[1:3] == ["-m", "stt.cli.train"]
+    train(command[3:])
+    return 0
+
+
 def test_variants_are_trained_with_one_budget_and_compared(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    fails: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wide = yaml.safe_load(MICRO.read_text())
     wide["model"]["encoder"] = {
@@ -77,6 +89,7 @@ def test_variants_are_trained_with_one_budget_and_compared(
     listed.write_text(yaml.safe_dump(variants))
     out = tmp_path / "out"
     options = [f"--data={corpus}", f"--out={out}", f"--variants={listed}", "--variant=plain", "--variant=micro"]
+    monkeypatch.setattr("stt.training.subprocesses.run_until", in_process)  # each process takes seconds to start
     with pytest.raises(SystemExit) as exit_:
         main(["run", *options, "--steps=24", "--points=8", "--data.max_batch_seconds=14"])
     assert exit_.value.code == 0
