@@ -25,6 +25,7 @@ from stt.sampling.shares import domain_shares
 from stt.training.state import to_arrays, to_tensors
 
 log = logging.getLogger(__name__)
+MAX_WORKERS = 256  # processes per device; each takes half a gigabyte
 
 
 class SpeechDataModule(LightningDataModule):
@@ -94,7 +95,7 @@ class SpeechDataModule(LightningDataModule):
             ("batches_per_epoch", batches_per_epoch, 1, 1e9),
             ("max_batch_seconds", max_batch_seconds, min_seconds, math.inf),
             ("min_seconds", min_seconds, 0, max_seconds),
-            ("num_workers", num_workers, 0, math.inf),
+            ("num_workers", num_workers, 0, MAX_WORKERS),
             ("seed", seed, 0, math.inf),
             ("max_skipped_share", max_skipped_share, 0, 1),
             ("max_skipped_train_share", max_skipped_train_share, 0, 1),
