@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from stt.cli.lm import text_lines
 from stt.corpus.manifest import read_manifests
+from stt.corpus.texts import read_texts
 
 app = typer.Typer(help="Train correctors, which rewrite transcripts.", no_args_is_help=True)
 
@@ -42,7 +42,8 @@ def train(
     from stt.training.corrector import train_corrector  # imported here to keep --help fast
 
     model = load(checkpoint, device)
-    normalized = [result.text for result in map(model.normalizer, text_lines(texts or [])) if not result.rejected]
+    results = (model.normalizer(text.text) for text in read_texts(texts or []))
+    normalized = [result.text for result in results if not result.rejected]
     speech = (read_manifests(manifests), read_manifests(validate))
     trained = train_corrector(model, *speech, normalized, out, steps, max_per_domain=utterances, seed=seed)
     print(f"{trained.pairs} pairs and {len(normalized)} additional texts, written to {out}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,10 @@ from typing import Annotated
 import typer
 import yaml
 
-from stt.corpus.lines import read_lines
-from stt.corpus.manifest import read_manifest, read_manifests
-from stt.corpus.table import EXTENSIONS
+from stt.corpus.manifest import read_manifests
+from stt.corpus.texts import read_texts
 from stt.errors import InputError
 from stt.files import atomic_write
-from stt.progress import track
 from stt.text.normalize import get_normalizer
 
 app = typer.Typer(help="Create language models.", no_args_is_help=True)
@@ -41,7 +38,7 @@ def train(
     from stt.decoding.train_lm import train_language_model
 
     normalize = get_normalizer(normalizer)
-    report = train_language_model(text_lines(texts), out, normalize, order, prune or (), memory)
+    report = train_language_model((text.text for text in read_texts(texts)), out, normalize, order, prune or (), memory)
     print(f"{report.lines} lines, {report.words} words, {report.vocabulary} of them distinct, written to {out}")
     for reason, count in report.skipped.most_common():
         print(f"skipped: {count} lines for {reason}")
@@ -83,22 +80,3 @@ def tune(
     best = tuned.options
     print(f"alpha {best.alpha:g}, beta {best.beta:g}, beam width {best.beam_width}: WER {100 * tuned.wer:.2f} %")
     print(f"greedy: WER {100 * tuned.greedy:.2f} %; written to {out}, plot: {plot_file}")
-
-
-def text_lines(paths: list[Path]) -> Iterator[str]:
-    """Yield the lines of text files and the texts of manifests.
-
-    Raises:
-        InputError: a file is missing, or a line is not UTF-8.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise InputError(f"{path}: there is no such text file")
-        if path.suffix.lower() in EXTENSIONS:
-            manifest = read_manifest(path)
-            yield from track((manifest.text(row) for row in range(len(manifest))), f"reading {path}", len(manifest))
-        else:
-            for line in track(read_lines(path), f"reading {path}"):
-                if line.error:
-                    raise InputError(f"{path}:{line.number}: {line.error}")
-                yield line.text
