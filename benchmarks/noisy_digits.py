@@ -27,10 +27,10 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from stt.corpus.demo.sound import colored_noise, mix
 from stt.corpus.importers import fsdd
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest
+from stt.corpus.synthesis.sound import colored_noise, mix
 from stt.progress import track
 from stt.reports.curriculum import BAND, sampler_state
 from stt.reports.run import find_run

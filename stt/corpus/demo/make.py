@@ -16,16 +16,16 @@ import torch
 
 from stt.audio.augmentation.host import apply_codec
 from stt.audio.io import Waveform, audio_info, resample
-from stt.corpus.demo import sound
 from stt.corpus.demo.sentences import sentences
-from stt.corpus.demo.speech import Speaker
 from stt.corpus.manifest import write_manifest
+from stt.corpus.synthesis import sound
+from stt.corpus.synthesis.speech import Speaker
 from stt.progress import track
 from stt.text.normalize import get_normalizer
 
 NORMALIZER = "russian-1"
 SAMPLE_RATE = 16_000  # Hz
-# Only voices with reproducible output: ru+f2, f3 and f5 are not.
+# Without ru+f2, f3 and f5, whose breath was not reproducible when the results were measured.
 VOICES = ("ru+m1", "ru+m3", "ru+m7", "ru+m4", "ru+f1", "ru+f4", "ru+linda", "ru")
 OTHER_VOICES = ("ru+m2", "ru+m6", "ru+belinda", "ru+steph")
 SPLIT_SIZES = {"train": 600, "validate": 30, "test": 60}  # utterances per domain

@@ -1,4 +1,4 @@
-"""Sound effects of the demo's domains. Waveforms are (sample,); rooms, bands and noise come from the augmentation."""
+"""Sound effects for synthesized speech. Waveforms are (sample,); rooms, bands and noise come from the augmentation."""
 
 from __future__ import annotations
 
@@ -24,9 +24,32 @@ def room(waveform: Waveform, sample_rate: int, decay: float, direct_db: float, r
         direct_db: direct-to-reverberant ratio, dB.
         rng: draws the reflections.
     """
-    tails = device.synthetic_rirs(torch.tensor([decay]), sample_rate, _generator(rng))
-    padded = np.pad(waveform, (0, int(decay * sample_rate) // 3))
-    return _numpy(device.reverberate(_batch(padded), tails, torch.tensor([direct_db])))
+    tail = _numpy(device.synthetic_rirs(torch.tensor([decay]), sample_rate, _generator(rng)))
+    return reverberate(waveform, tail, direct_db, int(decay * sample_rate) // 3)
+
+
+def reverberate(waveform: Waveform, tail: Waveform, direct_db: float, extra: int) -> Waveform:
+    """Add the reflections of a room.
+
+    Args:
+        waveform: dry speech (sample,).
+        tail: impulse response after the direct sound (sample,), at the same sample rate.
+        direct_db: direct-to-reverberant ratio, dB.
+        extra: samples to append for the reverberation after the end of the speech.
+    """
+    padded = np.pad(waveform, (0, extra))
+    return _numpy(device.reverberate(_batch(padded), _batch(tail), torch.tensor([direct_db])))
+
+
+def cut(recording: npt.NDArray[np.float16] | Waveform, length: int, rng: Chooser) -> Waveform:
+    """Cut a window of `length` samples from a random position of a recording (sample,), wrapping around at its end."""
+    start = int(rng.integers(len(recording)))
+    parts = [recording[start : start + length]]
+    missing = length - len(parts[0])
+    while missing > 0:
+        parts.append(recording[:missing])
+        missing -= len(parts[-1])
+    return _float32(np.concatenate(parts))
 
 
 def band(waveform: Waveform, sample_rate: int, low: float, high: float) -> Waveform:

@@ -1,0 +1,1 @@
+"""Speech synthesized by espeak-ng, with rooms, noise and channels: for the demo, and from the user's texts."""
