@@ -90,6 +90,7 @@ def test_training_needs_neither_language_models_nor_wandb(
     for command, extra in (
         (["transcribe", checkpoint, str(tones), "--beam-width", "5"], "lm"),
         (["corpus", "demo", "--out", str(tmp_path / "demo")], "demo"),
+        (["corpus", "synthesize", str(tones), "--language", "en", "--out", str(tmp_path / "new")], "demo"),
         (["dashboard", "push", "a", "--run", str(tmp_path / "run")], "wandb"),
     ):
         code, _, message = stt(command, without)

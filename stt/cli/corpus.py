@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -66,6 +68,43 @@ def demo(
 
     for split, manifest in make_demo(out, seed).items():
         print(f"{split}: {manifest}")
+
+
+@app.command()
+def synthesize(
+    texts: Annotated[list[Path], typer.Argument(help="text files with one sentence per line, and manifests")],
+    out: Annotated[Path, typer.Option(help="output folder, which must not exist")],
+    language: Annotated[str, typer.Option(help="language of espeak-ng: en for all accents, en-us for one")],
+    hours: Annotated[
+        float | None, typer.Option(help="hours of speech, with other voices in every pass; default: every text once")
+    ] = None,
+    voices: Annotated[int, typer.Option(help="number of voices", min=1)] = 36,
+    noise: Annotated[Path | None, typer.Option(help="folder of noise recordings, for half of the utterances")] = None,
+    rirs: Annotated[Path | None, typer.Option(help="folder of recorded room impulse responses")] = None,
+    domain: Annotated[str, typer.Option(help="domain of all utterances")] = "synthetic",
+    normalizer: Annotated[str, typer.Option(help="text normalizer: russian-1 or plain-1")] = "plain-1",
+    seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="parallel processes; default: one per core", min=1, max=1000)
+    ] = None,
+) -> None:
+    """Synthesize speech from texts with espeak-ng, to train on before fine-tuning on real speech."""
+    from stt.corpus.synthesis.synthesize import Options  # imported here to keep --help fast
+    from stt.corpus.synthesis.synthesize import synthesize as make
+
+    if hours is not None and not 0 < hours < math.inf:
+        raise InputError(f"--hours must be a number more than 0, not {hours:g}")
+    if not domain:
+        raise InputError("--domain must not be empty")
+    options = Options(language, domain, hours, voices, seed, noise, rirs)
+    corpus = make(texts, out, get_normalizer(normalizer), options, workers or os.cpu_count() or 1)
+    for line in corpus.skipped.lines():
+        print(f"skipped: {line}")
+    speakers = len({row["speaker"] for row in corpus.rows})
+    print(
+        f"{corpus.seconds / 3600:.2f} hours, {len(corpus.rows)} utterances in {speakers} voices, "
+        f"{corpus.skipped.bad_count} texts skipped, written to {out / 'train.parquet'}"
+    )
 
 
 def _import(

@@ -54,6 +54,13 @@ class Report:
             locations = ", ".join(where for where, _ in rows[:10]) + (" ..." if len(rows) > 10 else "")
             yield f"{kind}: {len(rows)} rows ({locations}); first: {rows[0][1]}"
 
+    def write(self, path: Path) -> None:
+        """List all bad rows in a CSV file."""
+        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["where", "kind", "reason"])
+            writer.writerows([where, kind, reason] for kind, bad in self.bad.items() for where, reason in bad)
+
 
 def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: bool, id_prefix: str = "") -> Report:
     """Check rows and write the good ones to a Parquet manifest.
@@ -77,7 +84,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
             good = []
             for row, error in pool.map(lambda row: _check(row, out), chunk):
                 text = normalizer("" if error else row.text)
-                error = error or _text_error(text.text, text.rejected) or _id_error(row.id, ids)
+                error = error or text_error(text.text, text.rejected) or _id_error(row.id, ids)
                 if error:
                     report.bad.setdefault(error[0], []).append((row.where, error[1]))
                 else:
@@ -86,10 +93,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
             tables.append(_table(good, out))
             report.kept += len(good)
     if report.bad:
-        with atomic_write(bad_list) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["where", "kind", "reason"])
-            writer.writerows([where, kind, reason] for kind, bad in report.bad.items() for where, reason in bad)
+        report.write(bad_list)
         if not skip_bad:
             raise InputError(
                 "\n  ".join(
@@ -160,7 +164,8 @@ def _is_unicode(row: Row) -> bool:
     return True
 
 
-def _text_error(text: str, rejected: Counter[str]) -> tuple[str, str] | None:
+def text_error(text: str, rejected: Counter[str]) -> tuple[str, str] | None:
+    """Return the kind of error of a normalized text and a reason, or None if it can be used."""
     if rejected:
         return f"text with {min(rejected)}", f"its pronunciation is unknown to the normalizer: {', '.join(rejected)}"
     return None if text else ("empty text", "the text is empty after normalization")

@@ -25,6 +25,7 @@ INTEGERS = ("-1", "0", str(-(2**63)), str(2**63), str(10**30))
 NUMBERS = ("-1", "0", "nan", "inf", "-inf", "1e300", "-1e300")
 ARGUMENTS = {  # of every command with a numeric option; {m}: manifest, {c}: checkpoint, {a}: audio, {o}: output
     "corpus demo": "--out {o}",
+    "corpus synthesize": "{m} --language en --out {o}",
     "corpus feasibility": "{m}",
     "tokenizer train": "{m} --out {o} --pieces 9",
     "corrector train": "{c} {m} --validate {m} --out {o} --steps 1 --utterances 1",
@@ -43,6 +44,7 @@ ARGUMENTS = {  # of every command with a numeric option; {m}: manifest, {c}: che
 PROCESSES = {"lm train"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
     "corpus demo": "stt.corpus.demo.make.make_demo",
+    "corpus synthesize": "stt.corpus.synthesis.synthesize.synthesize",
     "report": "stt.reports.page.render_page",
     "bench train": "stt.cli.bench.measure_training",
     "lm tune": "stt.recognition.tuning.tune",

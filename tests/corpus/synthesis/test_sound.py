@@ -54,7 +54,7 @@ def test_a_recorded_room_adds_its_echo_at_the_requested_level() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 7, 10, 35])
-def test_a_cut_of_a_recording_goes_on_at_its_beginning(length: int) -> None:
+def test_a_window_of_a_recording_wraps_around_at_its_end(length: int) -> None:
     recording = np.arange(10, dtype=np.float16)
     window = sound.cut(recording, length, np.random.default_rng(0))
     assert window.dtype == np.float32

@@ -1,0 +1,191 @@
+"""A corpus of speech synthesized from texts: audio files, made in parallel, and a manifest."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import shutil
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stt.corpus.columns import check_domains
+from stt.corpus.ingest import Report
+from stt.corpus.manifest import write_manifest
+from stt.corpus.synthesis.plan import Utterance, plan
+from stt.corpus.synthesis.scene import Recordings, store_recordings
+from stt.corpus.synthesis.sentences import read_sentences
+from stt.corpus.synthesis.shard import SAMPLE_RATE, UTTERANCES, Shard, make_shard
+from stt.corpus.synthesis.voices import choose_voices, list_voices
+from stt.errors import InputError
+from stt.progress import track
+from stt.text.normalize import Normalizer
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is spoken and how it sounds."""
+
+    language: str  # of espeak-ng: all its accents, or one of them
+    domain: str = "synthetic"
+    hours: float | None = None  # None for every text once
+    voices: int = 36
+    seed: int = 0
+    noise: Path | None = None  # folder of recordings
+    rirs: Path | None = None  # folder of recordings
+
+    @property
+    def seconds(self) -> float:
+        """How much to synthesize at most."""
+        return math.inf if self.hours is None else 3600 * self.hours
+
+
+@dataclass
+class Corpus:
+    """What has been synthesized: rows of the manifest, the duration of all, and the texts that are not spoken."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    seconds: float = 0.0
+    skipped: Report = field(default_factory=Report)
+
+
+def synthesize(texts: Sequence[Path], out: Path, normalizer: Normalizer, options: Options, workers: int) -> Corpus:
+    """Synthesize a corpus: audio in `OUT/audio/`, the manifest `OUT/train.parquet`, skipped texts in `OUT/skipped.csv`.
+
+    The folder appears when it is complete; until then it is called `OUT.partial`, which the next attempt deletes.
+    The same seed and options yield the same corpus, with any number of processes: because espeak-ng's output depends
+    on its earlier output, a fresh process synthesizes each shard, which has a fixed number of utterances.
+
+    Args:
+        texts: text files with one sentence per line, and manifests.
+        out: the folder to create.
+        normalizer: applied to the texts.
+        options: what is spoken and how it sounds.
+        workers: number of parallel processes.
+
+    Raises:
+        InputError: there are no texts, voices or recordings, or the folder cannot be created.
+    """
+    out = out.resolve()
+    _check_out(out, [path for path in (*texts, options.noise, options.rirs) if path])
+    check_domains([options.domain], "--domain")
+    corpus = Corpus()
+    sentences = read_sentences(texts, normalizer, corpus.skipped)
+    voices = _voices(options)
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        recordings = store_recordings(options.noise, options.rirs, SAMPLE_RATE, partial / "recordings")
+        utterances = plan(sentences, voices, options.seed, endless=options.hours is not None)
+        shards = _shards(utterances, partial, recordings, options, corpus)
+        if options.hours is None:
+            workers = min(workers, math.ceil(len(sentences) / UTTERANCES))
+        progress = _collect(shards, workers, len(sentences), options, corpus)
+        if options.hours is None:
+            steps = track(progress, "synthesizing utterances", len(sentences))
+        else:
+            steps = track(progress, "synthesizing seconds of speech", math.ceil(options.seconds))
+        for _ in steps:
+            pass
+        if not corpus.rows:
+            raise InputError(f"espeak-ng speaks none of the {len(sentences)} texts in the language {options.language}")
+        shutil.rmtree(partial / "recordings")
+        _remove_surplus(partial, corpus)
+        write_manifest(pa.Table.from_pylist(corpus.rows), partial / "train.parquet", normalizer.name)
+        if corpus.skipped.bad:
+            corpus.skipped.write(partial / "skipped.csv")
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return corpus
+
+
+def _check_out(out: Path, inputs: Sequence[Path]) -> None:
+    """Check that the folder can be created.
+
+    Raises:
+        InputError: it exists and is not an empty folder, or an input is missing.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: this is a file, but the corpus is a folder")
+    for path in inputs:
+        if not path.exists():
+            raise InputError(f"{path}: there is no such file or folder")
+        if path.resolve().is_relative_to(out):
+            raise InputError(f"--out {out}: the folder contains the input {path}, choose another one")
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"--out {out}: the folder is not empty, choose another one or delete it")
+
+
+def _voices(options: Options) -> list[str]:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        available = pool.submit(list_voices).result()
+    return choose_voices(*available, options.language, options.voices, np.random.default_rng(options.seed))
+
+
+def _shards(
+    utterances: Iterator[Utterance], folder: Path, recordings: Recordings, options: Options, corpus: Corpus
+) -> Iterator[Shard]:
+    number = 0
+    while chunk := list(islice(utterances, UTTERANCES)):
+        yield Shard(number, chunk, folder, options.seed, recordings, options.seconds - corpus.seconds)
+        number += 1
+
+
+def _collect(shards: Iterator[Shard], workers: int, sentences: int, options: Options, corpus: Corpus) -> Iterator[None]:
+    """Synthesize shards and add them to the corpus until it is long enough, or no sentence of a pass can be spoken.
+
+    Yields:
+        Steps of the progress bar: seconds if a duration is wanted, otherwise utterances.
+    """
+    silent: set[str] = set()
+    tried = 0
+    with closing(_in_order(shards, workers)) as results:
+        for shard, durations in results:
+            for i, (utterance, seconds) in enumerate(zip(shard.utterances, durations, strict=False)):
+                before = corpus.seconds
+                if seconds:
+                    row = {"audio": str(shard.audio(i)), "text": utterance.sentence.text, "speaker": utterance.voice}
+                    corpus.rows.append({**row, "duration": seconds, "domain": options.domain})
+                    corpus.seconds += seconds
+                else:
+                    silent.add(utterance.sentence.where)
+                yield from [None] * (1 if options.hours is None else int(corpus.seconds) - int(before))
+                if corpus.seconds >= options.seconds:
+                    break
+            tried += len(durations)
+            if corpus.seconds >= options.seconds or (tried >= sentences and not corpus.rows):
+                break
+    if silent:
+        corpus.skipped.bad["silent text"] = [(where, "espeak-ng speaks nothing of it") for where in sorted(silent)]
+
+
+def _in_order(shards: Iterator[Shard], workers: int) -> Generator[tuple[Shard, list[float]], None, None]:
+    """Synthesize shards in parallel, each in a fresh process, and yield the durations of their utterances in order."""
+    context = multiprocessing.get_context("spawn")
+    pending: deque[tuple[Shard, Future[list[float]]]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
+        try:
+            for shard in shards:
+                pending.append((shard, pool.submit(make_shard, shard)))
+                if len(pending) > workers:
+                    yield pending[0][0], pending.popleft()[1].result()
+            while pending:
+                yield pending[0][0], pending.popleft()[1].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _remove_surplus(folder: Path, corpus: Corpus) -> None:
+    """Delete audio that was synthesized beyond the wanted duration."""
+    used = {row["audio"] for row in corpus.rows}
+    for path in (folder / "audio").rglob("*.flac"):
+        if str(path.relative_to(folder)) not in used:
+            path.unlink()
