@@ -74,10 +74,26 @@ def test_a_lost_rank_ends_the_other(rank: int, fit_args: list[str], tmp_path: Pa
     process = started([*fit_args, *options(run, devices=2), *signalled(signal.SIGKILL, 4, rank)])
     _, said = process.communicate(timeout=60)  # waits for standard output, which the other rank shares
     assert process.returncode != 0, said
-    deadline = time.monotonic() + 30
+    assert not left_after(30, run)
+
+
+@pytest.mark.slow
+def test_a_rank_that_has_not_met_the_others_yet_ends_with_rank_0(fit_args: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = started([*fit_args, *options(run, devices=2)])
+    deadline = time.monotonic() + 60
+    while len(processes_with(str(run))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not left_after(30, run)
+
+
+def left_after(seconds: float, run: Path) -> list[int]:
+    deadline = time.monotonic() + seconds
     while (alive := processes_with(str(run))) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not alive
+    return alive
 
 
 def processes_with(argument: str) -> list[int]:

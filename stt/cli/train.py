@@ -31,6 +31,7 @@ from stt.training.callbacks import (
 )
 from stt.training.callbacks.termination import EXIT_CODE
 from stt.training.datamodule import SpeechDataModule
+from stt.training.distributed import RANK_0_VARIABLE, end_with_rank_0
 from stt.training.precision import default_precision
 from stt.training.task import SpeechTask
 from stt.training.tracking.loggers import DATA_VARIABLE, finish_wandb, with_run_loggers
@@ -247,7 +248,8 @@ def main(args: ArgsType = None) -> None:
         args: arguments as a list, for tests and notebooks; None uses those of the process.
     """
     _configure_logging()
-    variables = {name: os.environ.get(name) for name in (RUN_VARIABLE, DATA_VARIABLE)}
+    variables = {name: os.environ.get(name) for name in (RUN_VARIABLE, DATA_VARIABLE, RANK_0_VARIABLE)}
+    end_with_rank_0()
     try:
         SpeechCLI(
             SpeechTask,

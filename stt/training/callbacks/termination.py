@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from types import FrameType
 from typing import Any
 
@@ -19,6 +18,7 @@ from stt.data.batch import Batch
 from stt.training.callbacks.access import folder_of
 from stt.training.callbacks.checkpoints import LastCheckpoint
 from stt.training.callbacks.rank_agreement import share_observations
+from stt.training.distributed import end_with
 
 log = logging.getLogger(__name__)
 EXIT_CODE = 128 + signal.SIGTERM  # what a shell reports of a process that the signal has ended
@@ -45,7 +45,7 @@ class Termination(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Let a rank that another one has started end with it, whatever it is waiting for."""
         if trainer.global_rank and _started_by_rank_0(trainer):
-            threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+            end_with(os.getppid())
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen for the signal."""
@@ -121,10 +121,3 @@ def _nothing() -> None:
 def _started_by_rank_0(trainer: Trainer) -> bool:
     """Return whether Lightning itself starts the other ranks of a machine, and not torchrun or SLURM."""
     return isinstance(getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment)
-
-
-def _end_with_parent(parent: int) -> None:
-    """Wait until rank 0 is gone, then end this process, which may hang in a collective."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGKILL)
