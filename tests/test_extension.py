@@ -75,10 +75,10 @@ class Neighbours(Encoder):
 
 
 class Softer(Augmentation):
-    """Halves the sound."""
+    """Takes a tenth of the sound away."""
 
     def waveforms(self, waveforms, lengths, strengths):
-        return waveforms / 2 if self.training else waveforms
+        return 0.9 * waveforms if self.training else waveforms
 
 
 class Asked(UniformSampler):

@@ -119,19 +119,19 @@ def loader_options(num_workers: int) -> dict[str, Any]:
     }
 
 
-def prefetch_options(num_workers: int, needs_feedback: bool) -> dict[str, int]:
-    """Return the options that limit prefetching to what a sampler that waits for feedback allows.
+def prefetch_options(num_workers: int, uses_feedback: bool) -> dict[str, int]:
+    """Return the options that limit prefetching, if plans depend on observations: those must come before the plans.
 
     Raises:
         InputError: even one batch per worker exceeds the limit.
     """
     if not num_workers:
         return {}
-    max_batches = LAG - 1 if needs_feedback else 2 * num_workers
+    max_batches = LAG - 1 if uses_feedback else 2 * num_workers
     if num_workers > max_batches:
         raise InputError(
-            f"--data.num_workers {num_workers}: the curriculum allows at most {max_batches} prefetched batches and "
-            f"therefore at most {max_batches} workers"
+            f"--data.num_workers {num_workers}: a sampler that adapts allows at most {max_batches} prefetched batches "
+            f"and therefore at most {max_batches} workers"
         )
     return {"prefetch_factor": min(2, max_batches // num_workers)}
 

@@ -96,7 +96,8 @@ class Sampler(ABC):
     `update` in between, so that all ranks, and a resumed run, plan the same.
     """
 
-    needs_feedback: bool = False  # whether it requires observations
+    uses_feedback: bool = False  # whether plans depend on observations, which limits how far batches are prefetched
+    needs_feedback: bool = False  # whether there are no plans without them; they then include losses for other labels
     utterances: Utterances  # set by `start`
 
     @abstractmethod

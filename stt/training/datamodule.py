@@ -175,7 +175,7 @@ class SpeechDataModule(LightningDataModule):
     def train_dataloader(self) -> StreamLoader:
         """Return this rank's batches, starting with the first that has not been consumed."""
         assert self.stream is not None
-        options = loader_options(self.num_workers) | prefetch_options(self.num_workers, self.sampler.needs_feedback)
+        options = loader_options(self.num_workers) | prefetch_options(self.num_workers, self.sampler.uses_feedback)
         return StreamLoader(self.datasets["train"], self.stream, self.batches_per_epoch, **options)
 
     def val_dataloader(self) -> DataLoader[Batch]:

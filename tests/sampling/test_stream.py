@@ -154,7 +154,7 @@ def test_uniform_sampling_needs_no_feedback_and_keeps_few_windows() -> None:
     expected = Training(stream_over(UniformSampler())).train(400)
     batches = stream.batches()
     for batch in expected:
-        assert next(batches) == batch
+        assert [one.row for one in next(batches)] == [one.row for one in batch]
         stream.consumed += 1
     assert len(stream.windows) < 5
 
@@ -289,6 +289,7 @@ def test_batches_smaller_than_an_utterance_raise() -> None:
 
 def test_strengths_come_from_the_sampler_and_seeds_are_unique() -> None:
     stream = stream_over(CurriculumSampler())
+    stream.sampler.inherit({})
     stream.sampler.curriculum.controllers[1].strength = 0.4  # type: ignore[attr-defined]
     batches = Training(stream).train(20)
     strengths = {int(stream.utterances.domain[row.row]): round(row.strength, 3) for batch in batches for row in batch}

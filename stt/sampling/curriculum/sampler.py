@@ -14,6 +14,7 @@ from stt.sampling.base import Sample, Sampler, Utterances, cer_metrics, find_key
 from stt.sampling.curriculum.control import Controller, Curriculum
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.observations import Floats, Observations, Rows
+from stt.sampling.rising_strength import RisingStrength
 
 log = logging.getLogger(__name__)
 HISTOGRAM_BINS = 10
@@ -26,6 +27,7 @@ class CurriculumSampler(Sampler):
     `stt.sampling.curriculum.control`.
     """
 
+    uses_feedback = True
     needs_feedback = True
 
     def __init__(self, target_cer: float = 0.10, target_by_domain: dict[str, float] | None = None) -> None:
@@ -56,6 +58,7 @@ class CurriculumSampler(Sampler):
         self.utterances = utterances
         self.curriculum = Curriculum(ledger, controllers, utterances.rows_by_domain, seed)
         self.hypotheses: dict[int, str] = {}
+        self._strength = RisingStrength(utterances.domains)
 
     def plan(self, counts: list[int], window: int) -> Sample:
         """Sample each domain so that its CER stays at the target."""
@@ -69,27 +72,29 @@ class CurriculumSampler(Sampler):
     def update(self, observations: Observations) -> dict[str, float]:
         """Record observations and update the controllers."""
         self.curriculum.update(observations)
+        self._strength.update(self.utterances, observations)
         label_errors = self.curriculum.label_errors
         texts = {**self.hypotheses, **observations.hypotheses}
         self.hypotheses = {row: text for row, text in texts.items() if label_errors[row]}
-        metrics = cer_metrics(self.utterances, observations)
+        metrics = cer_metrics(self.utterances, observations) | self._strength.metrics()
         for i, domain in enumerate(self.utterances.domains):
             values = self._state_of(i) | self._ledger_of(i)
             metrics |= {curriculum_metric_name(name, domain): value for name, value in values.items()}
         return metrics
 
     def strengths(self, base: float) -> Floats:
-        """Return the base strength plus the secondary control of each domain."""
-        added = [controller.strength for controller in self.curriculum.controllers]
-        return np.minimum(1.0, base + np.array(added)).astype(np.float32)
+        """Return the strength of each domain: what the base has risen to, plus the secondary control."""
+        added = np.array([controller.strength for controller in self.curriculum.controllers], np.float32)
+        return np.minimum(np.float32(1), self._strength.strengths(base) + added)
 
     def inherit(self, state: dict[str, Any]) -> None:
-        """Start from the ledger of another run, if that used a curriculum."""
+        """Start from the ledger of another run, if that used a curriculum, and with the full base strength."""
         if "ledger" in state:
             self.load_state_dict(state)
+        self._strength.skip()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return ledger, controllers and label errors, with the utterances' keys and the domain names."""
+        """Return ledger, controllers, label errors and strengths, with the utterances' keys and the domain names."""
         rows = np.array(list(self.hypotheses), np.int64)
         hypotheses = {"rows": rows, "texts": list(self.hypotheses.values())}
         identity = {
@@ -97,7 +102,8 @@ class CurriculumSampler(Sampler):
             "texts": self.utterances.texts,
             "domains": list(self.utterances.domains),
         }
-        return {**self.curriculum.state_dict(), **identity, "hypotheses": hypotheses}
+        shares = {"strength_shares": self._strength.state_dict()}
+        return {**self.curriculum.state_dict(), **identity, "hypotheses": hypotheses, **shares}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from `state_dict`; with a different manifest, keep what is known of the shared utterances.
@@ -105,6 +111,7 @@ class CurriculumSampler(Sampler):
         Label-error scores of corrected texts are reset.
         """
         current = self.utterances
+        self._strength.load_state_dict(state.get("strength_shares", {}))
         texts = zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True)
         if np.array_equal(state["keys"], current.keys) and state["domains"] == current.domains:
             self.curriculum.load_state_dict(state)

@@ -51,6 +51,11 @@ SECTIONS = (
             Panel("target CER", (names.curriculum_metric_name("target_cer", names.EVERY_DOMAIN),), label="CER"),
             Panel("beta", (names.curriculum_metric_name("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
             Panel(
+                "share of the augmentation strength",
+                (names.curriculum_metric_name("strength_share", names.EVERY_DOMAIN),),
+                label="0..1, of the base strength",
+            ),
+            Panel(
                 "augmentation strength",
                 (names.curriculum_metric_name("strength", names.EVERY_DOMAIN),),
                 label="0..1, in addition to the base strength",

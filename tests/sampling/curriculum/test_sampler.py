@@ -123,7 +123,7 @@ def test_every_curriculum_metric_is_logged_for_every_domain() -> None:
     assert names == {name.removesuffix("/b") for name in logged if name.endswith("/b")}
     assert {name.removeprefix("curriculum/") for name in names} == {
         *("observed_cer", "target_cer", "set_point", "beta", "strength", "effective_utterances"),
-        *("seen_share", "passes", "label_errors"),
+        *("strength_share", "seen_share", "passes", "label_errors"),
         *(f"ledger_0.{i}" for i in range(10)),
     }
     shares = [logged[f"curriculum/ledger_0.{i}/a"] for i in range(10)]
