@@ -43,7 +43,7 @@ MODEL_DEFAULTS: dict[str, Any] = {
     "features": {"class_path": "stt.audio.features.LogMel"},
     "encoder": {"class_path": "stt.models.ConvTransformer"},
     "augment": {"class_path": "stt.audio.augmentation.device.Augmentation"},
-    "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 1e-3, "fused": True}},
+    "optimizer": {"class_path": "stt.training.muon.Muon"},
     "lr_scheduler": {"class_path": "stt.training.schedule.WarmupCosine"},
 }
 SECTIONS = {  # configuration sections with the arguments of default callbacks

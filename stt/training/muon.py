@@ -31,8 +31,8 @@ class Muon(Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 3e-3,
-        adamw_lr: float = 1e-3,
+        lr: float = 4e-3,
+        adamw_lr: float = 1.5e-3,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.98),
         weight_decay: float = 0.01,
@@ -67,6 +67,10 @@ class Muon(Optimizer):
                     groups.append({**group, **rate, "params": chosen, "matrices": matrices})
         options = {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": weight_decay, "eps": eps}
         super().__init__(groups, options)
+        # Steps are skipped by a flag on the device, as by torch's fused optimizers, so that the host need not wait.
+        self._step_supports_amp_scaling = True
+        self.found_inf: Tensor | None = None  # 1 if the step must be skipped, else 0; set by clipping or a GradScaler
+        self.grad_scale: Tensor | None = None  # of gradients that a GradScaler has not unscaled yet
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -76,7 +80,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Update all parameters that have a gradient."""
+        """Update all parameters that have a gradient, or none of them where `found_inf` is 1."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -88,23 +92,33 @@ class Muon(Optimizer):
         return loss
 
     def _update_matrices(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        skipped = getattr(self, "found_inf", None)
+        taken = 1.0 if skipped is None else 1 - skipped
         by_shape = defaultdict(list)
         for parameter in parameters:
             state = self.state[parameter]
             if not state:
                 state["momentum"] = torch.zeros_like(parameter)
             by_shape[parameter.shape].append(parameter)
-        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_mul_(parameters, 1 - taken * group["lr"] * group["weight_decay"])
         for shape, same in by_shape.items():
             # Together, so that a GPU starts few kernels.
             gradients = torch.stack([parameter.grad.flatten(1) for parameter in same if parameter.grad is not None])
+            gradients = self._checked(gradients)
             momenta = torch.stack([self.state[parameter]["momentum"].flatten(1) for parameter in same])
-            momenta.mul_(group["momentum"]).add_(gradients)
-            updates = orthogonalize(gradients.add(momenta, alpha=group["momentum"]))
+            momenta.mul_(1 - taken * (1 - group["momentum"])).add_(gradients)
+            updates = taken * orthogonalize(gradients.add(momenta, alpha=group["momentum"]))
             size = ADAMW_RMS * math.sqrt(max(updates.shape[1:]))
             for parameter, momentum, update in zip(same, momenta, updates, strict=True):
                 self.state[parameter]["momentum"].copy_(momentum.view(shape))
                 parameter.add_(update.view(shape), alpha=-group["lr"] * size)
+
+    def _checked(self, gradients: Tensor) -> Tensor:
+        """Return gradients without their scale, or zeros if the step is skipped."""
+        scale, skipped = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+        if scale is not None:
+            gradients = gradients / scale
+        return gradients if skipped is None else torch.where(skipped > 0, 0.0, gradients)
 
     def _update_others(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         for parameter in parameters:
@@ -121,6 +135,8 @@ class Muon(Optimizer):
             [],
             [state["step"] for state in states],
             fused=True,
+            grad_scale=getattr(self, "grad_scale", None),
+            found_inf=getattr(self, "found_inf", None),
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -32,14 +31,10 @@ from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
 from stt.training.callbacks.defaults import add_default_callbacks
 from stt.training.datamodule import SpeechDataModule
+from stt.training.muon import Muon
 from stt.training.schedule import WarmupCosine, needs_total_steps
 
 WEIGHTS_PREFIX = "recognizer."  # of parameter names in the state dict
-
-
-def adamw(parameters: Iterable[Any]) -> Optimizer:
-    """Build the default optimizer."""
-    return torch.optim.AdamW(parameters, lr=1e-3, fused=True)
 
 
 class SpeechTask(LightningModule):
@@ -65,7 +60,7 @@ class SpeechTask(LightningModule):
         features: FrontEnd | None = None,
         encoder: Encoder | None = None,
         augment: Augmentation | None = None,
-        optimizer: OptimizerCallable = adamw,
+        optimizer: OptimizerCallable = Muon,
         lr_scheduler: LRSchedulerCallable = WarmupCosine,
         metrics: list[DomainMetric] | None = None,
         init_from: str | None = None,

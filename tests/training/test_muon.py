@@ -81,6 +81,36 @@ def test_training_continues_exactly_from_a_saved_state() -> None:
         assert torch.equal(one, other)
 
 
+def test_a_step_that_is_not_finite_is_skipped_on_the_device() -> None:
+    whole = nn.Sequential(nn.Linear(32, 48), nn.LayerNorm(48))
+    skipping = copy.deepcopy(whole)
+    train(whole, Muon(whole.parameters()), range(4))
+    optimizer = Muon(skipping.parameters())
+    for steps in (range(2), range(2, 4)):
+        optimizer.found_inf = torch.zeros(())
+        train(skipping, optimizer, steps)
+        optimizer.found_inf = torch.ones(())
+        for parameter in skipping.parameters():
+            parameter.grad = torch.full_like(parameter, torch.nan)
+        optimizer.step()
+    for one, other in zip(whole.parameters(), skipping.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_gradients_that_are_still_scaled_are_unscaled() -> None:
+    plain = nn.Sequential(nn.Linear(32, 48), nn.LayerNorm(48))
+    scaled = copy.deepcopy(plain)
+    train(plain, Muon(plain.parameters()), range(1))
+    optimizer = Muon(scaled.parameters())
+    optimizer.grad_scale, optimizer.found_inf = torch.tensor(1024.0), torch.zeros(())
+    for one, other in zip(plain.parameters(), scaled.parameters(), strict=True):
+        assert one.grad is not None
+        other.grad = 1024 * one.grad
+    optimizer.step()
+    for one, other in zip(plain.parameters(), scaled.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-7)
+
+
 def test_parameters_without_a_gradient_are_left_alone() -> None:
     model = nn.Linear(32, 32)
     before = copy.deepcopy(model.state_dict())
