@@ -50,10 +50,11 @@ class Transform:
 
 UP_TO_ALL = (0.0, 1.0)
 UP_TO_HALF = (0.0, 0.5)
+UP_TO_A_QUARTER = (0.0, 0.25)
 
 # On the host, where files are read: they change lengths, or need a codec.
 SPEED = Transform("speed (tempo and pitch)", "factor", (1.0, 1.0), (0.8, 1.25), UP_TO_ALL)
-PITCH = Transform("pitch only", "semitones", (0.0, 0.0), (-5.0, 5.0), UP_TO_HALF)
+PITCH = Transform("pitch only", "semitones", (0.0, 0.0), (-5.0, 5.0), UP_TO_A_QUARTER)
 CODEC = Transform("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), UP_TO_HALF)
 # On the device, in this order.
 DECAY = Transform("RIR: RT60", "s", (0.05, 0.1), (0.2, 1.0), UP_TO_HALF)
