@@ -24,11 +24,11 @@ def test_strength_starts_at_nothing_and_rises_with_what_each_domain_has_learned(
     sampler = started(kind)
     assert sampler.strengths(0.6).tolist() == [0, 0]
     metrics = observe(sampler, {"a": 1.0, "b": 0.55})
-    assert sampler.strengths(0.6).tolist() == pytest.approx([0, 0.3])
-    assert metrics["curriculum/strength_share/b"] == pytest.approx(0.5)
+    assert sampler.strengths(0.6).tolist() == pytest.approx([0, 0.6 / 16])
+    assert metrics["curriculum/strength_share/b"] == pytest.approx(1 / 16)
     observe(sampler, {"a": 0.1})
     assert sampler.strengths(0.6)[0] == pytest.approx(0.6)
-    assert sampler.strengths(0.6)[1] == pytest.approx(0.3), "it was not observed"
+    assert sampler.strengths(0.6)[1] == pytest.approx(0.6 / 16), "it was not observed"
 
 
 def test_strength_never_exceeds_the_configured_one() -> None:
@@ -52,7 +52,7 @@ def test_strengths_are_resumed_by_domain(kind: type[Sampler]) -> None:
     same.load_state_dict(sampler.state_dict())
     other.load_state_dict(sampler.state_dict())
     assert same.strengths(0.6).tolist() == sampler.strengths(0.6).tolist()
-    assert other.strengths(0.6).tolist() == pytest.approx([0.3, 0])
+    assert other.strengths(0.6).tolist() == pytest.approx([0.6 / 16, 0])
 
 
 def test_a_constant_strength_needs_no_feedback() -> None:
