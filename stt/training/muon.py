@@ -34,30 +34,33 @@ class Muon(Optimizer):
         lr: float = 4e-3,
         adamw_lr: float = 1.5e-3,
         momentum: float = 0.95,
-        betas: tuple[float, float] = (0.9, 0.98),
         weight_decay: float = 0.01,
-        eps: float = 1e-8,
+        adamw_betas: tuple[float, float] = (0.9, 0.98),
+        adamw_eps: float = 1e-8,
     ) -> None:
         """Split the parameters into those of Muon and those of AdamW.
+
+        Arguments of AdamW have names of their own: a configuration that names another optimizer keeps values of the
+        same name.
 
         Args:
             params: parameters, or groups of them with options of their own.
             lr: learning rate of matrices; updates have the size of AdamW's at the same rate.
             adamw_lr: learning rate of all other parameters.
             momentum: decay of the matrices' momentum per step.
-            betas: decays of AdamW's averages of gradients and their squares, per step.
             weight_decay: decay of weights per step and learning rate.
-            eps: added to AdamW's denominators.
+            adamw_betas: decays of AdamW's averages of gradients and their squares, per step.
+            adamw_eps: added to AdamW's denominators.
 
         Raises:
             ValueError: a number is out of range.
         """
         if not (0 <= lr < math.inf and 0 <= adamw_lr < math.inf):
             raise ValueError(f"learning rates must be at least 0, not {lr} and {adamw_lr}")
-        if not all(0 <= decay < 1 for decay in (momentum, *betas)):
-            raise ValueError(f"momentum and betas must be at least 0 and less than 1, not {momentum} and {betas}")
-        if not (0 <= weight_decay < math.inf and 0 < eps < math.inf):
-            raise ValueError(f"weight_decay must be at least 0 and eps more than 0, not {weight_decay} and {eps}")
+        if not all(0 <= decay < 1 for decay in (momentum, *adamw_betas)):
+            raise ValueError(f"momentum and betas must be at least 0 and less than 1, not {momentum} and {adamw_betas}")
+        if not (0 <= weight_decay < math.inf and 0 < adamw_eps < math.inf):
+            raise ValueError(f"weight_decay must be at least 0 and eps more than 0, not {weight_decay} and {adamw_eps}")
         groups = []
         for group in _groups(params):
             for matrices in (True, False):
@@ -65,7 +68,8 @@ class Muon(Optimizer):
                 if chosen:
                     rate = {} if matrices else {"lr": group.get("adamw_lr", adamw_lr)}
                     groups.append({**group, **rate, "params": chosen, "matrices": matrices})
-        options = {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": weight_decay, "eps": eps}
+        options: dict[str, Any] = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        options |= {"betas": adamw_betas, "eps": adamw_eps}
         super().__init__(groups, options)
         # Steps are skipped by a flag on the device, as by torch's fused optimizers, so that the host need not wait.
         self._step_supports_amp_scaling = True

@@ -33,9 +33,9 @@ def flipped(good: Path, out: Path, name: str) -> Path:
 
 
 def with_weight(good: Path, out: Path, value: float) -> Path:
-    """Copy a checkpoint with one weight replaced, and checksums that fit."""
+    """Copy a checkpoint with the weights of one output replaced, and checksums that fit."""
     content = torch.load(good, weights_only=True)
-    content["state_dict"]["head.weight"][0, 0] = value
+    content["state_dict"]["head.weight"][0] = value
     torch.save(content, out)
     return out
 

@@ -119,7 +119,8 @@ def test_parameters_without_a_gradient_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"lr": -1.0}, {"lr": float("nan")}, {"momentum": 1.0}, {"betas": (0.9, 1.0)}, {"weight_decay": -0.1}]
+    "options",
+    [{"lr": -1.0}, {"lr": float("nan")}, {"momentum": 1.0}, {"adamw_betas": (0.9, 1.0)}, {"weight_decay": -0.1}],
 )
 def test_numbers_out_of_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be at least 0"):
