@@ -35,7 +35,8 @@ def flipped(good: Path, out: Path, name: str) -> Path:
 def with_weight(good: Path, out: Path, value: float) -> Path:
     """Copy a checkpoint with the weights of one output replaced, and checksums that fit."""
     content = torch.load(good, weights_only=True)
-    content["state_dict"]["head.weight"][0] = value
+    content["state_dict"]["head.weight"][0, ::2] = value
+    content["state_dict"]["head.weight"][0, 1::2] = -value
     torch.save(content, out)
     return out
 
