@@ -2,7 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 DATA ?= ../shared/data
-PARALLEL := --numprocesses=2 --dist=worksteal
+# One thread each: two processes with two threads each would slow each other down on two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
 .PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 curriculum-evidence gpu-bundle gpu-figures clean
@@ -42,10 +43,10 @@ demo: setup
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
 test: setup
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: test
-	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	$(PYTEST) -m slow
 
 lint: setup
 	$(BIN)/ruff format --check .
