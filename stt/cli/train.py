@@ -72,7 +72,7 @@ class SpeechCLI(LightningCLI):
         """Parse, import the packages of `--import`, and take the recognizer from the checkpoint if there is one.
 
         Raises:
-            InputError: a package or the checkpoint cannot be loaded.
+            InputError: a package or the checkpoint cannot be loaded, or the seed is out of range.
         """
         try:
             super().parse_arguments(parser, args)
@@ -80,6 +80,8 @@ class SpeechCLI(LightningCLI):
             raise InputError(f"a configuration is not UTF-8 ({error})") from error
         name = self.config.subcommand
         config = self.config[name]
+        if not 0 <= config.seed_everything < 2**32:  # True and False are 1 and 0
+            raise InputError(f"--seed_everything {config.seed_everything}: it must be between 0 and {2**32 - 1}")
         packages = config["import"] or []
         import_packages([packages] if isinstance(packages, str) else packages)
         if config.ckpt_path == "last":
