@@ -71,6 +71,8 @@ class LogMel(FrontEnd):
         self.hop_length = round(hop_seconds * sample_rate)
         self.normalization_frames = round(NORMALIZATION_SECONDS / hop_seconds)
         win_length = round(window_seconds * sample_rate)
+        if win_length < 1:
+            raise ValueError(f"window_seconds must be at least a sample, not {window_seconds:g} s")
         self.n_fft = 1 << (win_length - 1).bit_length()
         bands = torchaudio.functional.melscale_fbanks(
             self.n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, norm="slaney", mel_scale="slaney"

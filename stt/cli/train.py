@@ -102,12 +102,8 @@ class SpeechCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run folder, the callbacks and linked arguments."""
-        parser.add_argument(
-            "--run",
-            type=str | None,
-            default=None,
-            help="folder for all outputs of this run (default: runs/TIME)",
-        )
+        folder = "folder for all outputs of this run (default: runs/TIME)"
+        parser.add_argument("--run", type=str | None, default=None, help=folder)
         parser.add_argument(
             "--import",
             type=str | list[str] | None,
@@ -176,7 +172,7 @@ class SpeechCLI(LightningCLI):
         """Train.
 
         Raises:
-            InputError: the training state of the checkpoint does not match this configuration.
+            InputError: training cannot start, or the checkpoint's training state does not match this configuration.
         """
         started: list[str] = []
         on_start = LambdaCallback(
@@ -189,10 +185,11 @@ class SpeechCLI(LightningCLI):
         except InputError:
             raise
         except Exception as error:  # the restored state was not validated
-            source = self.checkpoint or self.config[self.subcommand].model.init_from
-            if started or not source:
+            if started:
                 raise
-            raise InputError(f"{source}: its training state does not match this run ({reason(error)})") from error
+            source = self.checkpoint or self.config[self.subcommand].model.init_from
+            problem = f"{source}: its training state does not match this run" if source else "training cannot start"
+            raise InputError(f"{problem} ({reason(error)})") from error
 
     def after_fit(self) -> None:
         """Test the best checkpoint if there is a test manifest."""

@@ -117,7 +117,7 @@ class Transformer(nn.Module):
             InputError: `d_model` is not an even multiple of `num_heads`.
         """
         super().__init__()
-        if d_model % (2 * num_heads):
+        if num_heads < 1 or d_model % (2 * num_heads):
             raise InputError(f"d_model ({d_model}) must be an even multiple of num_heads ({num_heads})")
         self.head_size = d_model // num_heads
         self.layers = nn.ModuleList(TransformerBlock(d_model, num_heads, dropout) for _ in range(num_layers))

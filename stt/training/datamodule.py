@@ -93,7 +93,7 @@ class SpeechDataModule(LightningDataModule):
         super().__init__()
         for name, number, lowest, highest in (
             ("batches_per_epoch", batches_per_epoch, 1, 1e9),
-            ("max_batch_seconds", max_batch_seconds, min_seconds, math.inf),
+            ("max_batch_seconds", max_batch_seconds, min_seconds, 1e9),
             ("min_seconds", min_seconds, 0, max_seconds),
             ("num_workers", num_workers, 0, MAX_WORKERS),
             ("seed", seed, 0, math.inf),

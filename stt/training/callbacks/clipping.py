@@ -16,6 +16,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from stt.errors import InputError
 from stt.runs.metric_names import CLIP_LIMIT, CLIP_NORM, CLIP_TIME, CLIPPED, SKIPPED_STEPS
 from stt.tensors import HostCopy
 from stt.training.precision import unscale_gradients
@@ -35,8 +36,13 @@ class GradientClipping(Callback):
         """Set the limit.
 
         Args:
-            max_norm: maximum gradient norm.
+            max_norm: maximum gradient norm, more than 0 and at most 1e30.
+
+        Raises:
+            InputError: it is out of range.
         """
+        if not 0 < max_norm <= 1e30:  # not a number is out of range, too; float32 must hold it
+            raise InputError(f"the maximum gradient norm must be more than 0 and at most 1e30, not {max_norm:g}")
         self.max_norm = max_norm
         self.steps = 0
         self.clipped = 0
