@@ -1,7 +1,7 @@
 """Trains variants of the recipe on read sentences, one after the other on one core, and records CER over core time.
 
     make speechocean762-corpus
-    python benchmarks/recipe.py muon adamw constant_0.3 --steps 4000 --seeds 1 2 --out docs/results/recipe.json
+    python benchmarks/recipe.py default adamw constant_0.3 --steps 4000 --seeds 1 2 --out docs/results/recipe.json
 
 Finished runs are not repeated, and results are added to those in the file.
 """
@@ -9,7 +9,6 @@ Finished runs are not repeated, and results are added to those in the file.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import resource
@@ -20,6 +19,7 @@ from typing import Any
 from common import ROOT, call, write_report
 
 from stt.progress import track
+from stt.reports.run import find_run
 
 CONFIGS = ["configs/model/tiny.yaml", "configs/data/speechocean762.yaml"]
 ADAMW = "--model.optimizer=torch.optim.AdamW"
@@ -40,7 +40,7 @@ VARIANTS = {
 def main() -> None:
     """Train the variants."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("variants", nargs="*", choices=[[], *VARIANTS], default=["default"])
+    parser.add_argument("variants", nargs="+", choices=list(VARIANTS))
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--validations", type=int, default=2)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
@@ -67,12 +67,11 @@ def train(run: Path, options: list[str]) -> dict[str, Any]:
     before = core_seconds()
     configs = [f"--config={ROOT / config}" for config in CONFIGS]
     call(str(ROOT / "train.py"), "fit", *configs, f"--run={run}", *options, output=run / "output.txt")
-    rates: dict[str, dict[str, float]] = {"cer": {}, "wer": {}}
-    with (run / "logs" / "version_0" / "metrics.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            for metric, by_step in rates.items():
-                if row[f"val/{metric}/mean"]:
-                    by_step[str(int(row["step"]) + 1)] = round(100 * float(row[f"val/{metric}/mean"]), 1)
+    curves = find_run(run).metrics()
+    rates = {
+        metric: {str(int(step) + 1): round(100 * rate, 1) for step, rate in curves[f"val/{metric}/mean"]}
+        for metric in ("cer", "wer")
+    }
     return {"options": options, "core_seconds": round(core_seconds() - before), **rates}
 
 

@@ -18,6 +18,11 @@ def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> N
         optimizer.step()
 
 
+def assert_same(model: nn.Module, other: nn.Module, tolerance: float = 0.0) -> None:
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two, atol=tolerance, rtol=1e-5 if tolerance else 0.0)
+
+
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 24, 96), (2, 96, 24)])
 def test_orthogonalization_keeps_directions_and_evens_out_their_sizes(shape: tuple[int, int, int]) -> None:
     matrices = filled(shape) @ torch.diag(torch.logspace(0, -1.5, shape[2]))
@@ -49,8 +54,7 @@ def test_scales_biases_and_small_kernels_are_updated_as_by_adamw() -> None:
     assert not any(map(is_matrix, ours.parameters()))
     train(ours, Muon(ours.parameters(), adamw_lr=0.01, weight_decay=0.1), range(4))
     train(theirs, torch.optim.AdamW(theirs.parameters(), 0.01, (0.9, 0.98), weight_decay=0.1), range(4))
-    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+    assert_same(ours, theirs, 1e-6)
 
 
 def test_updates_are_as_large_as_those_of_adamw() -> None:
@@ -77,8 +81,7 @@ def test_training_continues_exactly_from_a_saved_state() -> None:
     second = Muon(parts.parameters())
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     train(parts, second, range(3, 6))
-    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert_same(whole, parts)
 
 
 def test_a_step_that_is_not_finite_is_skipped_on_the_device() -> None:
@@ -93,8 +96,7 @@ def test_a_step_that_is_not_finite_is_skipped_on_the_device() -> None:
         for parameter in skipping.parameters():
             parameter.grad = torch.full_like(parameter, torch.nan)
         optimizer.step()
-    for one, other in zip(whole.parameters(), skipping.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert_same(whole, skipping)
 
 
 def test_gradients_that_are_still_scaled_are_unscaled() -> None:
@@ -107,8 +109,7 @@ def test_gradients_that_are_still_scaled_are_unscaled() -> None:
         assert one.grad is not None
         other.grad = 1024 * one.grad
     optimizer.step()
-    for one, other in zip(plain.parameters(), scaled.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-7)
+    assert_same(plain, scaled, 1e-7)
 
 
 def test_parameters_without_a_gradient_are_left_alone() -> None:
