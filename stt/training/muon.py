@@ -96,7 +96,7 @@ class Muon(Optimizer):
         return loss
 
     def _update_matrices(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        skipped = getattr(self, "found_inf", None)
+        scale, skipped = self._flags()
         taken = 1.0 if skipped is None else 1 - skipped
         by_shape = defaultdict(list)
         for parameter in parameters:
@@ -108,7 +108,10 @@ class Muon(Optimizer):
         for shape, same in by_shape.items():
             # Together, so that a GPU starts few kernels.
             gradients = torch.stack([parameter.grad.flatten(1) for parameter in same if parameter.grad is not None])
-            gradients = self._checked(gradients)
+            if scale is not None:
+                gradients = gradients / scale
+            if skipped is not None:
+                gradients = torch.where(skipped > 0, 0.0, gradients)
             momenta = torch.stack([self.state[parameter]["momentum"].flatten(1) for parameter in same])
             momenta.mul_(1 - taken * (1 - group["momentum"])).add_(gradients)
             updates = taken * orthogonalize(gradients.add(momenta, alpha=group["momentum"]))
@@ -117,12 +120,9 @@ class Muon(Optimizer):
                 self.state[parameter]["momentum"].copy_(momentum.view(shape))
                 parameter.add_(update.view(shape), alpha=-group["lr"] * size)
 
-    def _checked(self, gradients: Tensor) -> Tensor:
-        """Return gradients without their scale, or zeros if the step is skipped."""
-        scale, skipped = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
-        if scale is not None:
-            gradients = gradients / scale
-        return gradients if skipped is None else torch.where(skipped > 0, 0.0, gradients)
+    def _flags(self) -> tuple[Tensor | None, Tensor | None]:
+        """Return `grad_scale` and `found_inf`; a GradScaler deletes them after a step."""
+        return getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
 
     def _update_others(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         for parameter in parameters:
@@ -131,6 +131,7 @@ class Muon(Optimizer):
                 state |= {name: torch.zeros_like(parameter) for name in ("average", "average_square")}
                 state["step"] = torch.zeros((), device=parameter.device)
         states = [self.state[parameter] for parameter in parameters]
+        scale, skipped = self._flags()
         adamw(
             parameters,
             [parameter.grad for parameter in parameters if parameter.grad is not None],
@@ -139,8 +140,8 @@ class Muon(Optimizer):
             [],
             [state["step"] for state in states],
             fused=True,
-            grad_scale=getattr(self, "grad_scale", None),
-            found_inf=getattr(self, "found_inf", None),
+            grad_scale=scale,
+            found_inf=skipped,
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],

@@ -169,7 +169,12 @@ def colored_noise(slopes: Tensor, samples: int, generator: torch.Generator | Non
 
 def random_window(recording: Tensor, samples: int) -> Tensor:
     """Cut a window (sample,) from a random position of a recording, wrapping around at its end."""
-    parts, start = [], int(torch.randint(len(recording), ()))
+    return window(recording, int(torch.randint(len(recording), ())), samples)
+
+
+def window(recording: Tensor, start: int, samples: int) -> Tensor:
+    """Cut a window (sample,) from a position of a recording (sample,), wrapping around at its end."""
+    parts = []
     while samples > 0:
         parts.append(recording[start : start + samples].float())
         samples, start = samples - len(parts[-1]), 0

@@ -50,7 +50,8 @@ class Scenes:
             recordings: the user's noise and RIRs.
         """
         self.sample_rate = sample_rate
-        self._noise = None if recordings.noise is None else np.load(recordings.noise, mmap_mode="r")
+        # Copied when written to, which nothing does: torch warns of arrays that cannot be.
+        self._noise = None if recordings.noise is None else np.load(recordings.noise, mmap_mode="c")
         self._rirs = None if recordings.rirs is None else np.load(recordings.rirs, mmap_mode="r")
 
     def record(self, speech: Waveform, rng: np.random.Generator) -> Waveform:

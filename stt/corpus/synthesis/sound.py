@@ -43,13 +43,7 @@ def reverberate(waveform: Waveform, tail: Waveform, direct_db: float, extra: int
 
 def cut(recording: npt.NDArray[np.float16] | Waveform, length: int, rng: Chooser) -> Waveform:
     """Cut a window of `length` samples from a random position of a recording (sample,), wrapping around at its end."""
-    start = int(rng.integers(len(recording)))
-    parts = [recording[start : start + length]]
-    missing = length - len(parts[0])
-    while missing > 0:
-        parts.append(recording[:missing])
-        missing -= len(parts[-1])
-    return _float32(np.concatenate(parts))
+    return _float32(device.window(torch.from_numpy(recording), int(rng.integers(len(recording))), length).numpy())
 
 
 def band(waveform: Waveform, sample_rate: int, low: float, high: float) -> Waveform:
