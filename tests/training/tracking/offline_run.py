@@ -29,6 +29,8 @@ def records(path: Path) -> Iterator[Record]:
             continue
         _, length, kind = struct.unpack_from("<IHB", data, position)
         position += PIECE
+        if position + length > len(data):  # still being written
+            return
         content += data[position : position + length]
         position += length
         if kind in (WHOLE, LAST):
