@@ -49,8 +49,8 @@ def test_a_notebook_runs_to_its_end(
     }
     for variable, value in variables.items():
         monkeypatch.setenv(variable, str(value))
-    # nbclient tells the kernel what a widget shows, past the event loop, which may then miss the reply to a cell that is
-    # on its way, and waits for it until the timeout. No notebook asks a widget what it shows.
+    # nbclient tells the kernel what a widget shows, past the event loop, which may then miss the reply to a cell that
+    # is on its way, and waits for it until the timeout. No notebook asks a widget what it shows.
     monkeypatch.setattr(OutputWidget, "sync_state", lambda _: None)
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "notebooks are committed without their outputs"

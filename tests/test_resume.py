@@ -1,13 +1,8 @@
 """Killed runs go on exactly; several processes train as one, however they are started."""
 
 import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +13,10 @@ import torch
 from stt.cli.train import main
 from stt.reports.run import Run
 from tests.conftest import ROOT
+from tests.processes import Forked, finished, forked_ranks, free_port, started
 from tests.recorder import recorded
 
 CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
-PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "TORCHELASTIC"))}
-
-
-def started(
-    args: list[str], *, launcher: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
-    """Start train.py as a user does."""
-    command = [sys.executable, *launcher, str(ROOT / "train.py"), *args]
-    threads = {"OMP_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command, cwd=ROOT, env={**PLAIN, **threads, **(environment or {})}, stdout=pipe, stderr=pipe, text=True
-    )
-
-
-def finished(process: subprocess.Popen[str], code: int = 0) -> None:
-    _, said = process.communicate(timeout=240)
-    assert process.returncode == code, said
 
 
 def options(run: Path, kill_at: int = -1, devices: int = 1) -> list[str]:
@@ -87,7 +65,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches
     workers = "--data.num_workers=2"
     main([*fit_args, *options(whole), workers])
     # Epochs have three steps; killed in the second epoch, a step after the last checkpoint.
-    finished(started([*fit_args, *options(parts, kill_at=5), workers]), -signal.SIGKILL)
+    finished(Forked([*fit_args, *options(parts, kill_at=5), workers]), code=-signal.SIGKILL)
     assert sorted(recorded(parts)) == [0, 1, 2, 3, 4]
     main([*fit_args, *options(parts), workers, f"--ckpt_path={last(parts)}"])
     assert recorded(parts) == recorded(whole)
@@ -97,9 +75,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches
 @pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
 def test_how_often_one_validates_changes_no_weight(sampler: str, fit_args: list[str], tmp_path: Path) -> None:
     runs = []
-    for every, workers in ((40, 0), (60, 2), (120, 0)):
+    for every, workers in ((20, 0), (30, 2), (60, 0)):
         runs.append(tmp_path / f"{every}")
-        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=120"]
+        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=60"]
         steps.append("--last_checkpoint.every_n_train_steps=null")
         main([*fit_args, *options(runs[-1]), *steps, f"--data.sampler=stt.sampling.{sampler}"])
     for run in runs[1:]:
@@ -126,8 +104,8 @@ def test_a_run_killed_anywhere_goes_on_from_whichever_checkpoint_there_is(fit_ar
     main([*fit_args, *options(whole), *steps])
     parts = tmp_path / "parts"
     for kill_at in (9, 19, 44):
-        killed = started([*fit_args, *options(parts, kill_at=kill_at), *steps, "--ckpt_path=last"])
-        finished(killed, -signal.SIGKILL)
+        killed = Forked([*fit_args, *options(parts, kill_at=kill_at), *steps, "--ckpt_path=last"])
+        finished(killed, code=-signal.SIGKILL)
     main([*fit_args, *options(parts), *steps, "--ckpt_path=last"])
     assert recorded(parts) == recorded(whole)
     assert_same_end(parts, whole)
@@ -138,11 +116,11 @@ def test_two_processes_killed_go_on_exactly_and_one_process_goes_on_with_their_l
 ) -> None:
     whole, parts, alone = tmp_path / "whole", tmp_path / "parts", tmp_path / "alone"
     steps = ["--trainer.max_steps=60", "--last_checkpoint.every_n_train_steps=4"]
-    finished(started([*fit_args, *options(whole, devices=2), *steps, "--data.batches_per_epoch=30"]))
-    killed = started([*fit_args, *options(parts, kill_at=45, devices=2), *steps, "--data.batches_per_epoch=20"])
-    finished(killed, -signal.SIGKILL)
-    shutil.copytree(parts, alone)
-    finished(started([*fit_args, *options(parts, devices=2), *steps, f"--ckpt_path={last(parts)}"]))
+    finished(*forked_ranks([*fit_args, *options(whole, devices=2), *steps, "--data.batches_per_epoch=30"]))
+    killed = forked_ranks([*fit_args, *options(parts, kill_at=45, devices=2), *steps, "--data.batches_per_epoch=20"])
+    finished(*killed, code=-signal.SIGKILL)
+    shutil.copytree(parts, alone, ignore=shutil.ignore_patterns("wandb"))
+    finished(*forked_ranks([*fit_args, *options(parts, devices=2), *steps, f"--ckpt_path={last(parts)}"]))
     for rank in (0, 1):
         assert recorded(parts, rank) == recorded(whole, rank)
     assert_same_end(parts, whole)
@@ -201,12 +179,6 @@ def test_two_processes_give_the_metrics_of_one(trained: Path, tones: Path, tmp_p
     assert results[1] == results[2]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def preset(name: str, nodes: int) -> list[str]:
     """A preset for GPUs, on as many machines with one CPU process each."""
     return [
@@ -233,8 +205,7 @@ def test_machines_started_by_torchrun_train_together(fit_args: list[str], tmp_pa
             "--",
         )
         processes.append(started([*fit_args, *preset("torchrun", 2), CURRICULUM], launcher=launcher))
-    for process in processes:
-        finished(process)
+    finished(*processes)
     assert torch.load(last(tmp_path / "run"), weights_only=True)["global_step"] == 6
     pending = torch.load(last(tmp_path / "run"), weights_only=True)["SpeechDataModule"]["stream"]["pending"]
     assert set(pending["ranks"].tolist()) == {0, 1}
@@ -258,8 +229,7 @@ def test_tasks_started_by_slurm_train_together(fit_args: list[str], tmp_path: Pa
         )
         for i in range(2)
     ]
-    for process in processes:
-        finished(process)
+    finished(*processes)
     assert torch.load(last(tmp_path / "run"), weights_only=True)["global_step"] == 6
 
 

@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.slow  # `make lint` does it too
 @pytest.mark.parametrize(
     "command", [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"], ["lint-imports"]], ids=" ".join
 )

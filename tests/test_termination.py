@@ -14,8 +14,9 @@ import pytest
 from stt.cli.train import main
 from stt.reports.run import Run
 from tests.conftest import ROOT
+from tests.processes import Forked, finished, started
 from tests.recorder import recorded
-from tests.test_resume import assert_same_end, finished, last, options, started
+from tests.test_resume import assert_same_end, last, options
 
 TERMINATED = 128 + signal.SIGTERM
 
@@ -41,7 +42,7 @@ def test_a_terminated_run_saves_and_is_resumed_by_the_same_command(
     long = ["--last_checkpoint.every_n_train_steps=null"]
     main([*fit_args, *options(whole), *long])
     again = [*fit_args, *options(parts), *long, "--ckpt_path=last"]
-    process = started([*again, *signalled(signal.SIGTERM, at)])
+    process = Forked([*again, *signalled(signal.SIGTERM, at)])
     _, said = process.communicate(timeout=240)
     assert process.returncode == TERMINATED, said
     assert f"stopped by SIGTERM after step {at + 1}" in said
@@ -60,7 +61,7 @@ def test_a_signal_to_one_rank_ends_both_after_the_same_step(rank: int, fit_args:
     long = ["--trainer.max_steps=12", "--data.batches_per_epoch=12"]
     finished(started([*fit_args, *options(whole, devices=2), *long]))
     again = [*fit_args, *options(parts, devices=2), *long, "--ckpt_path=last"]
-    finished(started([*again, *signalled(signal.SIGTERM, 4, rank)]), TERMINATED)
+    finished(started([*again, *signalled(signal.SIGTERM, 4, rank)]), code=TERMINATED)
     assert sorted(recorded(parts, 0)) == sorted(recorded(parts, 1)) == list(range(7))  # agreed on a step later
     finished(started(again))
     assert all(recorded(parts, one) == recorded(whole, one) for one in (0, 1))
@@ -110,18 +111,18 @@ def processes_with(argument: str) -> list[int]:
 def test_two_trainings_do_not_share_a_folder(fit_args: list[str], tmp_path: Path, fails: Callable[..., str]) -> None:
     run = tmp_path / "run"
     arguments = [*fit_args, *options(run), "--last_checkpoint.every_n_train_steps=null"]
-    first = started([*arguments, "--trainer.max_steps=300", "--data.batches_per_epoch=300"])
+    first = Forked([*arguments, "--trainer.max_steps=3000", "--data.batches_per_epoch=3000"])
     deadline = time.monotonic() + 120
     while not (run / "rank0.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert "a training is running in this folder" in fails(main, arguments)
     first.terminate()
-    finished(first, TERMINATED)
+    finished(first, code=TERMINATED)
 
 
 def test_what_is_trained_again_is_logged_once(fit_args: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    finished(started([*fit_args, *options(run, kill_at=5)]), -signal.SIGKILL)
+    finished(Forked([*fit_args, *options(run, kill_at=5)]), code=-signal.SIGKILL)
     main([*fit_args, *options(run), "--ckpt_path=last"])
     assert logged_steps(run) == sorted(set(logged_steps(run)))
     assert logged_steps(run)[-1] == 8

@@ -34,7 +34,8 @@ from stt.training.datamodule import SpeechDataModule
 from stt.training.distributed import RANK_0_VARIABLE, end_with_rank_0
 from stt.training.precision import default_precision
 from stt.training.task import SpeechTask
-from stt.training.tracking.loggers import DATA_VARIABLE, finish_wandb, with_run_loggers
+from stt.training.tracking.loggers import DATA_VARIABLE, with_run_loggers
+from stt.training.tracking.wandb_logger import finish_wandb
 
 # The size `tiny`; overridden by a config or by a checkpoint's recognizer.
 MODEL_DEFAULTS: dict[str, Any] = {

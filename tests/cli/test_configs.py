@@ -39,7 +39,7 @@ def test_every_config_parses_and_trains_one_step(
             "--trainer.precision=32-true",
             "--trainer.enable_progress_bar=false",
             "--model.normalizer=plain-1",
-            "--data.max_batch_seconds=6",
+            "--data.max_batch_seconds=3",
             "--data.num_workers=0",
         ]
     )

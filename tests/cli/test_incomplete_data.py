@@ -11,7 +11,7 @@ import soundfile
 from stt.cli.train import main
 from stt.reports.run import Run
 from tests.conftest import RATE, write_corpus
-from tests.test_resume import finished, started
+from tests.processes import finished, started
 
 Fails = Callable[..., str]
 

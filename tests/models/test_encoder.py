@@ -44,8 +44,8 @@ def with_running_statistics(model: Encoder, n_mels: int) -> Encoder:
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_batching_does_not_change_the_output_of_an_utterance(config: Path) -> None:
     model = with_running_statistics(build_from(config), 80)
-    lengths = torch.tensor([37, 200, 1, 8, 121])
-    x = torch.randn(5, 200, 80)
+    lengths = torch.tensor([37, 100, 1, 8, 61])
+    x = torch.randn(5, 100, 80)
     for i, length in enumerate(lengths):
         x[i, length:] = 1e3  # the content of the padding must not matter
     with torch.no_grad():

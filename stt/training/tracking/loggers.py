@@ -8,7 +8,6 @@ import logging
 import netrc
 import os
 import secrets
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
@@ -83,10 +82,3 @@ def wandb_offline() -> bool:
         return netrc.netrc(path).authenticators(host) is None
     except (OSError, netrc.NetrcParseError):
         return True
-
-
-def finish_wandb() -> None:
-    """Finish the W&B run, so that the next training in this process, such as a notebook, does not log to it."""
-    wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        wandb.finish()

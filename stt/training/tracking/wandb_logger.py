@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -54,7 +55,7 @@ class TolerantWandbLogger(WandbLogger):
         import wandb  # optional: without it this logger is not used
 
         if self._experiment is None and wandb.run is not None and wandb.run.id != self._wandb_init.get("id"):
-            wandb.finish()  # the run of an earlier training in this process, which W&B would reuse
+            finish_wandb()  # the run of an earlier training in this process, which W&B would reuse
         for mode in ("offline", "disabled"):
             try:
                 return super().experiment
@@ -93,3 +94,13 @@ class TolerantWandbLogger(WandbLogger):
 def wandb_of(loggers: list[Any]) -> TolerantWandbLogger | None:
     """Return the W&B logger of a trainer, or None."""
     return next((logger for logger in loggers if isinstance(logger, TolerantWandbLogger)), None)
+
+
+def finish_wandb() -> None:
+    """Finish the W&B run, so that the next training in this process, such as a notebook, does not log to it."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        try:
+            wandb.finish()
+        except Exception as error:  # its service is gone, say; that must not change how the training ends
+            log.warning("W&B could not finish its run: %s: %s", type(error).__name__, error)

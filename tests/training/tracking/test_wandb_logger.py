@@ -30,6 +30,17 @@ def test_a_wandb_failure_is_logged_once_and_training_continues(
     assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
 
 
+def test_a_training_ends_as_it_would_though_wandb_cannot_finish_its_run(
+    fit_args: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish = wandb.finish
+    monkeypatch.setattr(wandb, "finish", broken)
+    with caplog.at_level(logging.WARNING):
+        main(fit_args)
+    finish()
+    assert "W&B could not finish its run: CommError: the service has gone away" in caplog.text
+
+
 def test_training_continues_if_wandb_cannot_start(
     fit_args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
