@@ -17,6 +17,7 @@ from stt.data.preprocessing import Preprocessing
 
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
+os.environ["WANDB_X_SAVE_REQUIREMENTS"] = "false"  # would read the metadata of all packages for each run
 torch.set_num_threads(1)  # networks this small gain nothing from more, and lose much on a shared machine
 
 ROOT = Path(__file__).parents[1]

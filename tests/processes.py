@@ -32,7 +32,10 @@ def started(
 
 
 class Forked:
-    """train.py as a fork of a process that has imported it, which takes no seconds; for trainings of one process."""
+    """train.py as a fork of a process that has imported it, which takes no seconds.
+
+    Without data workers: those would be children of that process, and outlive a killed training.
+    """
 
     def __init__(self, args: list[str], environment: Mapping[str, str] | None = None) -> None:
         file, name = tempfile.mkstemp()

@@ -65,7 +65,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches
     workers = "--data.num_workers=2"
     main([*fit_args, *options(whole), workers])
     # Epochs have three steps; killed in the second epoch, a step after the last checkpoint.
-    finished(Forked([*fit_args, *options(parts, kill_at=5), workers]), code=-signal.SIGKILL)
+    finished(started([*fit_args, *options(parts, kill_at=5), workers]), code=-signal.SIGKILL)
     assert sorted(recorded(parts)) == [0, 1, 2, 3, 4]
     main([*fit_args, *options(parts), workers, f"--ckpt_path={last(parts)}"])
     assert recorded(parts) == recorded(whole)
