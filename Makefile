@@ -6,16 +6,15 @@ DATA ?= ../shared/data
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd fsdd-curriculum speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
+.PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
 
 help:
 	@echo "make demo            synthesize a corpus, train, test and transcribe: about 10 minutes on two cores"
-	@echo "make test            run the tests: seven minutes on two cores"
+	@echo "make test            run the tests: six to seven minutes on two cores"
 	@echo "make test-all        and those that take longer: lost ranks, more fuzzing"
 	@echo "make lint            run ruff, mypy and import-linter"
 	@echo "make docs            build the documentation: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
-	@echo "make fsdd-curriculum the same with the curriculum, and a plot of its control"
 	@echo "make speechocean762  train on read sentences of non-native speakers (DATA=$(DATA))"
 	@echo "make speechocean762-synthetic  the same after training on synthetic speech: an hour"
 	@echo "make curriculum-evidence  reproduce docs/curriculum.md: 1.5 hours on two cores"
@@ -39,6 +38,7 @@ demo: setup
 	$(BIN)/stt tokenizer train corpora/demo/train.parquet --out corpora/demo/tokenizer.model --pieces 300
 	rm -rf runs/demo
 	$(BIN)/python train.py fit $(TINY) --config configs/data/demo.yaml --run runs/demo
+	$(BIN)/stt curriculum show runs/demo
 	@echo "unseen files: a studio, a phone call, and a hall with unseen voices:"
 	$(BIN)/stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/narration/test/00000.flac \
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
@@ -68,12 +68,6 @@ fsdd-corpus: setup
 fsdd: fsdd-corpus
 	rm -rf runs/fsdd
 	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --run runs/fsdd
-
-fsdd-curriculum: fsdd-corpus
-	rm -rf runs/fsdd-curriculum
-	$(BIN)/python train.py fit $(TINY) --config configs/data/fsdd.yaml --config configs/presets/curriculum.yaml \
-		--run runs/fsdd-curriculum
-	$(BIN)/stt curriculum show runs/fsdd-curriculum
 
 speechocean762-corpus: setup
 	for split in train dev; do \

@@ -30,7 +30,7 @@ PRESET = (  # before all other options, which replace what it sets
     f"--data.num_workers={WORKERS}",
     "--trainer.enable_progress_bar=false",
 )
-CURRICULUM = f"--config={ROOT}/configs/presets/curriculum.yaml"
+UNIFORM = "--data.sampler=UniformSampler"
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,10 @@ class Work:
 
     def _curriculum(self) -> Iterator[Piece]:
         config = str(self.model)
-        uniform = self._training("curriculum", Variant("uniform", "every utterance once a pass", config), self.budget)
+        variant = Variant("uniform", "every utterance once a pass", config)
+        uniform = self._training("curriculum", variant, self.budget, [UNIFORM])
         yield uniform
-        variant = Variant("curriculum", "the adaptive curriculum, for the same number of steps", config)
+        steered = Variant("curriculum", "the adaptive curriculum, for the same number of steps", config)
 
         def train(deadline: Deadline) -> dict[str, Any]:
             plan = uniform.folder / "plan.json"
@@ -118,9 +119,9 @@ class Work:
                 raise InputError(f"{uniform.folder} was not trained, so that the number of steps is unknown")
             planned = json.loads(plan.read_text())
             budget = Budget(steps=planned["epochs"] * planned["batches_per_epoch"], points=planned["epochs"])
-            return self._training("curriculum", variant, budget, [CURRICULUM]).do(deadline)
+            return self._training("curriculum", steered, budget).do(deadline)
 
-        yield Piece("curriculum", variant.name, self.folder / "curriculum" / variant.name, train)
+        yield Piece("curriculum", steered.name, self.folder / "curriculum" / steered.name, train)
 
     def _training(self, part: str, variant: Variant, budget: Budget, more: Sequence[str] = ()) -> Piece:
         out = self.folder / part

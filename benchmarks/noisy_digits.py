@@ -98,7 +98,9 @@ def make_corpus(data: Path, folder: Path, labels: str) -> Path:
                 assert row.waveform is not None
                 noisy = mix(row.waveform, colored_noise(len(row.waveform), 0.0, rng), snr_db)
                 peak = max(1.0, float(np.abs(noisy).max()))
-                rows.append(replace(row, waveform=noisy / peak, audio=Path(domain) / row.audio))
+                rows.append(
+                    replace(row, id=f"{domain}/{row.id}", waveform=noisy / peak, audio=Path(domain) / row.audio)
+                )
         wrong = np.zeros(len(rows), np.bool_)
         if split == "train":
             texts, wrong = shuffle_labels([r.text for r in rows], [r.domain for r in rows], SHUFFLED[labels])
@@ -206,7 +208,8 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
     if any(name.startswith("curriculum/target_cer/") for name in metrics):
         label_errors = sampler_state(run_folder)["label_errors"].numpy()
         correct = int((label_errors & wrong).sum())
-        in_band = [within_band(result["observed"][domain]) for domain in DOMAINS]
+        steered = {d: {s for s, v in curve(f"curriculum/released/{d}") if not v} for d in DOMAINS}
+        in_band = [within_band([point for point in result["observed"][d] if point[0] in steered[d]]) for d in DOMAINS]
         effective = [v for d in DOMAINS for _, v in curve(f"curriculum/effective_utterances/{d}")]
         result |= {
             "held": float(np.mean(np.concatenate(in_band))) if sum(map(len, in_band)) else None,

@@ -23,18 +23,21 @@ from stt.reports.run import find_run
 
 CONFIGS = ["configs/model/tiny.yaml", "configs/data/speechocean762.yaml"]
 ADAMW = "--model.optimizer=torch.optim.AdamW"
+UNIFORM = "--data.sampler=UniformSampler"
 CONSTANT = "--data.sampler.rising_strength=false"
 VARIANTS = {
     "default": [],
+    "uniform": [UNIFORM],
     "adamw": [ADAMW, "--model.optimizer.lr=0.001"],
     "adamw_lr_0.002": [ADAMW, "--model.optimizer.lr=0.002"],
     "sgd": ["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.05", "--model.optimizer.momentum=0.9"],
     "muon_lr_0.002": ["--model.optimizer.lr=0.002", "--model.optimizer.adamw_lr=0.001"],
     "muon_lr_0.008": ["--model.optimizer.lr=0.008", "--model.optimizer.adamw_lr=0.003"],
     "strength_0": ["--model.augment.strength=0"],
-    **{f"constant_{strength}": [CONSTANT, f"--model.augment.strength={strength}"] for strength in (0.2, 0.3, 0.5, 0.9)},
-    **{f"rising_{strength}": [f"--model.augment.strength={strength}"] for strength in (0.2, 0.3, 0.5, 0.9)},
 }
+for STRENGTH in ("0.2", "0.3", "0.5", "0.9"):
+    VARIANTS[f"constant_{STRENGTH}"] = [UNIFORM, CONSTANT, f"--model.augment.strength={STRENGTH}"]
+    VARIANTS[f"rising_{STRENGTH}"] = [UNIFORM, f"--model.augment.strength={STRENGTH}"]
 
 
 def main() -> None:

@@ -153,5 +153,5 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 def steered(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that was steered by the curriculum, and tested."""
     data = [*(f"--data.{split}={tones}" for split in ("train", "validate", "test")), "--data.sampler=CurriculumSampler"]
-    length = ["--trainer.max_steps=120", "--data.batches_per_epoch=40"]
+    length = ["--trainer.max_steps=96", "--data.batches_per_epoch=32"]
     return fit_once(tmp_path_factory, "steered", [f"--model.tokenizer={tokenizer_file}", *data, *length])

@@ -58,11 +58,11 @@ def results(run: Path) -> dict[str, Any]:
 def test_python_and_the_command_line_give_the_same_to_the_last_digit(
     fit_args: list[str], tones: Path, tokenizer_file: Path, tmp_path: Path
 ) -> None:
-    main([*fit_args, f"--data.test={tones}", "--trainer.max_steps=120", "--data.batches_per_epoch=60"])
+    main([*fit_args, f"--data.test={tones}", "--trainer.max_steps=60", "--data.batches_per_epoch=30"])
     seed_everything(0, workers=True)
     model = micro(tokenizer_file)
-    trainer = Trainer(max_steps=120, log_every_n_steps=1, default_root_dir=tmp_path / "python", **QUIET)
-    data = data_of(tones, batches_per_epoch=60)
+    trainer = Trainer(max_steps=60, log_every_n_steps=1, default_root_dir=tmp_path / "python", **QUIET)
+    data = data_of(tones, batches_per_epoch=30)
     trainer.fit(model, data)
     trainer.test(model, data, ckpt_path="best", verbose=False)
     one, other = tmp_path / "run", tmp_path / "python"

@@ -35,7 +35,7 @@ def sampler_state(run: Run) -> dict[str, Any]:
     """
     state = run.state().get("SpeechDataModule", {}).get("stream", {}).get("sampler", {})
     if "ledger" not in state:
-        raise InputError(f"{run.checkpoint}: this run has no curriculum (train with --data.sampler CurriculumSampler)")
+        raise InputError(f"{run.checkpoint}: this run has no curriculum: it was trained with another sampler")
     return dict(state)
 
 
@@ -53,11 +53,11 @@ def plot(run: Run) -> Figure:
         4, len(domains), figsize=(1 + 3.2 * len(domains), 10), squeeze=False, sharey="row", layout="constrained"
     )
     for i, domain in enumerate(domains):
-        target, observed, beta, strength = (
+        target, observed, beta, strength, released = (
             curves.get(curriculum_metric_name(name, domain), [])
-            for name in ("target_cer", "observed_cer", "beta", "strength")
+            for name in ("target_cer", "observed_cer", "beta", "strength", "released")
         )
-        _plot_observed(axes[0, i], observed, target)
+        _plot_observed(axes[0, i], observed, target, released)
         axes[0, i].set_title(domain)
         axes[1, i].step(*_points(beta), where="mid", color="C1")
         axes[1, i].axhline(0, color="0.7", linewidth=0.8)
@@ -127,13 +127,15 @@ def write_label_errors(run: Run, manifest: Manifest, out: Path) -> int:
     return len(rows)
 
 
-def _plot_observed(axis: Axes, observed: Curve, target: Curve) -> None:
+def _plot_observed(axis: Axes, observed: Curve, target: Curve, released: Curve) -> None:
     steps, values = _points(observed)
     axis.plot(steps, 100 * values, marker=".", label="observed")
     if target:
         percent = 100 * target[-1][1]
         axis.axhline(percent, color="0.3", linewidth=0.8, label="target")
         axis.axhspan((1 - BAND) * percent, (1 + BAND) * percent, color="0.9", zorder=0)
+    for step in [step for step, value in released if value][:1]:
+        axis.axvline(step, color="0.3", linewidth=0.8, linestyle=":", label="released")
 
 
 def _plot_ledger(axis: Axes, ledger: Ledger, label_errors: npt.NDArray[np.bool_], domain: int) -> None:

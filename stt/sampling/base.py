@@ -109,8 +109,14 @@ class Sampler(ABC):
         """
 
     @abstractmethod
-    def plan(self, counts: list[int], window: int) -> Sample:
-        """Sample `counts[d]` utterances of each domain d for a window; windows are planned once each, in order."""
+    def plan(self, counts: list[int], window: int, progress: float = 0.0) -> Sample:
+        """Sample the utterances of a window; windows are planned once each, in order.
+
+        Args:
+            counts: utterances to sample from each domain (domain,).
+            window: number of the window.
+            progress: share of the training that is over when the window begins, 0..1; 0 if its length is unknown.
+        """
 
     @abstractmethod
     def put_back(self, rows: Rows) -> None:

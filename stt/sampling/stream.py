@@ -46,6 +46,7 @@ class BatchStream:
         seed: int = 0,
         rank: int = 0,
         num_ranks: int = 1,
+        num_batches: int | None = None,
     ) -> None:
         """Start at the first batch.
 
@@ -58,6 +59,7 @@ class BatchStream:
             seed: seed of batching and augmentation.
             rank: rank whose batches to yield.
             num_ranks: number of ranks.
+            num_batches: batches of the whole training on one rank; None if unknown.
         """
         self.sampler = sampler
         self.utterances = utterances
@@ -65,6 +67,7 @@ class BatchStream:
         self.strength = strength
         self.seed = seed
         self.rank, self.num_ranks = rank, num_ranks
+        self.num_batches = num_batches
         seconds = (1 - MAX_PADDING_SHARE) * max_batch_seconds * num_ranks
         rows = utterances.rows_by_domain
         self.counts = window_counts(utterances.durations, rows, shares, seconds, LAG, MAX_WINDOW_BATCHES)
@@ -230,7 +233,8 @@ class BatchStream:
         return self.sampler.update(merge([self._pending.pop(key) for key in keys]))
 
     def _plan(self) -> None:
-        sample = self.sampler.plan(self.counts, self.num_planned)
+        progress = min(1.0, self._end / self.num_batches) if self.num_batches else 0.0
+        sample = self.sampler.plan(self.counts, self.num_planned, progress)
         rng = np.random.default_rng((self.seed, self.num_planned))
         try:
             cut = cut_batches(sample.rows, self.utterances.durations, self.num_ranks, self.max_batch_seconds, rng)

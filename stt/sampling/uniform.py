@@ -32,7 +32,7 @@ class UniformSampler(Sampler):
         self._taken = [0] * len(utterances.domains)  # utterances of the current pass
         self._returned: list[Rows] = [np.zeros(0, np.int64)] * len(utterances.domains)
 
-    def plan(self, counts: list[int], window: int) -> Sample:
+    def plan(self, counts: list[int], window: int, progress: float = 0.0) -> Sample:
         """Take the next rows of each domain's pass, starting a new pass when one ends."""
         rows = np.concatenate([self._next(domain, count) for domain, count in enumerate(counts)])
         return Sample(rows, np.ones(len(rows), np.float32))

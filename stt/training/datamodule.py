@@ -20,7 +20,7 @@ from stt.data.loader import StreamLoader, evaluation_loader, loader_options, pre
 from stt.data.preprocessing import Preprocessing
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
-from stt.sampling import BatchStream, Sampler, UniformSampler
+from stt.sampling import BatchStream, CurriculumSampler, Sampler
 from stt.sampling.shares import domain_shares
 from stt.training.state import to_arrays, to_tensors
 
@@ -79,7 +79,7 @@ class SpeechDataModule(LightningDataModule):
             min_seconds: shorter utterances are excluded from training.
             max_seconds: longer utterances are excluded from training.
             domain_weights: relative sampling probability by domain; None gives all domains the same.
-            sampler: `UniformSampler` (the default) or `CurriculumSampler`.
+            sampler: `CurriculumSampler` (the default) or `UniformSampler`.
             num_workers: data loading processes per device.
             seed: random seed of the sampling order.
             preprocessing: how audio and texts are prepared; None takes it from the model.
@@ -111,7 +111,7 @@ class SpeechDataModule(LightningDataModule):
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.domain_weights = domain_weights
-        self.sampler = sampler or UniformSampler()
+        self.sampler = sampler or CurriculumSampler()
         self.num_workers = num_workers
         self.seed = seed
         self.preprocessing = preprocessing
@@ -245,9 +245,20 @@ class SpeechDataModule(LightningDataModule):
             seed=self.seed,
             rank=rank,
             num_ranks=num_ranks,
+            num_batches=self._num_batches(),
         )
         if self.trainer:
             self._check_steps(self.trainer)
+
+    def _num_batches(self) -> int | None:
+        """Return how many batches each rank trains on in all, None if that is unknown."""
+        if not self.trainer:
+            return None
+        limits = (
+            self.trainer.max_steps * max(1, self.trainer.accumulate_grad_batches),
+            (self.trainer.max_epochs or 0) * self.batches_per_epoch,
+        )
+        return min((limit for limit in limits if limit > 0), default=None)
 
     def _check_steps(self, trainer: Trainer) -> None:
         steps_per_epoch = max(1, self.batches_per_epoch // max(1, trainer.accumulate_grad_batches))

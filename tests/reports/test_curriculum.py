@@ -9,6 +9,7 @@ import torch
 
 from stt.cli.main import main as stt
 from stt.cli.train import main
+from stt.reports.run import find_run
 
 CURRICULUM = "--data.sampler=stt.sampling.CurriculumSampler"
 
@@ -59,11 +60,18 @@ def test_label_errors_are_listed_worst_first_with_reference_and_hypothesis(
     assert "2 suspected label errors" in capsys.readouterr().out
 
 
+def test_the_target_is_no_longer_kept_in_the_last_quarter_of_a_training(steered: Path) -> None:
+    released = find_run(steered).metrics()["curriculum/released/high"]
+    first = next(step for step, value in released if value)
+    assert 72 <= first < 96
+    assert all(value == (step >= first) for step, value in released)
+
+
 def test_a_path_without_a_run_or_curriculum_is_rejected(
     fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
 ) -> None:
     assert "neither a checkpoint nor a run folder" in fails(stt, ["curriculum", "show", str(tmp_path)])
-    main(fit_args)
+    main([*fit_args, "--data.sampler=UniformSampler"])
     assert "this run has no curriculum" in fails(stt, ["curriculum", "show", str(tmp_path / "run")])
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "x.ckpt").write_text("no checkpoint")

@@ -32,7 +32,7 @@ def observe(batch: list[SampledRow], number: int, rank: int = 0) -> Observations
     """Observe a batch: CERs that fall during training and never repeat."""
     rows = np.array([row.row for row in batch])
     rng = np.random.default_rng((number, rank))
-    return make_observations(rows, rng.random(len(rows)) * 30 / (30 + number), label_error_score=float(rng.random()))
+    return make_observations(rows, rng.random(len(rows)) * 30 / (30 + number), float(rng.random()) ** 2)
 
 
 class Training:

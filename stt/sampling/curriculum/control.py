@@ -39,14 +39,16 @@ class DomainTilt:
     Attributes:
         beta: the tilt; 0 is uniform.
         effective: effective sample size, 1 / sum p^2.
-        at_easiest: sampling cannot become easier.
-        at_hardest: sampling cannot become harder.
+        at_easiest: sampling cannot become easy enough.
+        at_hardest: sampling cannot become hard enough.
+        released: sampling is uniform, and the target no longer kept.
     """
 
     beta: float = 0.0
     effective: float = 0.0
     at_easiest: bool = False
     at_hardest: bool = False
+    released: bool = False
 
 
 class Curriculum:
@@ -68,11 +70,11 @@ class Curriculum:
         self.label_errors = np.zeros(len(ledger.domain), dtype=np.bool_)
         self.tilts = [DomainTilt() for _ in controllers]
 
-    def sample(self, domain: int, count: int, window: int) -> tuple[Rows, Floats]:
+    def sample(self, domain: int, count: int, window: int, released: bool = False) -> tuple[Rows, Floats]:
         """Sample utterances of a domain for a window; return their rows and importance weights.
 
         A domain that contributes more than a third of its utterances is sampled uniformly, in passes, several if
-        necessary.
+        necessary; so is a released one.
         """
         rng = np.random.default_rng([self.seed, window, domain])
         rows = self.rows_by_domain[domain]
@@ -87,7 +89,7 @@ class Curriculum:
         cers = self.ledger.estimate(trusted, domain)
         binned = histogram(cers)
         set_point = self.controllers[domain].set_point
-        beta = 0.0 if oversampled else solve_beta(binned, set_point)
+        beta = 0.0 if oversampled or released else solve_beta(binned, set_point)
         mean = tilted_mean(binned, beta)
         frequencies = relative_frequencies(cers, binned, beta)
         passes, remainder = divmod(count, len(trusted))
@@ -98,8 +100,9 @@ class Curriculum:
         self.tilts[domain] = DomainTilt(
             beta,
             effective_share(binned, beta) * len(trusted),
-            at_easiest=oversampled or (beta > 0 and mean > set_point + MEAN_TOLERANCE),
-            at_hardest=oversampled or (beta < 0 and mean < set_point - MEAN_TOLERANCE),
+            at_easiest=oversampled or mean > set_point + MEAN_TOLERANCE,
+            at_hardest=oversampled or mean < set_point - MEAN_TOLERANCE,
+            released=released,
         )
         rows = np.concatenate([*[trusted] * passes, trusted[selected], rechecks])
         weights = np.concatenate([*[1 / frequencies] * passes, 1 / frequencies[selected], np.zeros(len(rechecks))])
@@ -116,11 +119,12 @@ class Curriculum:
             observed = observations.select((index == domain) & np.isfinite(observations.cers))
             if not len(observed.rows):
                 continue
-            score = label_error_scores(observed.losses, observed.random_losses)
+            score = label_error_scores(observed)
             weights = observed.weights * ~self.label_errors[observed.rows]
             self.ledger.observe(observed.rows, observed.cers, score, weights, domain)
             tilt = self.tilts[domain]
-            controller.update(float(np.clip(observed.cers, 0, 1).mean()), tilt.at_easiest, tilt.at_hardest)
+            if not tilt.released:
+                controller.update(float(np.clip(observed.cers, 0, 1).mean()), tilt.at_easiest, tilt.at_hardest)
             rows = self.rows_by_domain[domain]
             self.label_errors[rows] = find_label_errors(
                 self.ledger.label_score[rows], self.ledger.label_observations[rows]

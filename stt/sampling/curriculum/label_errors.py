@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stt.sampling.observations import Floats
+from stt.sampling.observations import Floats, Observations
 
-MAX_LOSS_RATIO = 0.5  # median loss over that of random labels, above which labels cannot be scored yet
+MAX_MEDIAN_CER = 0.3  # of a domain's observations: a network that recognizes less cannot judge labels
 MAX_SCORE = 1.5  # scores are clipped, so that one observation cannot outweigh all others
 SCORE_THRESHOLD = 0.65  # mean score of a label error, after many observations
 SINGLE_OBSERVATION_MARGIN = 0.1  # added to the threshold, divided by the number of observations
@@ -23,18 +23,17 @@ CLEAN_SCORE = 0.2  # typical score of a clean label
 MAX_QUARANTINED_SHARE = 0.5  # of a domain: if more labels seem wrong, the labels are not the cause
 
 
-def label_error_scores(losses: Floats, random_losses: Floats) -> Floats:
+def label_error_scores(observed: Observations) -> Floats:
     """Score labels: about 0 if the label was learned, 1 if it fits no better than another utterance's.
 
     Args:
-        losses: CTC loss per token of a domain's utterances since the last update; NaN if unknown.
-        random_losses: the same against the texts of other utterances.
+        observed: observations of one domain since the last update.
 
     Returns:
-        Label-error scores; all NaN while the model cannot tell clean labels from random ones.
+        Label-error scores, NaN where the losses are unknown; all NaN while the network recognizes too little.
     """
-    known, random = losses[np.isfinite(losses)], random_losses[np.isfinite(random_losses)]
-    if not len(known) or not len(random) or np.median(known) > MAX_LOSS_RATIO * np.median(random):
+    losses, random = observed.losses, observed.random_losses[np.isfinite(observed.random_losses)]
+    if not len(random) or np.median(observed.cers) > MAX_MEDIAN_CER:
         return np.full(len(losses), np.nan, np.float32)
     return np.asarray(np.clip(losses / np.median(random), 0, MAX_SCORE), dtype=np.float32)
 

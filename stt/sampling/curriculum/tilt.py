@@ -49,10 +49,13 @@ def effective_share(binned: Histogram, beta: float) -> float:
 
 
 def solve_beta(binned: Histogram, target: float) -> float:
-    """Return the beta whose mean CER is the target, or the nearest bound."""
+    """Return the beta whose mean CER is the target; 0 if no tilt is easy enough, the bound if none is hard enough.
+
+    Where the target is out of reach, easier utterances teach less and gain nothing (docs/curriculum.md).
+    """
     low, high = _bound(binned, -MAX_BETA), _bound(binned, MAX_BETA)
-    if tilted_mean(binned, high) >= target:
-        return high
+    if tilted_mean(binned, high) > target:
+        return 0.0
     if tilted_mean(binned, low) <= target:
         return low
     for _ in range(40):  # the mean falls as beta rises

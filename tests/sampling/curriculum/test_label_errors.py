@@ -1,6 +1,7 @@
 import numpy as np
 
 from stt.sampling.curriculum.label_errors import find_label_errors, is_clearable, label_error_scores
+from stt.sampling.observations import Observations
 
 RNG = np.random.default_rng(0)
 
@@ -9,22 +10,28 @@ def arrays(score: list[float], observations: list[int]) -> tuple[np.ndarray, np.
     return np.array(score, np.float16), np.array(observations, np.uint8)
 
 
+def observed(losses: np.ndarray, random_losses: np.ndarray, cer: float = 0.1) -> Observations:
+    columns = [np.full(len(losses), cer), losses, random_losses, np.ones(len(losses))]
+    return Observations(np.arange(len(losses)), np.stack(columns, axis=1).astype(np.float32))
+
+
 def test_a_label_error_scores_like_a_random_label_and_a_clean_label_does_not() -> None:
     clean, wrong = RNG.gamma(2, 0.2, 300), RNG.lognormal(np.log(4), 0.2, 20)
     random = RNG.lognormal(np.log(4), 0.2, 320)
-    found = label_error_scores(np.concatenate([clean, wrong]).astype(np.float32), random.astype(np.float32))
+    found = label_error_scores(observed(np.concatenate([clean, wrong]), random))
     assert np.median(found[:300]) < 0.15
     assert 0.9 < np.median(found[300:]) < 1.1
 
 
-def test_labels_are_not_scored_before_clean_and_random_labels_separate() -> None:
-    losses, random = RNG.normal(3.0, 0.3, 100), RNG.normal(3.5, 0.3, 100)
-    assert np.isnan(label_error_scores(losses.astype(np.float32), random.astype(np.float32))).all()
-    assert np.isnan(label_error_scores(losses.astype(np.float32), np.full(100, np.nan, np.float32))).all()
+def test_labels_are_not_scored_by_a_network_that_recognizes_little() -> None:
+    losses, random = RNG.gamma(2, 0.2, 100), RNG.lognormal(np.log(4), 0.2, 100)
+    assert np.isnan(label_error_scores(observed(losses, random, cer=0.35))).all()
+    assert np.isfinite(label_error_scores(observed(losses, random, cer=0.25))).all()
+    assert np.isnan(label_error_scores(observed(losses, np.full(100, np.nan)))).all()
 
 
 def test_an_unknown_loss_gives_an_unknown_score() -> None:
-    found = label_error_scores(np.array([0.1, np.nan, 0.1], np.float32), np.array([5.0, 5.0, np.nan], np.float32))
+    found = label_error_scores(observed(np.array([0.1, np.nan, 0.1]), np.array([5.0, 5.0, np.nan])))
     assert np.isnan(found).tolist() == [False, True, False]
 
 

@@ -28,17 +28,23 @@ def test_tilted_sampling_has_the_target_as_its_mean(target: float) -> None:
 
 def test_every_utterance_keeps_a_minimum_frequency() -> None:
     binned = histogram(CERS)
-    for target in (0.0, 1.0):
+    for target in (0.28, 1.0):
         assert relative_frequencies(CERS, binned, solve_beta(binned, target)).min() >= UNIFORM_SHARE
 
 
-def test_an_unreachable_target_stops_at_the_bound_of_the_effective_sample_size() -> None:
+def test_sampling_is_uniform_where_no_tilt_is_easy_enough() -> None:
     binned = histogram(CERS)
-    for target in (0.0, 1.0):
-        assert effective_share(binned, solve_beta(binned, target)) >= MIN_EFFECTIVE_SHARE
-        assert effective_share(binned, 1.02 * solve_beta(binned, target)) < MIN_EFFECTIVE_SHARE
-    easy = histogram(np.where(np.arange(len(CERS)) % 20 == 0, CERS, 0))
-    assert solve_beta(easy, 0.0) == MAX_BETA, "so many utterances are easy that the bound of beta is reached first"
+    easiest = next(target for target in np.linspace(0, 1, 201) if solve_beta(binned, target))
+    assert 0.5 * CERS.mean() < easiest < CERS.mean()
+    assert solve_beta(binned, easiest - 0.01) == 0
+
+
+def test_a_target_that_is_too_hard_stops_at_the_bound_of_the_effective_sample_size() -> None:
+    binned = histogram(CERS)
+    assert effective_share(binned, solve_beta(binned, 1.0)) >= MIN_EFFECTIVE_SHARE
+    assert effective_share(binned, 1.02 * solve_beta(binned, 1.0)) < MIN_EFFECTIVE_SHARE
+    hard = histogram(np.where(np.arange(len(CERS)) % 20 == 0, CERS, 1))
+    assert solve_beta(hard, 1.0) == -MAX_BETA, "so many utterances are hard that the bound of beta is reached first"
 
 
 def test_the_mean_falls_as_beta_rises() -> None:

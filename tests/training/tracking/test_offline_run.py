@@ -24,7 +24,7 @@ def table(run: OfflineRun, name: str) -> tuple[dict[str, Any], dict[str, Path]]:
 
 def test_a_run_records_its_configuration_and_origin(steered: Path, tones: Path) -> None:
     (run,) = offline_runs(steered)
-    assert run.config["data"]["batches_per_epoch"] == 40
+    assert run.config["data"]["batches_per_epoch"] == 32
     origin = run.config["origin"]
     assert set(origin["data"]) == {"train", "validate", "test"}
     assert origin["data"]["train"]["files"] == {str(tones): sha256(tones)}
