@@ -179,6 +179,24 @@ def test_a_kaldi_domain_can_come_from_any_table_in_the_folder(tmp_path: Path) ->
     assert manifest.table["lang"].to_pylist() == ["en", None]
 
 
+def test_bad_lines_of_a_kaldi_directory_are_listed_and_can_be_skipped(tmp_path: Path) -> None:
+    data = tmp_path / "train"
+    files = {
+        "text": "u1 ONE\nu2 TWO\nu1 ONE AGAIN\nu3 THREE\n",
+        "wav.scp": "".join(f"u{i} {sound(tmp_path / f'{i}.wav')}\n" for i in (1, 2, 3)),
+        "utt2spk": "u1 s1\nu2 s2\nu3 s3\n",
+    }
+    write_files(data, files)
+    (data / "utt2lang").write_bytes(b"u1 en\nu2 \x80\nu3 en\n")
+    manifest = run_import("kaldi", data, tmp_path / "m.parquet", "--skip-bad")
+    assert manifest.table["id"].to_pylist() == ["u1", "u2", "u3"]
+    assert texts(manifest)[0] == "one"
+    assert manifest.table["lang"].to_pylist() == ["en", None, "en"]
+    listed = (tmp_path / "m.bad.csv").read_text()
+    assert "train/text:3,bad line,duplicate key u1" in listed
+    assert "train/utt2lang:2,bad line,not UTF-8" in listed
+
+
 def test_a_nemo_manifest(tmp_path: Path) -> None:
     sound(tmp_path / "1.wav")
     lines = [

@@ -21,7 +21,8 @@ def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = N
     """Read `text` and `wav.scp`, and `segments`, `utt2spk`, `utt2dur` if present; utterances keep their ids.
 
     Every other table `utt2X` or `spk2X` in the folder (spk2gender, utt2lang ...) defines a field X, which becomes a
-    column and can be used in the domain template.
+    column and can be used in the domain template. A line of any table that cannot be read, or whose key an earlier one
+    has, is a bad row.
 
     Args:
         source: the data directory.
@@ -30,12 +31,14 @@ def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = N
         audio_root: folder that paths in wav.scp are relative to; by default the data directory and
             its parent are tried.
     """
-    texts = _read(source / "text")
-    recordings = _read(source / "wav.scp")
-    segments = _read(source / "segments", required=False)
-    durations = _read(source / "utt2dur", required=False)
-    speakers = _read(source / "utt2spk", required=False)
-    utterance_tables, speaker_tables = _tables(source, "utt2"), _tables(source, "spk2")
+    bad: list[Row] = []
+    texts = _read(source / "text", bad)
+    recordings = _read(source / "wav.scp", bad)
+    segments = _read(source / "segments", bad, required=False)
+    durations = _read(source / "utt2dur", bad, required=False)
+    speakers = _read(source / "utt2spk", bad, required=False)
+    utterance_tables, speaker_tables = _tables(source, "utt2", bad), _tables(source, "spk2", bad)
+    yield from bad
     roots = [audio_root] if audio_root else [source, source.parent]
     for utterance, (line, text) in texts.items():
         where = f"{source.name}/text:{line}"
@@ -75,29 +78,27 @@ def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = N
         )
 
 
-def _tables(source: Path, prefix: str) -> dict[str, dict[str, tuple[int, str]]]:
+def _tables(source: Path, prefix: str, bad: list[Row]) -> dict[str, dict[str, tuple[int, str]]]:
     """Read the folder's tables about utterances (`utt2`) or speakers (`spk2`), by field name."""
     paths = sorted(path for path in source.glob(f"{prefix}*") if path.is_file() and not path.suffix)
     names = {path.name.removeprefix(prefix): path for path in paths}
-    return {name: _read(path) for name, path in names.items() if name and name not in HANDLED and name != "utt"}
+    return {name: _read(path, bad) for name, path in names.items() if name and name not in HANDLED and name != "utt"}
 
 
-def _read(path: Path, required: bool = True) -> dict[str, tuple[int, str]]:
-    """Read a Kaldi table as key: (line number, rest of the line)."""
+def _read(path: Path, bad: list[Row], required: bool = True) -> dict[str, tuple[int, str]]:
+    """Read a Kaldi table as key: (line number, rest of the line), and append its bad lines to `bad`."""
     if not path.is_file():
         if required:
             raise InputError(f"{path}: file not found, which a Kaldi data directory must have")
         return {}
     entries = {}
     for number, line, error in read_lines(path):
-        if error:
-            raise InputError(f"{path}:{number}: {error}")
         key, *rest = re.split(r"[ \t]+", line.strip(), maxsplit=1)
-        if not key:
-            continue
-        if key in entries:
-            raise InputError(f"{path}:{number}: duplicate key {key}")
-        entries[key] = (number, "".join(rest).strip())
+        error = error or (f"duplicate key {key}" if key in entries else "")
+        if error:
+            bad.append(Row(f"{path.parent.name}/{path.name}:{number}", "", "", "", error=error))
+        elif key:
+            entries[key] = (number, "".join(rest).strip())
     return entries
 
 
