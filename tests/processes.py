@@ -86,6 +86,6 @@ def _train(args: list[str], environment: Mapping[str, str], said: str) -> None:
 
 
 def finished(*processes: subprocess.Popen[str] | Forked, code: int = 0) -> None:
-    for process in processes:
-        _, said = process.communicate(timeout=240)
-        assert process.returncode == code, said
+    ended = [(process.communicate(timeout=240)[1], process.returncode) for process in processes]
+    for said, returned in ended:
+        assert returned == code, said

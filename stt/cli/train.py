@@ -117,6 +117,7 @@ class SpeechCLI(LightningCLI):
         for name, kind in SECTIONS.items():
             parser.add_lightning_class_args(kind, name)
         parser.set_defaults({f"model.{name}": value for name, value in MODEL_DEFAULTS.items()})
+        parser.set_defaults({"data.sampler": {"class_path": "stt.sampling.CurriculumSampler"}})
         parser.link_arguments("model.features.init_args.n_mels", "model.encoder.init_args.n_mels")
 
     def before_instantiate_classes(self) -> None:

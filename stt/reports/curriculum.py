@@ -134,7 +134,8 @@ def _plot_observed(axis: Axes, observed: Curve, target: Curve, released: Curve) 
         percent = 100 * target[-1][1]
         axis.axhline(percent, color="0.3", linewidth=0.8, label="target")
         axis.axhspan((1 - BAND) * percent, (1 + BAND) * percent, color="0.9", zorder=0)
-    for step in [step for step, value in released if value][:1]:
+    # Logged when the window is over: what was observed up to the last point without it was still kept at the target.
+    for step in [step for step, value in released if not value][-1:] if released and released[-1][1] else []:
         axis.axvline(step, color="0.3", linewidth=0.8, linestyle=":", label="released")
 
 

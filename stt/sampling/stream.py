@@ -46,7 +46,6 @@ class BatchStream:
         seed: int = 0,
         rank: int = 0,
         num_ranks: int = 1,
-        num_batches: int | None = None,
     ) -> None:
         """Start at the first batch.
 
@@ -59,18 +58,17 @@ class BatchStream:
             seed: seed of batching and augmentation.
             rank: rank whose batches to yield.
             num_ranks: number of ranks.
-            num_batches: batches of the whole training on one rank; None if unknown.
         """
+        self.consumed = 0  # batches used by training
         self.sampler = sampler
         self.utterances = utterances
         self.max_batch_seconds = max_batch_seconds
         self.strength = strength
         self.seed = seed
         self.rank, self.num_ranks = rank, num_ranks
-        self.num_batches = num_batches
-        seconds = (1 - MAX_PADDING_SHARE) * max_batch_seconds * num_ranks
+        self.shares = shares
+        self.begin(None)
         rows = utterances.rows_by_domain
-        self.counts = window_counts(utterances.durations, rows, shares, seconds, LAG, MAX_WINDOW_BATCHES)
         names = [utterances.domains[i] for i in oversampled_domains(self.counts, rows)]
         if names and sampler.needs_feedback:
             log.warning(
@@ -80,7 +78,6 @@ class BatchStream:
                 LAG,
             )
         self.all_gather: Callable[[dict[Key, Observations]], Sequence[dict[Key, Observations]]] | None = None
-        self.consumed = 0  # batches used by training
         self.windows: list[Window] = []  # planned, not yet fully consumed and observed
         self.num_planned = 0  # windows planned
         self.num_with_feedback = 0  # windows planned whose feedback is complete
@@ -90,6 +87,17 @@ class BatchStream:
         self._applied = 0  # batches whose observations have been passed to the sampler
         self._pending: dict[Key, Observations] = {}  # read, not yet passed to the sampler
         self._unread: Read | None = None
+
+    def begin(self, num_batches: int | None) -> None:
+        """Set how many batches a training on one rank consumes from here on; None if that is unknown.
+
+        No window is longer than a twentieth of the training, so that the sampler can change what it does near its end.
+        """
+        self._first, self._num_batches = self.consumed, num_batches
+        longest = MAX_WINDOW_BATCHES if num_batches is None else min(MAX_WINDOW_BATCHES, num_batches // 20)
+        seconds = (1 - MAX_PADDING_SHARE) * self.max_batch_seconds * self.num_ranks
+        data = self.utterances
+        self.counts = window_counts(data.durations, data.rows_by_domain, self.shares, seconds, LAG, max(LAG, longest))
 
     def batches(self) -> Iterator[list[SampledRow]]:
         """Yield this rank's batches endlessly, from the first that was not consumed."""
@@ -196,6 +204,7 @@ class BatchStream:
         same_rows = state["fingerprint"] == self.utterances.fingerprint
         self.sampler.load_state_dict(state["sampler"])
         self.consumed = self._observed = self._gathered = state["consumed"]
+        self._first = 0  # a resumed training began there
         self.num_planned, self._applied = state["num_planned"], state["applied"]
         self._pending = unpack(state["pending"], None if same_rows else self.utterances.find, self.utterances.texts)
         layout = (self.num_ranks, self.max_batch_seconds)
@@ -233,7 +242,7 @@ class BatchStream:
         return self.sampler.update(merge([self._pending.pop(key) for key in keys]))
 
     def _plan(self) -> None:
-        progress = min(1.0, self._end / self.num_batches) if self.num_batches else 0.0
+        progress = min(1.0, (self._end - self._first) / self._num_batches) if self._num_batches else 0.0
         sample = self.sampler.plan(self.counts, self.num_planned, progress)
         rng = np.random.default_rng((self.seed, self.num_planned))
         try:

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from lightning import LightningDataModule, Trainer
+from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
@@ -22,6 +22,7 @@ from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.sampling import BatchStream, CurriculumSampler, Sampler
 from stt.sampling.shares import domain_shares
+from stt.training.length import num_batches
 from stt.training.state import to_arrays, to_tensors
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,8 @@ class SpeechDataModule(LightningDataModule):
                 self.datasets[split] = UtteranceDataset(read_manifests(paths), self.preprocessing, split == "train")
                 if split == "train":
                     self._set_up_training(self.datasets[split], self.preprocessing)
+        if stage == "fit" and self.stream and self.trainer:
+            self.stream.begin(num_batches(self.trainer, self.batches_per_epoch))
 
     def domains(self, split: str) -> list[str]:
         """Return the names of the domains in a split."""
@@ -245,29 +248,7 @@ class SpeechDataModule(LightningDataModule):
             seed=self.seed,
             rank=rank,
             num_ranks=num_ranks,
-            num_batches=self._num_batches(),
         )
-        if self.trainer:
-            self._check_steps(self.trainer)
-
-    def _num_batches(self) -> int | None:
-        """Return how many batches each rank trains on in all, None if that is unknown."""
-        if not self.trainer:
-            return None
-        limits = (
-            self.trainer.max_steps * max(1, self.trainer.accumulate_grad_batches),
-            (self.trainer.max_epochs or 0) * self.batches_per_epoch,
-        )
-        return min((limit for limit in limits if limit > 0), default=None)
-
-    def _check_steps(self, trainer: Trainer) -> None:
-        steps_per_epoch = max(1, self.batches_per_epoch // max(1, trainer.accumulate_grad_batches))
-        if trainer.max_steps > 0 and trainer.max_steps % steps_per_epoch:
-            log.warning(
-                "trainer.max_steps (%d) is not a multiple of an epoch's %d steps: the last steps will not be validated",
-                trainer.max_steps,
-                steps_per_epoch,
-            )
 
     def _weights(self, manifest: Manifest) -> dict[str, float] | None:
         """Return relative probabilities by domain: the given ones, or those that give replay its share.

@@ -157,7 +157,7 @@ def test_a_run_resumed_from_its_best_checkpoint_equals_an_uninterrupted_one(
         ["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=0.1", "--model.optimizer.momentum=0.9"],
         ["--clip=stt.training.callbacks.PercentileClipping", "--clip.percentile=80"],
         ["--data.domain_weights={low: 3}"],
-        ["--data.sampler=stt.sampling.CurriculumSampler", "--data.sampler.target_by_domain={low: 0.05}"],
+        ["--data.sampler.target_by_domain={low: 0.05}"],
     ],
     ids=lambda options: options[0].lstrip("-"),
 )

@@ -39,8 +39,8 @@ class DomainTilt:
     Attributes:
         beta: the tilt; 0 is uniform.
         effective: effective sample size, 1 / sum p^2.
-        at_easiest: sampling cannot become easy enough.
-        at_hardest: sampling cannot become hard enough.
+        at_easiest: no allowed tilt is easy enough, or there is no choice.
+        at_hardest: no allowed tilt is hard enough, or there is no choice.
         released: sampling is uniform, and the target no longer kept.
     """
 
@@ -221,8 +221,8 @@ class Controller:
 
         Args:
             observed_cer: mean CER of the training batches.
-            at_easiest: sampling was at its easiest bound.
-            at_hardest: sampling was at its hardest bound.
+            at_easiest: no allowed tilt was easy enough.
+            at_hardest: no allowed tilt was hard enough.
         """
         ratio = self.target / max(observed_cer, 1e-3)
         # Anti-windup: at a bound, moving the set-point has no effect now and would have to be undone later.

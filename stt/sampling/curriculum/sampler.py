@@ -116,7 +116,12 @@ class CurriculumSampler(Sampler):
         """Resume from `state_dict`; with a different manifest, keep what is known of the shared utterances.
 
         Label-error scores of corrected texts are reset.
+
+        Raises:
+            InputError: the state is that of another sampler.
         """
+        if "ledger" not in state:
+            raise InputError("the checkpoint is of another sampler: resume with --data.sampler UniformSampler")
         current = self.utterances
         self._strength.load_state_dict(state.get("strength_shares", {}))
         texts = zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True)
@@ -159,7 +164,7 @@ class CurriculumSampler(Sampler):
             "target_cer": controller.target,
             "set_point": controller.set_point,
             "beta": tilt.beta,
-            "strength": controller.strength,
+            "strength": 0.0 if tilt.released else controller.strength,
             "effective_utterances": tilt.effective,
             "released": float(tilt.released),
             "seen_share": float(np.count_nonzero(ledger.count[rows]) / len(rows)),

@@ -61,6 +61,11 @@ SECTIONS = (
                 label="0..1, in addition to the base strength",
             ),
             Panel(
+                "released",
+                (names.curriculum_metric_name("released", names.EVERY_DOMAIN),),
+                label="1: sampled uniformly",
+            ),
+            Panel(
                 "suspected label errors",
                 (names.curriculum_metric_name("label_errors", names.EVERY_DOMAIN),),
                 label="utterances",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stt.errors import InputError
-from stt.sampling import CurriculumSampler, Utterances
+from stt.sampling import CurriculumSampler, UniformSampler, Utterances
 from tests.sampling.corpora import corpus, make_observations
 
 
@@ -60,6 +60,13 @@ def test_the_last_part_of_the_training_is_uniform_and_changes_no_control() -> No
     assert (logged["curriculum/beta/d"], logged["curriculum/released/d"]) == (0, 1)
     assert sampler.curriculum.controllers[0].strength == before
     assert counts.max() - counts.min() <= 3
+
+
+def test_the_state_of_another_sampler_is_refused() -> None:
+    other = UniformSampler()
+    other.start(corpus({"d": 40}), seed=0)
+    with pytest.raises(InputError, match=r"resume with --data\.sampler UniformSampler"):
+        start(corpus({"d": 40})).load_state_dict(other.state_dict())
 
 
 def test_an_augmentation_that_is_switched_off_stays_off() -> None:

@@ -36,7 +36,11 @@ def test_sampling_is_uniform_where_no_tilt_is_easy_enough() -> None:
     binned = histogram(CERS)
     easiest = next(target for target in np.linspace(0, 1, 201) if solve_beta(binned, target))
     assert 0.5 * CERS.mean() < easiest < CERS.mean()
-    assert solve_beta(binned, easiest - 0.01) == 0
+    assert MIN_EFFECTIVE_SHARE <= effective_share(binned, solve_beta(binned, easiest)) < MIN_EFFECTIVE_SHARE + 0.03
+    easy = histogram(np.where(np.arange(len(CERS)) % 20 == 0, CERS, 0))
+    assert solve_beta(easy, tilted_mean(easy, MAX_BETA)) == pytest.approx(MAX_BETA), (
+        "its bound is reached before that of the share"
+    )
 
 
 def test_a_target_that_is_too_hard_stops_at_the_bound_of_the_effective_sample_size() -> None:
