@@ -95,5 +95,6 @@ def test_an_output_that_is_not_a_number_names_the_audio(
 
 def test_a_checkpoint_in_another_format_of_torch_still_loads(good: Path, tmp_path: Path) -> None:
     content = torch.load(good, weights_only=True)
+    del content["SpeechDataModule"]  # that format cannot hold unsigned integers, as the curriculum's ledger has
     torch.save(content, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
     assert load(tmp_path / "old.ckpt").train_domains == load(good).train_domains
