@@ -10,8 +10,8 @@ TINY := --config configs/model/tiny.yaml
 
 help:
 	@echo "make demo            synthesize a corpus, train, test and transcribe: about 10 minutes on two cores"
-	@echo "make test            run the tests: six to seven minutes on two cores"
-	@echo "make test-all        and those that take longer: lost ranks, more fuzzing"
+	@echo "make test            run the tests: six to nine minutes on two cores"
+	@echo "make test-all        and those that take longer: linters, lost ranks, more fuzzing"
 	@echo "make lint            run ruff, mypy and import-linter"
 	@echo "make docs            build the documentation: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
