@@ -185,6 +185,7 @@ class BatchStream:
             "fingerprint": self.utterances.fingerprint,
             "num_ranks": self.num_ranks,
             "max_batch_seconds": float(self.max_batch_seconds),
+            "first": self._first,
             "consumed": self.consumed,
             "num_planned": self.num_planned,
             "num_with_feedback": self.num_with_feedback,
@@ -204,7 +205,7 @@ class BatchStream:
         same_rows = state["fingerprint"] == self.utterances.fingerprint
         self.sampler.load_state_dict(state["sampler"])
         self.consumed = self._observed = self._gathered = state["consumed"]
-        self._first = 0  # a resumed training began there
+        self._first = state.get("first", 0)  # earlier checkpoints lack it
         self.num_planned, self._applied = state["num_planned"], state["applied"]
         self._pending = unpack(state["pending"], None if same_rows else self.utterances.find, self.utterances.texts)
         layout = (self.num_ranks, self.max_batch_seconds)
