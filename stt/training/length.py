@@ -16,7 +16,7 @@ def num_batches(trainer: Trainer, batches_per_epoch: int) -> int | None:
     A warning says if the last steps will not be validated.
     """
     limit = trainer.limit_train_batches
-    per_epoch = min(batches_per_epoch, limit) if isinstance(limit, int) else int(batches_per_epoch * (limit or 1.0))
+    per_epoch = min(batches_per_epoch, limit) if isinstance(limit, int) else int(batches_per_epoch * limit)
     per_epoch = max(1, per_epoch)
     # The last step of an epoch may have fewer batches than the others.
     steps_per_epoch = math.ceil(per_epoch / trainer.accumulate_grad_batches)

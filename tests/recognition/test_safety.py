@@ -185,7 +185,8 @@ def test_a_custom_encoder_can_be_trained_from_a_config_and_loaded_with_import(
     assert run("-m", "stt", "--import", "custom_package", *transcribe).returncode == 0
     test = ["test", f"--ckpt_path={checkpoint}", f"--data.test={tones}", f"--run={tmp_path / 'tested'}"]
     assert run(str(ROOT / "train.py"), *test, "--import=custom_package").returncode == 0
-    assert "error: --import no_such_package" in fails(commands, ["--import", "no_such_package", *transcribe])
+    missing = fails(commands, ["--import", "no_such_package", *transcribe])
+    assert missing.startswith("error: --import no_such_package")
 
 
 def test_parts_that_a_checkpoint_cannot_describe_are_rejected_before_training(tokenizer_file: Path) -> None:

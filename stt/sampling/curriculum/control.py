@@ -108,6 +108,10 @@ class Curriculum:
         weights = np.concatenate([*[1 / frequencies] * passes, 1 / frequencies[selected], np.zeros(len(rechecks))])
         return rows, weights.astype(np.float32)
 
+    def added_strength(self, domain: int) -> float:
+        """Return the augmentation strength that the secondary control adds in the latest window, 0..1."""
+        return 0.0 if self.tilts[domain].released else self.controllers[domain].strength
+
     def put_back(self, rows: Rows) -> None:
         """Increase the deficits of sampled utterances that did not fit."""
         np.add.at(self.ledger.deficit, rows, 1)

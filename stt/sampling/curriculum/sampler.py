@@ -88,10 +88,8 @@ class CurriculumSampler(Sampler):
 
     def strengths(self, base: float) -> Floats:
         """Return the strength of each domain: what the base has risen to, plus the secondary control; 0 stays 0."""
-        if not base:
-            return np.zeros(len(self.utterances.domains), np.float32)
-        controllers = zip(self.curriculum.controllers, self.curriculum.tilts, strict=True)
-        added = np.array([0 if tilt.released else one.strength for one, tilt in controllers], np.float32)
+        domains = range(len(self.utterances.domains))
+        added = np.array([self.curriculum.added_strength(i) if base else 0.0 for i in domains], np.float32)
         return np.minimum(np.float32(1), self._strength.strengths(base) + added)
 
     def inherit(self, state: dict[str, Any]) -> None:
@@ -164,7 +162,7 @@ class CurriculumSampler(Sampler):
             "target_cer": controller.target,
             "set_point": controller.set_point,
             "beta": tilt.beta,
-            "strength": 0.0 if tilt.released else controller.strength,
+            "strength": self.curriculum.added_strength(domain),
             "effective_utterances": tilt.effective,
             "released": float(tilt.released),
             "seen_share": float(np.count_nonzero(ledger.count[rows]) / len(rows)),
