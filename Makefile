@@ -6,12 +6,13 @@ DATA ?= ../shared/data
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test test-all lint docs lock fsdd-corpus fsdd speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
+.PHONY: help setup demo test test-slow test-all lint docs lock fsdd-corpus fsdd speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
 
 help:
 	@echo "make demo            synthesize a corpus, train, test and transcribe: about 10 minutes on two cores"
 	@echo "make test            run the tests: six to nine minutes on two cores"
-	@echo "make test-all        and those that take longer: linters, lost ranks, more fuzzing"
+	@echo "make test-slow       run those that take longer: linters, lost ranks, fuzzing"
+	@echo "make test-all        run both"
 	@echo "make lint            run ruff, mypy and import-linter"
 	@echo "make docs            build the documentation: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
@@ -46,8 +47,10 @@ demo: setup
 test: setup
 	$(PYTEST) -m "not slow"
 
-test-all: test
+test-slow: setup
 	$(PYTEST) -m slow
+
+test-all: test test-slow
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -27,6 +27,8 @@ PROCESSES = frozenset(
     {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
 )
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+# W&B makes one temporary folder for a process when it is first imported, whatever the temporary folder is later.
+ELSEWHERE = ("__pycache__", "wandb-media/")
 
 # Shrinking a failure runs the command a thousand times, a minute for each test that fails: only on demand.
 PHASES = [phase for phase in Phase if SHRINK or phase not in (Phase.shrink, Phase.explain)]
@@ -68,7 +70,8 @@ class _Watch:
             self.seen.append(f"{event} {args!r}")
         elif event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int) and args[2] & WRITING:
             path = os.path.realpath(os.fsdecode(args[0]))
-            if not path.startswith((str(self.folder), "/dev/", "/proc/")) and "__pycache__" not in path:
+            inside = path.startswith((str(self.folder), "/dev/", "/proc/"))
+            if not inside and not any(name in path for name in ELSEWHERE):
                 self.seen.append(f"writes {path}")
 
     @contextlib.contextmanager
