@@ -15,7 +15,7 @@ import torch
 
 from stt.data.preprocessing import Preprocessing
 
-os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_MODE"] = "disabled"  # half of a small training's time; `offline_wandb` enables it
 os.environ["WANDB_SILENT"] = "true"
 os.environ["WANDB_X_SAVE_REQUIREMENTS"] = "false"  # would read the metadata of all packages for each run
 torch.set_num_threads(1)  # networks this small gain nothing from more, and lose much on a shared machine
@@ -107,12 +107,20 @@ def fit_args(tones: Path, tokenizer_file: Path, tmp_path: Path) -> list[str]:
     ]
 
 
+@pytest.fixture
+def offline_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log to W&B, offline."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
 def fit_once(tmp_path_factory: pytest.TempPathFactory, name: str, args: list[str]) -> Path:
     """Train in the process of the test run that comes first; return the run folder, which all of them share."""
     from stt.cli.train import main
 
     def fit(run: Path) -> None:
-        main(["fit", f"--config={MICRO}", *args, f"--run={run}"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WANDB_MODE", "offline")
+            main(["fit", f"--config={MICRO}", *args, f"--run={run}"])
 
     return made_once(tmp_path_factory, name, fit)
 

@@ -77,6 +77,7 @@ def free_port() -> int:
 def _train(args: list[str], environment: Mapping[str, str], said: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     with open(said, "w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -78,7 +78,7 @@ def test_without_torch_the_package_can_be_imported_and_loading_names_the_extra()
 
 
 def test_training_needs_neither_language_models_nor_wandb(
-    fit_args: list[str], tmp_path: Path, checkpoint: str, tones: Path
+    fit_args: list[str], tmp_path: Path, checkpoint: str, tones: Path, offline_wandb: None
 ) -> None:
     without = ["lm", "wandb", "demo"]
     arguments = [*fit_args, "--trainer.max_steps=2", "--data.batches_per_epoch=2"]

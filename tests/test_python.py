@@ -56,7 +56,7 @@ def results(run: Path) -> dict[str, Any]:
 
 
 def test_python_and_the_command_line_give_the_same_to_the_last_digit(
-    fit_args: list[str], tones: Path, tokenizer_file: Path, tmp_path: Path
+    fit_args: list[str], tones: Path, tokenizer_file: Path, tmp_path: Path, offline_wandb: None
 ) -> None:
     main([*fit_args, f"--data.test={tones}", "--trainer.max_steps=60", "--data.batches_per_epoch=30"])
     seed_everything(0, workers=True)

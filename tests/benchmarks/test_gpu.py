@@ -61,7 +61,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measure(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Run a command of the measurements; gives its report."""
     monkeypatch.setenv("PYTHONPATH", "")  # restored afterwards
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     variants = tmp_path / "variants.yaml"
     variants.write_text(yaml.safe_dump([{"name": "micro", "change": "pieces", "config": str(MICRO)}]))
 
@@ -94,6 +93,7 @@ def test_interrupted_pieces_are_resumed_and_end_like_uninterrupted_ones(
     assert measure("parts", *ablation)["ablation"] == parts["ablation"], "nothing is repeated"
 
 
+@pytest.mark.slow
 def test_a_failure_is_reported_and_the_other_pieces_are_done(
     measure: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

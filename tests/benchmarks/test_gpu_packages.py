@@ -73,6 +73,7 @@ def test_a_bundle_has_no_package_that_is_bound_to_the_machine_or_to_another_extr
     assert not {*BASE, "numpy", "stt", "kenlm", "pyctcdecode", "wandb", "triton"} & set(wanted)
 
 
+@pytest.mark.slow
 def test_training_needs_no_package_beyond_the_base_and_the_bundle(
     tmp_path: Path, tones: Path, tokenizer_file: Path, only: Callable[[set[str]], dict[str, str]]
 ) -> None:

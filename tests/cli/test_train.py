@@ -205,7 +205,9 @@ def test_testing_without_a_checkpoint_or_manifest_names_the_missing_option(
     assert "give --data.test" in fails(main, ["test", f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}"])
 
 
-def test_a_given_logger_is_added_to_the_run_loggers_and_false_disables_all(fit_args: list[str], tmp_path: Path) -> None:
+def test_a_given_logger_is_added_to_the_run_loggers_and_false_disables_all(
+    fit_args: list[str], tmp_path: Path, offline_wandb: None
+) -> None:
     given = ["--trainer.logger=lightning.pytorch.loggers.CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'given'}"]
     main([*fit_args, *given])
     run = tmp_path / "run"

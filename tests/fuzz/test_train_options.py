@@ -55,7 +55,6 @@ def test_a_number_out_of_range_is_one_sentence(
     option: str, value: str, fit_args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     run(
         main,
         [*fit_args, "--trainer.max_steps=2", "--data.batches_per_epoch=2", f"--{option}={value}"],

@@ -37,15 +37,15 @@ def with_running_statistics(model: Encoder, n_mels: int) -> Encoder:
     model.train()
     with torch.no_grad():
         for _ in range(3):
-            model(torch.randn(4, 100, n_mels), torch.tensor([100, 80, 60, 9]))
+            model(torch.randn(4, 60, n_mels), torch.tensor([60, 50, 40, 9]))
     return model.eval()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_batching_does_not_change_the_output_of_an_utterance(config: Path) -> None:
     model = with_running_statistics(build_from(config), 80)
-    lengths = torch.tensor([37, 100, 1, 8, 61])
-    x = torch.randn(5, 100, 80)
+    lengths = torch.tensor([37, 60, 1, 8])
+    x = torch.randn(4, 60, 80)
     for i, length in enumerate(lengths):
         x[i, length:] = 1e3  # the content of the padding must not matter
     with torch.no_grad():

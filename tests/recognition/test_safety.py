@@ -16,6 +16,7 @@ from stt.errors import InputError
 from stt.models import ConvTransformer
 from stt.recognition.recognizer import load
 from tests.conftest import MICRO, ROOT
+from tests.processes import Forked, finished
 from tests.recognition.hostile import as_version_0_1, hostile_files
 
 
@@ -174,17 +175,15 @@ def test_a_custom_encoder_can_be_trained_from_a_config_and_loaded_with_import(
     def run(*args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, *args], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
-    trained = run(
-        str(ROOT / "train.py"), *fit_args, "--model.encoder=custom_package.CustomEncoder", "--model.encoder.width=16"
-    )
-    assert trained.returncode == 0, trained.stderr
+    custom = ["--model.encoder=custom_package.CustomEncoder", "--model.encoder.width=16"]
+    finished(Forked([*fit_args, *custom], environment))
     checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
     transcribe = ["transcribe", checkpoint, str(tones.parent / "0.wav")]
     rejected = "a class 'CustomEncoder', which is not registered; if you trust the package"
     assert rejected in fails(commands, transcribe)
     assert run("-m", "stt", "--import", "custom_package", *transcribe).returncode == 0
     test = ["test", f"--ckpt_path={checkpoint}", f"--data.test={tones}", f"--run={tmp_path / 'tested'}"]
-    assert run(str(ROOT / "train.py"), *test, "--import=custom_package").returncode == 0
+    finished(Forked([*test, "--import=custom_package"], environment))
     missing = fails(commands, ["--import", "no_such_package", *transcribe])
     assert missing.startswith("error: --import no_such_package")
 

@@ -34,6 +34,7 @@ def test_a_command_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
         python(DEAF, within(3, grace=0.5), tmp_path / "output.txt")
 
 
+@pytest.mark.slow
 def test_training_that_is_stopped_before_it_has_started_is_told_from_one_that_failed(tmp_path: Path) -> None:
     with pytest.raises(OutOfTime):
         run_training(["fit"], tmp_path / "output.txt", within(0))

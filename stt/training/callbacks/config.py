@@ -10,6 +10,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from stt.files import atomic_write
+from stt.recognition.recognizer import Recognizer
+from stt.registry import class_path
 from stt.training.callbacks.access import data_of, folder_of, model_of
 from stt.training.tracking.wandb_logger import wandb_of
 
@@ -29,6 +31,25 @@ class SaveConfig(SaveConfigCallback):
         if logger:
             configuration = json.loads(plain)
             logger.attempt(lambda run: run.config.update(configuration, allow_val_change=True))  # type: ignore[no-untyped-call]
+
+
+def recognizer_config(recognizer: Recognizer) -> dict[str, Any]:
+    """Return the model configuration of a recognizer, for the saved config.
+
+    Parts with user-defined classes are omitted: their arguments come from the checkpoint, and the parser would import
+    any functions or classes that they name.
+    """
+    description = recognizer.description()
+    parts = {name: class_path(type(getattr(recognizer, name))) for name in ("features", "encoder")}
+    return {
+        "tokenizer": description["tokenizer"],
+        "normalizer": description["normalizer"],
+        **{
+            name: {"class_path": path, "init_args": description[name]["arguments"]}
+            for name, path in parts.items()
+            if path.startswith("stt.")
+        },
+    }
 
 
 DESCRIBED_PARTS = ("features", "encoder", "tokenizer", "normalizer")

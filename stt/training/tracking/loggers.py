@@ -39,10 +39,13 @@ def run_loggers(run: Path, project: str) -> list[Logger]:
     """Create the loggers of a run folder; every start writes a new CSV file, so that none is overwritten.
 
     The CSV logger comes first, because its folder is Lightning's `trainer.log_dir`. The W&B run ID is stored in the
-    folder, so that resuming or testing a run logs to the same W&B run. Without wandb there is only the CSV logger.
+    folder, so that resuming or testing a run logs to the same W&B run. Without wandb, or with `WANDB_MODE=disabled`,
+    there is only the CSV logger: a disabled W&B run costs the import of wandb and its copies of what is logged.
     """
     run.mkdir(parents=True, exist_ok=True)
     csv = CSVLogger(save_dir=run, name=NAME)
+    if os.environ.get("WANDB_MODE") == "disabled":
+        return [csv]
     if importlib.util.find_spec("wandb") is None:
         log.warning("wandb is not installed (extra 'wandb'): metrics are only logged to %s", run / NAME)
         return [csv]

@@ -20,7 +20,11 @@ def test_the_bar_shows_error_rates_by_domain_and_the_eta(fit_args: list[str], mo
 
 
 def test_training_ends_with_a_table_of_its_outputs(
-    fit_args: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fit_args: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    offline_wandb: None,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     main(fit_args)

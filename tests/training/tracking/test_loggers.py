@@ -2,8 +2,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.loggers import CSVLogger
 
-from stt.training.tracking.loggers import run_id, wandb_offline
+from stt.training.tracking.loggers import run_id, run_loggers, wandb_offline
+from stt.training.tracking.wandb_logger import TolerantWandbLogger
 
 
 @pytest.fixture
@@ -29,8 +31,15 @@ def test_a_login_or_a_chosen_mode_is_respected(no_login: Path, monkeypatch: pyte
     monkeypatch.setenv("WANDB_API_KEY", "secret")
     assert not wandb_offline()
     monkeypatch.delenv("WANDB_API_KEY")
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("WANDB_MODE", "online")
     assert not wandb_offline()
+
+
+def test_disabling_wandb_leaves_the_csv_log_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {"offline": [CSVLogger, TolerantWandbLogger], "disabled": [CSVLogger]}
+    for mode, expected in kinds.items():
+        monkeypatch.setenv("WANDB_MODE", mode)
+        assert [type(logger) for logger in run_loggers(tmp_path, "stt")] == expected
 
 
 def test_concurrent_starts_in_a_folder_share_one_run_id(tmp_path: Path) -> None:

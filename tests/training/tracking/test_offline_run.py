@@ -76,7 +76,9 @@ def test_the_best_model_and_the_code_are_artifacts(steered: Path) -> None:
     assert {"train.py", "constraints.txt", "stt/training/task.py", "configs/model/small.yaml"} <= names
 
 
-def test_a_resumed_run_keeps_its_id_and_its_parent(fit_args: list[str], steered: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_its_id_and_its_parent(
+    fit_args: list[str], steered: Path, tmp_path: Path, offline_wandb: None
+) -> None:
     main([*fit_args, f"--model.init_from={steered}/checkpoints/best.ckpt"])
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     main([*fit_args, "--trainer.max_steps=9", f"--ckpt_path={last}"])

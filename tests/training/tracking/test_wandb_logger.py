@@ -9,6 +9,8 @@ import wandb
 from stt.cli.train import main
 from stt.training.tracking.wandb_logger import TolerantWandbLogger
 
+pytestmark = pytest.mark.usefixtures("offline_wandb")
+
 
 def broken(*args: Any, **kwargs: Any) -> None:
     raise wandb.errors.CommError("the service has gone away")
