@@ -6,11 +6,11 @@ DATA ?= ../shared/data
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
-.PHONY: help setup demo test test-slow test-all lint docs lock fsdd-corpus fsdd speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
+.PHONY: help setup kenlm demo test test-slow test-all lint docs lock fsdd-corpus fsdd speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
 
 help:
 	@echo "make demo            synthesize a corpus, train, test and transcribe: about 10 minutes on two cores"
-	@echo "make test            run the tests: six to nine minutes on two cores"
+	@echo "make test            run the tests: five to eight minutes on two cores"
 	@echo "make test-slow       run those that take longer: linters, lost ranks, fuzzing"
 	@echo "make test-all        run both"
 	@echo "make lint            run ruff, mypy and import-linter"
@@ -44,10 +44,17 @@ demo: setup
 	$(BIN)/stt transcribe runs/demo/checkpoints/best.ckpt corpora/demo/narration/test/00000.flac \
 		corpora/demo/calls/test/00000.wav corpora/demo/public_speech/test/00000.flac
 
-test: setup
+# The tools of language models; `stt lm train` builds them when it is first needed.
+kenlm: .venv/kenlm
+
+.venv/kenlm: .venv/installed
+	$(BIN)/python -c 'from stt.decoding.kenlm_tools import TOOLS, kenlm_tool; print(*map(kenlm_tool, TOOLS))'
+	touch $@
+
+test: setup kenlm
 	$(PYTEST) -m "not slow"
 
-test-slow: setup
+test-slow: setup kenlm
 	$(PYTEST) -m slow
 
 test-all: test test-slow

@@ -75,9 +75,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches
 @pytest.mark.parametrize("sampler", ["UniformSampler", "CurriculumSampler"])
 def test_how_often_one_validates_changes_no_weight(sampler: str, fit_args: list[str], tmp_path: Path) -> None:
     runs = []
-    for every, workers in ((10, 0), (20, 2), (40, 0)):
+    for every, workers in ((10, 0), (15, 2), (30, 0)):
         runs.append(tmp_path / f"{every}")
-        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=40"]
+        steps = [f"--data.batches_per_epoch={every}", f"--data.num_workers={workers}", "--trainer.max_steps=30"]
         steps.append("--last_checkpoint.every_n_train_steps=null")
         main([*fit_args, *options(runs[-1]), *steps, f"--data.sampler=stt.sampling.{sampler}"])
     for run in runs[1:]:

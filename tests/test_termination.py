@@ -18,6 +18,7 @@ from tests.processes import Forked, finished, started
 from tests.recorder import recorded
 from tests.test_resume import assert_same_end, last, options
 
+pytestmark = pytest.mark.slow  # processes that start, train and end: a minute
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -54,7 +55,6 @@ def test_a_terminated_run_saves_and_is_resumed_by_the_same_command(
     assert Run(parts, last(parts)).metrics()["val/cer/mean"] == Run(whole, last(whole)).metrics()["val/cer/mean"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_signal_to_one_rank_ends_both_after_the_same_step(rank: int, fit_args: list[str], tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -68,7 +68,6 @@ def test_a_signal_to_one_rank_ends_both_after_the_same_step(rank: int, fit_args:
     assert_same_end(parts, whole)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_lost_rank_ends_the_other(rank: int, fit_args: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
@@ -78,7 +77,6 @@ def test_a_lost_rank_ends_the_other(rank: int, fit_args: list[str], tmp_path: Pa
     assert not left_after(30, run)
 
 
-@pytest.mark.slow
 def test_a_rank_that_has_not_met_the_others_yet_ends_with_rank_0(fit_args: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = started([*fit_args, *options(run, devices=2)])
