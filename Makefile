@@ -2,8 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 DATA ?= ../shared/data
-# One thread each: two processes with two threads each would slow each other down on two cores.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+# One thread each: two processes with two threads each would slow each other down on two cores. Bytecode is kept, because
+# the tests start many processes.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 TINY := --config configs/model/tiny.yaml
 
 .PHONY: help setup kenlm demo test test-slow test-all lint docs lock fsdd-corpus fsdd speechocean762-corpus speechocean762 speechocean762-synthetic curriculum-evidence gpu-bundle gpu-figures clean
