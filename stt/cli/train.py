@@ -174,6 +174,9 @@ class SpeechCLI(LightningCLI):
         """Create the trainer, with loggers in the run folder, and the fastest precision of the GPU."""
         config, trainer = self.config[self.subcommand], self.config_init[self.subcommand].trainer
         kwargs["default_root_dir"] = config.run
+        for name in ("accumulate_grad_batches", "check_val_every_n_epoch", "val_check_interval"):
+            if isinstance(trainer[name], int | float) and trainer[name] <= 0:  # Lightning would divide by it
+                raise InputError(f"--trainer.{name} {trainer[name]}: it must be above 0")
         if trainer.precision is None:
             kwargs["precision"] = default_precision()
         if trainer.logger is not False and not trainer.fast_dev_run:
@@ -191,6 +194,7 @@ class SpeechCLI(LightningCLI):
         started: list[str] = []
         on_start = LambdaCallback(
             on_sanity_check_start=lambda *_: started.append("check"),
+            on_sanity_check_end=lambda *_: started.clear(),  # Lightning checks more options after it
             on_train_start=lambda *_: started.append("training"),
         )
         self.trainer.callbacks.append(on_start)  # type: ignore[attr-defined]

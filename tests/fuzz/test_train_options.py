@@ -21,6 +21,8 @@ OPTIONS = {
     **{f"trainer.limit_{split}_batches": NUMBERS for split in ("train", "val", "test")},
     **{f"trainer.{name}": NUMBERS for name in ("overfit_batches", "gradient_clip_val")},
     "trainer.reload_dataloaders_every_n_epochs": INTEGERS,
+    **{f"trainer.{name}": INTEGERS for name in ("accumulate_grad_batches", "check_val_every_n_epoch")},
+    "trainer.val_check_interval": (*INTEGERS, *NUMBERS),
     f"{FEATURES}.sample_rate": INTEGERS,
     f"{FEATURES}.n_mels": SIZES,
     f"{FEATURES}.window_seconds": NUMBERS,
