@@ -163,7 +163,7 @@ def test_each_part_may_live_in_a_package_of_ones_own(
           num_workers: 0
         decoder:
           custom: {class_path: my_speech.Shout, init_args: {mark: "?"}}
-          num_workers: 1
+          num_workers: 0
     """
     config.write_text(textwrap.dedent(parts))
     data = [f"--model.tokenizer={tokenizer_file}", f"--data.train={tones}", f"--data.validate={tones}"]

@@ -33,19 +33,20 @@ class DecodingPool:
             build: builds a decoder in each process.
             tokenizer: the recognizer's.
             normalizer: name of the recognizer's normalizer.
-            num_workers: number of processes; None: one per core.
+            num_workers: number of processes; 0 decodes in this one, None: one per core.
 
         Raises:
             InputError: raised by `build`.
         """
-        build(tokenizer, normalizer)
-        # Spawned: forking a process that uses threads and a device may hang.
-        self._pool = ProcessPoolExecutor(
-            num_workers or os.cpu_count() or 1,
-            multiprocessing.get_context("spawn"),
-            _start,
-            (build, tokenizer.to_string(), normalizer),
-        )
+        self._decoder = build(tokenizer, normalizer)
+        self._pool = None
+        if num_workers != 0:
+            self._pool = ProcessPoolExecutor(
+                num_workers or os.cpu_count() or 1,
+                multiprocessing.get_context("spawn"),  # forking a process that uses threads and a device may hang
+                _start,
+                (build, tokenizer.to_string(), normalizer),
+            )
 
     def submit(self, log_probs: npt.NDArray[np.float32]) -> Future[str]:
         """Decode log_probs (frame, vocab) to a text."""
@@ -53,11 +54,16 @@ class DecodingPool:
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Call a function with the worker's decoder and these arguments in one of the processes."""
-        return self._pool.submit(_call, function, *arguments)
+        if self._pool is not None:
+            return self._pool.submit(_call, function, *arguments)
+        done = Future[Result]()
+        done.set_result(function(self._decoder, *arguments))
+        return done
 
     def close(self) -> None:
         """Shut down the processes."""
-        self._pool.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def _start(build: BuildDecoder, tokenizer: str, normalizer: str) -> None:

@@ -42,7 +42,7 @@ class ConfiguredDecoder(Evaluation):
             beam: options of the beam search; None decodes greedily.
             custom: decoder to use instead.
             postprocessor: rewrites the transcripts, for example `stt.correction.Correction`.
-            num_workers: decoding processes; None uses all cores.
+            num_workers: decoding processes; 0 decodes in the training process, None uses all cores.
         """
         self.options = DecoderOptions(beam, custom, postprocessor)
         self.num_workers = num_workers

@@ -9,7 +9,7 @@ from stt.cli.main import main as stt
 from stt.cli.train import main
 from stt.reports.run import find_run
 
-ONE = "--decoder.num_workers=1"  # each process imports torch
+HERE = "--decoder.num_workers=0"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_a_test_uses_the_tuned_decoder(
     assert config.with_suffix(".png").stat().st_size > 10_000
 
     run = tmp_path / "run"
-    main(["test", f"--ckpt_path={best}", f"--config={config}", f"--data.test={tones}", f"--run={run}", ONE])
+    main(["test", f"--ckpt_path={best}", f"--config={config}", f"--data.test={tones}", f"--run={run}", HERE])
     assert "with the configured decoder" in capsys.readouterr().out
     greedy, decoded = (json.loads((run / f"test_metrics{name}.json").read_text()) for name in ("", "_lm"))
     assert set(decoded["domains"]) == set(greedy["domains"]) == {"high", "low"}
@@ -50,7 +50,7 @@ def test_a_test_uses_the_tuned_decoder(
 def test_validation_logs_error_rates_with_a_language_model_and_greedy_ones(
     fit_args: list[str], lm: Path, tmp_path: Path
 ) -> None:
-    main([*fit_args, f"--decoder.beam.lm={lm}", ONE])
+    main([*fit_args, f"--decoder.beam.lm={lm}", "--decoder.num_workers=1"])
     curves = find_run(tmp_path / "run").metrics()
     for kind in ("cer", "wer"):
         for domain in ("high", "low", "mean"):
@@ -63,7 +63,7 @@ def test_predictions_and_transcripts_use_the_configured_decoder(
     best, config = trained / "checkpoints" / "best.ckpt", tmp_path / "decoder.yaml"
     config.write_text(yaml.safe_dump({"decoder": {"beam": {"lm": str(lm), "alpha": 1.0, "beta": 2.0}}}))
     run = tmp_path / "run"
-    main(["predict", f"--ckpt_path={best}", f"--config={config}", f"--data.predict={tones}", f"--run={run}", ONE])
+    main(["predict", f"--ckpt_path={best}", f"--config={config}", f"--data.predict={tones}", f"--run={run}", HERE])
     lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
     references = [json.loads(line)["text"] for line in tones.read_text().splitlines()]
     correct = {
