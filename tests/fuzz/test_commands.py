@@ -1,9 +1,12 @@
 """Every command, on any bytes in every file that it reads; `test_importers` has those of the importers."""
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -14,10 +17,16 @@ from hypothesis import strategies as st
 
 from stt.cli.main import main
 from stt.cli.train import main as train
+from stt.corpus.manifest import read_manifests
 from stt.correction.corrector import Corrector
 from stt.decoding.train_lm import train_language_model
+from stt.errors import InputError, exit_with
 from stt.recognition.recognizer import load
+from stt.reports.curriculum import plot, write_label_errors
+from stt.reports.page import load_run_summary
+from stt.reports.run import Run, find_run
 from stt.text.normalize import get_normalizer
+from stt.text.tokenizer import Tokenizer
 from tests.conftest import MICRO
 from tests.fuzz.harness import EXAMPLES, fuzzed, mutated, run
 
@@ -51,7 +60,7 @@ def valid(
     beam = {"lm": str(folder / "lm.binary"), "alpha": 0.5, "beta": 1.0, "beam_width": 4}
     (folder / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"beam": beam}}))
     shutil.copy(MICRO, folder / "config.yaml")
-    shutil.copytree(steered, folder / "run")
+    shutil.copytree(steered, folder / "run", ignore=shutil.ignore_patterns("wandb"))  # hundreds of files
     (folder / "run" / "config.yaml").chmod(0o644)
     return folder
 
@@ -113,29 +122,68 @@ def test_transcribe(name: str, valid: Path, tmp_path: Path, data: st.DataObject)
 RUN_FILES = {
     "report": ["logs/version_0/metrics.csv", "config.yaml", "recognized/test.jsonl", "test_metrics.json"],
     "curriculum": ["logs/version_0/metrics.csv", "config.yaml", "checkpoints/last.ckpt"],
-    "dashboard": ["logs/version_0/metrics.csv"],
 }
+FILES_OF_COMMANDS = [(command, name) for command in RUN_FILES for name in RUN_FILES[command]]
 
 
-@pytest.mark.parametrize(("command", "name"), [(command, name) for command in RUN_FILES for name in RUN_FILES[command]])
+def run_folder(valid: Path, name: str, tmp_path: Path, data: st.DataObject) -> Path:
+    """Write a run folder with a mutation of one of its files."""
+    folder = tmp_path / "run"
+    if not folder.exists():  # by an example before
+        shutil.copytree(valid / "run", folder, copy_function=os.symlink)
+    content = data.draw(mutated((valid / "run" / name).read_bytes()))
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(("command", "name"), FILES_OF_COMMANDS)
 @rarely
 @given(data=st.data())
 def test_a_run_folder(command: str, name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(valid / "run", folder, dirs_exist_ok=True, copy_function=link)
-    (folder / name).unlink()
-    (folder / name).write_bytes(data.draw(mutated((valid / "run" / name).read_bytes())))
+    folder = str(run_folder(valid, name, tmp_path, data))
     args = {
-        "report": ["report", str(folder), "--worst", "1", "--out", str(tmp_path / "r.html")],
-        "curriculum": ["curriculum", "show", str(folder), "--label-errors", str(tmp_path / "l.csv")],
-        "dashboard": ["dashboard", "push", "project", "--run", str(folder), "--dry-run", str(tmp_path / "d.json")],
+        "report": ["report", folder, "--worst", "1", "--out", str(tmp_path / "r.html")],
+        "curriculum": ["curriculum", "show", folder, "--label-errors", str(tmp_path / "l.csv")],
     }
     run(main, args[command], tmp_path)
 
 
-def link(source: str, destination: str) -> None:
-    Path(destination).unlink(missing_ok=True)
-    Path(destination).symlink_to(source)
+@pytest.mark.parametrize(("command", "name"), FILES_OF_COMMANDS)
+@fuzzed
+@given(data=st.data())
+def test_a_run_folder_without_drawing_it(
+    command: str, name: str, valid: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    def report(source: Run) -> None:
+        load_run_summary(source, "run")
+
+    def curriculum(source: Run) -> None:
+        plt.close(plot(source))
+        write_label_errors(source, read_manifests(source.train_manifests()), tmp_path / "l.csv")
+
+    read = {"report": report, "curriculum": curriculum}[command]
+    folder = run_folder(valid, name, tmp_path, data)
+    run(as_command(lambda: read(find_run(folder))), [], tmp_path)
+
+
+def as_command(function: Callable[[], object]) -> Callable[[list[str]], None]:
+    """Let an input error end the process, as commands do."""
+
+    def command(args: list[str]) -> None:
+        try:
+            function()
+        except InputError as error:
+            exit_with(error)
+
+    return command
+
+
+@fuzzed
+@given(data=st.data())
+def test_the_log_behind_a_dashboard(valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    folder = str(run_folder(valid, "logs/version_0/metrics.csv", tmp_path, data))
+    run(main, ["dashboard", "push", "project", "--run", folder, "--dry-run", str(tmp_path / "d.json")], tmp_path)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "tokenizer.model", "m.jsonl", "m.parquet", "model.ckpt"])
@@ -151,6 +199,19 @@ def test_fit(name: str, valid: Path, tmp_path: Path, data: st.DataObject) -> Non
     args += [f"--model.init_from={path}"] if name == "model.ckpt" else []
     args += ["--trainer.max_steps=1", "--trainer.limit_val_batches=1", "--trainer.logger=false"]
     run(train, [*args, "--data.batches_per_epoch=1", "--data.num_workers=0", f"--run={tmp_path / 'run'}"], tmp_path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_a_training_configuration(valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    run(train, ["fit", f"--config={place(valid, 'config.yaml', tmp_path, data)}", "--print_config"], tmp_path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_a_tokenizer(valid: Path, tmp_path: Path, data: st.DataObject) -> None:
+    path = place(valid, "tokenizer.model", tmp_path, data)
+    run(as_command(lambda: Tokenizer.load(path).encode("abc")), [], tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp1251"])
