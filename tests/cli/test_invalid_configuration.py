@@ -11,7 +11,8 @@ from stt.cli.train import main
     [
         ("--model.encoder.conv_channels=null", "conv_channels"),
         ("--model.encoder.conv_kernel_sizes=[4,4]", "one entry per stage"),
-        ("--trainer.val_check_interval=-1", "cannot be instantiated"),
+        ("--trainer.max_time=-1", "cannot be instantiated"),
+        ("--trainer.val_check_interval=-1", "it must be above 0"),
     ],
 )
 def test_arguments_that_a_class_refuses_are_one_sentence(
