@@ -31,7 +31,7 @@ class Tokenizer:
     blank_id = 0
 
     def __init__(self, model: bytes) -> None:
-        """Load a serialized SentencePiece model.
+        """Load a serialized SentencePiece model; `pieces` is every piece by index, and the blank the empty string.
 
         Raises:
             InputError: the bytes are not a SentencePiece model, or its unknown piece is not at index 0.
@@ -40,7 +40,8 @@ class Tokenizer:
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
             unknown_id = self._processor.unk_id()  # fails if the model is empty
-        except RuntimeError as error:
+            self.pieces = ["", *(self._processor.id_to_piece(i) for i in range(1, self.vocab_size))]
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise InputError("the tokenizer is not a SentencePiece model") from error
         if unknown_id != self.blank_id:
             raise InputError(f"the tokenizer's unknown piece must have index {self.blank_id}, not {unknown_id}")
@@ -91,11 +92,6 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """Number of classes of the CTC head, including the blank."""
         return int(self._processor.get_piece_size())
-
-    @cached_property
-    def pieces(self) -> list[str]:
-        """Every piece by index; the blank is the empty string."""
-        return ["", *(self._processor.id_to_piece(i) for i in range(1, self.vocab_size))]
 
     @cached_property
     def alphabet(self) -> frozenset[str]:

@@ -56,3 +56,12 @@ def test_a_file_that_is_not_a_tokenizer_is_named(tmp_path: Path) -> None:
         Tokenizer.load(tmp_path / "x.model")
     with pytest.raises(InputError, match="tokenizer not found"):
         Tokenizer.load(tmp_path / "y.model")
+
+
+def test_a_damaged_piece_is_reported_when_the_tokenizer_is_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    piece = next(piece for piece in tokenizer.pieces if "м" in piece and len(piece) > 1)
+    damaged = tokenizer.model.replace(piece.encode(), b"\xd0" * len(piece.encode()), 1)
+    assert damaged != tokenizer.model
+    (tmp_path / "damaged.model").write_bytes(damaged)
+    with pytest.raises(InputError, match="not a SentencePiece model"):
+        Tokenizer.load(tmp_path / "damaged.model")
