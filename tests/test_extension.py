@@ -1,5 +1,6 @@
 """What users bring in a package of their own: no file of the project is changed for it."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,6 @@ from stt.corpus.importers import importers
 from stt.corpus.manifest import read_manifest
 from stt.decoding.options import read_options
 from stt.errors import InputError
-from stt.reports.run import find_run
 from tests.conftest import RATE, spoken_in_tones
 
 PACKAGE = '''
@@ -147,7 +147,7 @@ def test_each_part_may_live_in_a_package_of_ones_own(
     parts = """
         import: my_speech
         trainer:
-          max_steps: 120
+          max_steps: 200
           accelerator: cpu
           callbacks: [{class_path: my_speech.Diary, init_args: {file: diary}}]
         model:
@@ -158,22 +158,21 @@ def test_each_part_may_live_in_a_package_of_ones_own(
           lr_scheduler: {class_path: stt.training.schedule.WarmupCosine, init_args: {warmup_steps: 5}}
         data:
           sampler: {class_path: my_speech.Asked}
-          batches_per_epoch: 120
+          batches_per_epoch: 200
           max_batch_seconds: 12
           num_workers: 0
         decoder:
           custom: {class_path: my_speech.Shout, init_args: {mark: "?"}}
-          num_workers: 0
+          num_workers: 1
     """
     config.write_text(textwrap.dedent(parts))
     data = [f"--model.tokenizer={tokenizer_file}", f"--data.train={tones}", f"--data.validate={tones}"]
-    main(["fit", f"--config={config}", *data, f"--run={tmp_path / 'run'}"])
-    assert (tmp_path / "diary").read_text() == "120"
+    main(["fit", f"--config={config}", *data, f"--data.test={tones}", f"--run={tmp_path / 'run'}"])
+    assert (tmp_path / "diary").read_text() == "200"
     assert (tmp_path / "asked").exists()
-    metrics = find_run(tmp_path / "run").metrics()
-    plain, shouted = (metrics[f"val/{name}/mean"][-1][1] for name in ("cer", "cer_lm"))
-    assert plain < 0.8, "it learns"
-    assert shouted > plain, "every word has a mark that nobody said"
+    tested, shouted = (json.loads((tmp_path / "run" / f"test_metrics{n}.json").read_text()) for n in ("", "_lm"))
+    assert tested["mean"]["cer"] < 0.8, "it learns"
+    assert shouted["mean"]["cer"] > tested["mean"]["cer"], "every word has a mark that nobody said"
 
     best = str(tmp_path / "run" / "checkpoints" / "best.ckpt")
     (tmp_path / "decoder.yaml").write_text(yaml.safe_dump({"decoder": {"custom": "my_speech.Shout"}}))

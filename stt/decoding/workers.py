@@ -38,9 +38,11 @@ class DecodingPool:
         Raises:
             InputError: raised by `build`.
         """
-        self._decoder = build(tokenizer, normalizer)
-        self._pool = None
-        if num_workers != 0:
+        decoder = build(tokenizer, normalizer)
+        self._decoder = self._pool = None
+        if num_workers == 0:
+            self._decoder = decoder
+        else:
             self._pool = ProcessPoolExecutor(
                 num_workers or os.cpu_count() or 1,
                 multiprocessing.get_context("spawn"),  # forking a process that uses threads and a device may hang
