@@ -14,6 +14,7 @@ help:
 	@echo "make test            run the tests: five to eight minutes on two cores"
 	@echo "make test-slow       run those that take longer: linters, lost ranks, fuzzing"
 	@echo "make test-all        run both"
+	@echo "make kenlm           build the tools of language models; the tests and stt lm train need them"
 	@echo "make lint            run ruff, mypy and import-linter"
 	@echo "make docs            build the documentation: docs/_build/index.html"
 	@echo "make fsdd            train on real spoken digits (DATA=$(DATA))"
