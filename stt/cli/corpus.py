@@ -74,11 +74,14 @@ def demo(
 def synthesize(
     texts: Annotated[list[Path], typer.Argument(help="text files with one sentence per line, and manifests")],
     out: Annotated[Path, typer.Option(help="output folder, which must not exist")],
-    language: Annotated[str, typer.Option(help="language of espeak-ng: en for all accents, en-us for one")],
+    language: Annotated[str, typer.Option(help="en for all accents, en-us for one")],
     hours: Annotated[
         float | None, typer.Option(help="hours of speech, with other voices in every pass; default: every text once")
     ] = None,
-    voices: Annotated[int, typer.Option(help="number of voices", min=1)] = 36,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="espeak-ng, mbrola, rhvoice; repeat for several; default: espeak-ng")
+    ] = None,
+    voices: Annotated[int, typer.Option(help="number of voices of each engine", min=1)] = 36,
     noise: Annotated[Path | None, typer.Option(help="folder of noise recordings, for half of the utterances")] = None,
     rirs: Annotated[Path | None, typer.Option(help="folder of recorded room impulse responses")] = None,
     domain: Annotated[str, typer.Option(help="domain of all utterances")] = "synthetic",
@@ -88,15 +91,16 @@ def synthesize(
         int | None, typer.Option(help="parallel processes; default: one per core", min=1, max=1000)
     ] = None,
 ) -> None:
-    """Synthesize speech from texts with espeak-ng, to train on before fine-tuning on real speech."""
-    from stt.corpus.synthesis.synthesize import Options  # imported here to keep --help fast
+    """Synthesize speech from texts, to train on before fine-tuning on real speech."""
+    from stt.corpus.synthesis.engines import ESPEAK_NG  # imported here to keep --help fast
+    from stt.corpus.synthesis.synthesize import Options
     from stt.corpus.synthesis.synthesize import synthesize as make
 
     if hours is not None and not 0 < hours < math.inf:
         raise InputError(f"--hours must be a number more than 0, not {hours:g}")
     if not domain:
         raise InputError("--domain must not be empty")
-    options = Options(language, domain, hours, voices, seed, noise, rirs)
+    options = Options(language, domain, hours, voices, engine or [ESPEAK_NG], seed, noise, rirs)
     corpus = make(texts, out, get_normalizer(normalizer), options, workers or os.cpu_count() or 1)
     for line in corpus.skipped.lines():
         print(f"skipped: {line}")

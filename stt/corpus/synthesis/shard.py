@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from stt.audio.io import Waveform, encode_flac, resample
+from stt.corpus.synthesis.engines import Engines
 from stt.corpus.synthesis.plan import Utterance
 from stt.corpus.synthesis.scene import Recordings, Scenes
-from stt.corpus.synthesis.speech import Speaker
 
 SAMPLE_RATE = 16_000  # Hz
 UTTERANCES = 250  # per shard: some 15 minutes of speech; loading libraries takes two seconds
 MIN_SECONDS = 0.05  # shorter than any word
-# Ratios of small numbers, to resample fast: the vocal tract is 0.83 (a child's) to 1.07 times as long as the voice's.
-RATIOS = ((3, 5), (5, 8), (2, 3), (7, 10), (8, 11), (8, 11), (3, 4), (7, 9))
+# The vocal tract is 0.83 (a child's) to 1.07 times as long as the voice's. At the sample rate of espeak-ng, 22,050 Hz,
+# these are ratios of small numbers, which are fast to resample by; at others they are approximated by such.
+TRACTS = tuple(ratio * 22_050 / SAMPLE_RATE for ratio in (3 / 5, 5 / 8, 2 / 3, 7 / 10, 8 / 11, 8 / 11, 3 / 4, 7 / 9))
+MAX_DENOMINATOR = 11
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,13 @@ def make_shard(shard: Shard) -> list[float]:
         The duration of each utterance, seconds: 0 where nothing came out. If the shard ends early, the rest is missing.
     """
     torch.set_num_threads(1)  # one process per core already
-    speaker = Speaker()
+    engines = Engines()
     scenes = Scenes(SAMPLE_RATE, shard.recordings)
     rng = np.random.default_rng([shard.seed, shard.number])
     (shard.folder / shard.audio(0)).parent.mkdir(parents=True, exist_ok=True)
     durations: list[float] = []
     for i, utterance in enumerate(shard.utterances):
-        speech = _speak(speaker, utterance, rng)
+        speech = _speak(engines, utterance, rng)
         durations.append(0.0)
         if len(speech) < MIN_SECONDS * SAMPLE_RATE or not speech.any():
             continue
@@ -62,11 +65,12 @@ def make_shard(shard: Shard) -> list[float]:
     return durations
 
 
-def _speak(speaker: Speaker, utterance: Utterance, rng: np.random.Generator) -> Waveform:
+def _speak(engines: Engines, utterance: Utterance, rng: np.random.Generator) -> Waveform:
     """Speak in a voice with a random rate, pitch, intonation and vocal tract; (sample,) at `SAMPLE_RATE`."""
-    numerator, denominator = RATIOS[int(rng.integers(len(RATIOS)))]
-    tract = numerator * speaker.sample_rate / (denominator * SAMPLE_RATE)  # length; resonances and pitch rise by 1 / it
+    tract = TRACTS[int(rng.integers(len(TRACTS)))]  # length; resonances and pitch rise by 1 / it
     words_per_minute = tract * np.exp(rng.uniform(np.log(90), np.log(220)))  # resampling speeds up by 1 / tract, too
     pitch, pitch_range = (int(rng.integers(*span)) for span in ((15, 85), (20, 90)))
-    speech = speaker.say(utterance.sentence.spoken, utterance.voice, max(80, int(words_per_minute)), pitch, pitch_range)
-    return resample(speech, denominator, numerator) if len(speech) else speech
+    text, voice = utterance.sentence.spoken, utterance.voice
+    speech, rate = engines.say(text, voice, max(80, int(words_per_minute)), pitch, pitch_range)
+    ratio = Fraction(tract * SAMPLE_RATE / rate).limit_denominator(MAX_DENOMINATOR)
+    return resample(speech, ratio.denominator, ratio.numerator) if len(speech) else speech

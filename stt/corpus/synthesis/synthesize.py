@@ -19,11 +19,13 @@ import pyarrow as pa
 from stt.corpus.columns import check_domains
 from stt.corpus.ingest import Report
 from stt.corpus.manifest import write_manifest
+from stt.corpus.synthesis.engines import ENGINES, ESPEAK_NG
 from stt.corpus.synthesis.plan import Utterance, plan
+from stt.corpus.synthesis.recorded import PROGRAMS
 from stt.corpus.synthesis.scene import Recordings, store_recordings
 from stt.corpus.synthesis.sentences import read_sentences
 from stt.corpus.synthesis.shard import SAMPLE_RATE, UTTERANCES, Shard, make_shard
-from stt.corpus.synthesis.voices import choose_voices, list_voices
+from stt.corpus.synthesis.voices import choose_recorded_voices, choose_voices, list_voices
 from stt.errors import InputError
 from stt.progress import track
 from stt.text.normalize import Normalizer
@@ -33,10 +35,11 @@ from stt.text.normalize import Normalizer
 class Options:
     """What is spoken and how it sounds."""
 
-    language: str  # of espeak-ng: all its accents, or one of them
+    language: str  # all its accents, or one of them
     domain: str = "synthetic"
     hours: float | None = None  # None for every text once
-    voices: int = 36
+    voices: int = 36  # of each engine
+    engines: Sequence[str] = (ESPEAK_NG,)
     seed: int = 0
     noise: Path | None = None  # folder of recordings
     rirs: Path | None = None  # folder of recordings
@@ -95,7 +98,8 @@ def synthesize(texts: Sequence[Path], out: Path, normalizer: Normalizer, options
         for _ in steps:
             pass
         if not corpus.rows:
-            raise InputError(f"espeak-ng speaks none of the {len(sentences)} texts in the language {options.language}")
+            engines = " or ".join(options.engines)
+            raise InputError(f"{engines} speaks none of the {len(sentences)} texts in the language {options.language}")
         shutil.rmtree(partial / "recordings")
         _remove_surplus(partial, corpus)
         write_manifest(pa.Table.from_pylist(corpus.rows), partial / "train.parquet", normalizer.name)
@@ -125,9 +129,23 @@ def _check_out(out: Path, inputs: Sequence[Path]) -> None:
 
 
 def _voices(options: Options) -> list[str]:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        available = pool.submit(list_voices).result()
-    return choose_voices(*available, options.language, options.voices, np.random.default_rng(options.seed))
+    """Choose the voices of all engines.
+
+    Raises:
+        InputError: an engine is unknown or not installed, or has no voice of the language.
+    """
+    chosen: list[str] = []
+    for engine in options.engines:
+        rng = np.random.default_rng(options.seed)
+        if engine in PROGRAMS:
+            chosen += choose_recorded_voices(PROGRAMS[engine](), options.language, options.voices, rng)
+        elif engine == ESPEAK_NG:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                available = pool.submit(list_voices).result()
+            chosen += choose_voices(*available, options.language, options.voices, rng)
+        else:
+            raise InputError(f"--engine {engine}: no such engine, choose from {', '.join(ENGINES)}")
+    return list(dict.fromkeys(chosen))
 
 
 def _shards(
@@ -164,7 +182,8 @@ def _collect(shards: Iterator[Shard], workers: int, sentences: int, options: Opt
             if corpus.seconds >= options.seconds or (tried >= sentences and not corpus.rows):
                 break
     if silent:
-        corpus.skipped.bad["silent text"] = [(where, "espeak-ng speaks nothing of it") for where in sorted(silent)]
+        reason = f"{' or '.join(options.engines)} speaks nothing of it"
+        corpus.skipped.bad["silent text"] = [(where, reason) for where in sorted(silent)]
 
 
 def _in_order(shards: Iterator[Shard], workers: int) -> Generator[tuple[Shard, list[float]], None, None]:

@@ -1,4 +1,4 @@
-"""The choice of voices for a language: its accents in espeak-ng, each with another variant of the voice."""
+"""The choice of voices for a language: accents of espeak-ng with variants, or the installed voices of a program."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import chain, cycle, zip_longest
 
 import numpy as np
 
+from stt.corpus.synthesis.recorded import Program
 from stt.corpus.synthesis.speech import Speaker, Voice
 from stt.errors import InputError
 
@@ -51,6 +52,25 @@ def choose_voices(
         shifted = cycle(accents[shift:] + accents[:shift])
         chosen += [f"{accent}+{variant}" for variant, accent in zip(alternating, shifted, strict=False)]
     return chosen[:count]
+
+
+def choose_recorded_voices(program: Program, language: str, count: int, rng: np.random.Generator) -> list[str]:
+    """Choose names of installed voices for a language, at most `count`.
+
+    Args:
+        program: the program that speaks.
+        language: a language such as `en`, with all its accents, or one accent such as `en-us`.
+        count: number of voices; fewer are returned if there are no more.
+        rng: draws them if there are more.
+
+    Raises:
+        InputError: no voice of the language is installed.
+    """
+    known = [voice for voice in program.voices() if _speaks(voice, language.lower())]
+    names = sorted(voice.name for voice in known if program.installed(voice.name))
+    if not names:
+        raise InputError(f"--engine {program.name}: no voice of {language!r} is installed ({program.packages})")
+    return sorted(str(name) for name in rng.permutation(names)[:count])
 
 
 def _speaks(voice: Voice, language: str) -> bool:
