@@ -1,7 +1,8 @@
-"""Uniform sampling against the curriculum on real digits in noise, with clean and with shuffled labels.
+"""Uniform sampling against the curriculum on real digits in noise, with clean labels and with label errors.
 
-Strings of 1-5 digits at SNRs of 30, 15, 5 and 0 dB, one domain each. All runs have the same
-model, number of steps and batch size; finished runs are not repeated.
+Strings of 1-5 digits at SNRs of 30, 15, 5 and 0 dB, one domain each. All runs have the same model, number of steps and
+batch size; finished runs are not repeated. `drop_worst` is the usual practice: train for half of the steps, drop the
+tenth of the utterances with the highest CER, train again for the other half.
 
     python benchmarks/noisy_digits.py --data ../shared/data --out docs/results/noisy_digits.json
 """
@@ -9,15 +10,18 @@ model, number of steps and batch size; finished runs are not repeated.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import label_errors
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +31,13 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+import stt
 from stt.corpus.importers import fsdd
 from stt.corpus.ingest import ingest
-from stt.corpus.manifest import read_manifest
+from stt.corpus.manifest import read_manifest, write_manifest
+from stt.corpus.row import Row
 from stt.corpus.synthesis.sound import colored_noise, mix
+from stt.metrics.error_rate import character_error_rate
 from stt.progress import track
 from stt.reports.curriculum import BAND, sampler_state
 from stt.reports.run import find_run
@@ -38,8 +45,17 @@ from stt.text.normalize import get_normalizer
 
 DOMAINS = {"snr_30_db": 30.0, "snr_15_db": 15.0, "snr_05_db": 5.0, "snr_00_db": 0.0}
 STRINGS = {"train": 200, "validate": 12, "test": 40}  # per speaker (six) and domain
-SHUFFLED = {"clean": 0.0, "shuffled_05": 0.05, "shuffled_25": 0.25}
-SAMPLINGS = ("UniformSampler", "CurriculumSampler")
+LABELS: dict[str, tuple[str, float] | None] = {
+    "clean": None,
+    "shuffled_05": ("shuffled", 0.05),
+    "shuffled_25": ("shuffled", 0.25),
+    **{f"{kind}_10": (kind, 0.1) for kind in label_errors.KINDS},
+}
+DROP_WORST = "drop_worst"
+DROPPED = 0.1
+UNIFORM = "UniformSampler"
+SAMPLINGS = (UNIFORM, "CurriculumSampler", DROP_WORST)
+WEAK_STEPS = 200  # of the recognizer of pseudo-labels
 
 
 def main() -> None:
@@ -50,8 +66,8 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=Path("runs/noisy_digits"), help="folder for corpora and runs")
     parser.add_argument("--out", type=Path, default=Path("docs/results/noisy_digits.json"))
-    parser.add_argument("--labels", nargs="+", choices=list(SHUFFLED), default=list(SHUFFLED))
-    parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS))
+    parser.add_argument("--labels", nargs="+", choices=list(LABELS), default=["clean", "shuffled_05", "shuffled_25"])
+    parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS[:2]))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, which share the cores")
@@ -64,12 +80,17 @@ def main() -> None:
         seed, labels, sampling = job
         run = args.work / f"{labels}.{sampling}.{seed}"
         corpus = corpora[labels]
-        manifests = [f"--data.{split}={corpus}/{split}.parquet" for split in STRINGS]
-        options = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampler={sampling}"]
-        options += [f"--seed_everything={seed}", f"--data.seed={seed}", f"--trainer.max_steps={args.steps}"]
-        options += ["--data.batches_per_epoch=40", "--trainer.callbacks+=sampled_rows.SampledRows"]
-        fit(run, *manifests, *options, *args.options)
-        return {"labels": labels, "sampling": sampling, "seed": seed, **read_run(run, corpora[labels])}
+        options = [f"--seed_everything={seed}", f"--data.seed={seed}", *args.options]
+        figures: dict[str, Any] = {"labels": labels, "sampling": sampling, "seed": seed}
+        wrong = np.load(corpus / "wrong.npy")
+        if sampling == DROP_WORST:
+            first, again = run.with_name(f"{run.name}.first"), args.steps - args.steps // 2
+            train(first, corpus, corpus / "train.parquet", UNIFORM, args.steps // 2, options)
+            kept, dropped = drop_worst(first, corpus / "train.parquet", run.with_suffix(".parquet"))
+            train(run, corpus, kept, UNIFORM, again, options)
+            return {**figures, **detection(dropped, wrong), **read_run(run, kept, wrong[~dropped])}
+        train(run, corpus, corpus / "train.parquet", sampling, args.steps, options)
+        return {**figures, **read_run(run, corpus / "train.parquet", wrong)}
 
     jobs = list(itertools.product(args.seeds, args.labels, args.samplings))
     results = []
@@ -81,6 +102,43 @@ def main() -> None:
     print(json.dumps(summary, indent=1))
     write_report(args.out, {"steps": args.steps, "summary": summary, "runs": results})
     plot(results).savefig(args.out.with_suffix(".png"), dpi=110)
+
+
+def train(run: Path, corpus: Path, rows: Path, sampler: str, steps: int, options: Sequence[str]) -> None:
+    """Train on a manifest, validate and test on those of the corpus."""
+    manifests = [
+        f"--data.train={rows}",
+        *[f"--data.{split}={corpus}/{split}.parquet" for split in ("validate", "test")],
+    ]
+    setup = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampler={sampler}", f"--trainer.max_steps={steps}"]
+    setup += ["--data.batches_per_epoch=40", "--trainer.callbacks+=sampled_rows.SampledRows"]
+    fit(run, *manifests, *setup, *options)
+
+
+def drop_worst(run: Path, source: Path, out: Path) -> tuple[Path, npt.NDArray[np.bool_]]:
+    """Write a manifest without the utterances that a run's last checkpoint recognizes worst, and return which."""
+    manifest = read_manifest(source)
+    rates = np.full(len(manifest), np.inf)  # of what cannot be recognized
+    for item in stt.evaluate(stt.load(run / "checkpoints/last.ckpt"), manifest).recognized:
+        rates[item.row - 1] = character_error_rate(item.reference, item.hypothesis)
+    dropped = np.zeros(len(manifest), np.bool_)
+    dropped[np.argsort(-rates, kind="stable")[: round(DROPPED * len(manifest))]] = True
+    table = manifest.table.filter(~dropped)
+    column = table.schema.get_field_index("audio")
+    audio = [str((source.parent / path).resolve()) for path in table["audio"].to_pylist()]
+    write_manifest(table.set_column(column, "audio", [audio]), out, manifest.normalizer or "")
+    return out, dropped
+
+
+def detection(flagged: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Compare the utterances taken for label errors with the label errors."""
+    correct = int((flagged & wrong).sum())
+    return {
+        "label_errors": int(flagged.sum()),
+        "precision": correct / max(int(flagged.sum()), 1),
+        "recall": correct / max(int(wrong.sum()), 1),
+        "wrongly_flagged": float((flagged & ~wrong).sum() / (~wrong).sum()),
+    }
 
 
 def make_corpus(data: Path, folder: Path, labels: str) -> Path:
@@ -102,9 +160,10 @@ def make_corpus(data: Path, folder: Path, labels: str) -> Path:
                     replace(row, id=f"{domain}/{row.id}", waveform=noisy / peak, audio=Path(domain) / row.audio)
                 )
         wrong = np.zeros(len(rows), np.bool_)
-        if split == "train":
-            texts, wrong = shuffle_labels([r.text for r in rows], [r.domain for r in rows], SHUFFLED[labels])
-            rows = [replace(row, text=text) for row, text in zip(rows, texts, strict=True)]
+        errors = LABELS[labels]
+        if split == "train" and errors:
+            recognize = functools.partial(recognize_weakly, data, folder)
+            rows, wrong = label_errors.plant(rows, *errors, recognize)
         ingest(rows, corpus / f"{split}.parquet", normalizer, skip_bad=False)
         if split == "train":
             truth = wrong
@@ -113,24 +172,14 @@ def make_corpus(data: Path, folder: Path, labels: str) -> Path:
     return corpus
 
 
-def shuffle_labels(
-    texts: list[str], domains: list[str], share: float, seed: int = 0
-) -> tuple[list[str], npt.NDArray[np.bool_]]:
-    """Exchange the texts of a share of the utterances of every domain; return the texts and which are wrong."""
-    rng = np.random.default_rng(seed)
-    shuffled, wrong = list(texts), np.zeros(len(texts), np.bool_)
-    for domain in sorted(set(domains)):
-        rows = np.flatnonzero(np.array(domains) == domain)
-        selected = rng.choice(rows, round(share * len(rows)), replace=False)
-        sources = rng.permutation(selected)
-        while (
-            same := np.array([texts[a] == texts[b] for a, b in zip(selected, sources, strict=True)], np.bool_)
-        ).any():
-            sources[same] = rng.permutation(sources)[: same.sum()] if same.sum() > 1 else rng.choice(selected, 1)
-        for row, source in zip(selected, sources, strict=True):
-            shuffled[row] = texts[source]
-        wrong[selected] = True
-    return shuffled, wrong
+def recognize_weakly(data: Path, folder: Path, rows: Sequence[Row]) -> list[str]:
+    """Recognize rows with a network that was trained on the clean corpus for too short a time."""
+    corpus = make_corpus(data, folder, "clean")
+    run = folder / "weak"
+    options = ["--seed_everything=0", "--data.seed=0"]
+    train(run, corpus, corpus / "train.parquet", UNIFORM, WEAK_STEPS, options)
+    recognizer = stt.load(run / "checkpoints/last.ckpt")
+    return [recognizer.transcribe(np.asarray(row.waveform, np.float32), row.sample_rate).text for row in rows]
 
 
 def summarize(results: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
@@ -178,11 +227,10 @@ def plot(results: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def read_run(run: Path, corpus: Path) -> dict[str, Any]:
-    """Summarize a run: error rates by domain over steps, sampled rows, deviation from the target, label errors."""
-    wrong = np.load(corpus / "wrong.npy")
+def read_run(run: Path, rows: Path, wrong: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Summarize a run on the rows of a manifest: error rates by domain over steps, sampled rows, CER, label errors."""
     sampled = [np.array(rows) for rows in json.loads((run / "sampled_rows.json").read_text())]
-    manifest = read_manifest(corpus / "train.parquet")
+    manifest = read_manifest(rows)
     late = np.concatenate(sampled[-len(sampled) // 4 :])
     run_folder = find_run(run)
     metrics = run_folder.metrics()
@@ -206,18 +254,14 @@ def read_run(run: Path, corpus: Path) -> dict[str, Any]:
         "observed": {domain: curve(f"curriculum/observed_cer/{domain}") for domain in DOMAINS},
     }
     if any(name.startswith("curriculum/target_cer/") for name in metrics):
-        label_errors = sampler_state(run_folder)["label_errors"].numpy()
-        correct = int((label_errors & wrong).sum())
+        quarantined = sampler_state(run_folder)["label_errors"].numpy()
         steered = {d: {s for s, v in curve(f"curriculum/released/{d}") if not v} for d in DOMAINS}
         in_band = [within_band([point for point in result["observed"][d] if point[0] in steered[d]]) for d in DOMAINS]
         effective = [v for d in DOMAINS for _, v in curve(f"curriculum/effective_utterances/{d}")]
         result |= {
             "held": float(np.mean(np.concatenate(in_band))) if sum(map(len, in_band)) else None,
             "held_by_domain": {d: float(np.mean(h)) if len(h) else None for d, h in zip(DOMAINS, in_band, strict=True)},
-            "label_errors": int(label_errors.sum()),
-            "precision": correct / max(int(label_errors.sum()), 1),
-            "recall": correct / max(int(wrong.sum()), 1),
-            "wrongly_flagged": float((label_errors & ~wrong).sum() / (~wrong).sum()),
+            **detection(quarantined, wrong),
             "least_effective_share": min(effective) / (len(wrong) / len(DOMAINS)),
             "beta": {domain: curve(f"curriculum/beta/{domain}") for domain in DOMAINS},
             "strength": {domain: curve(f"curriculum/strength/{domain}") for domain in DOMAINS},
