@@ -30,6 +30,7 @@ from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import train_tokenizer
 
 MIB = 1 << 20
+UNUSED = ("av", "praatio", "pysubs2")  # the bundle's audio is FLAC, and nothing is transcribed to subtitles
 TARGET = ("--only-binary=:all:", "--python-version=3.12", "--platform=manylinux2014_x86_64")
 NEWER = "--platform=manylinux_2_28_x86_64"  # of glibc; pip matches these names exactly
 DOMAIN, NORMALIZER = "{age_group}_{gender}", "plain-1"
@@ -78,7 +79,7 @@ def write_corpus(source: Path, out: Path, pieces: int = 100) -> None:
 def packages() -> dict[str, str]:
     """Return names and installed versions of what `stt[train]` requires beyond `BASE` and its requirements."""
     base = closure(BASE)
-    return {name: version for name, version in closure(["stt[train]"]).items() if name not in {"stt", *base}}
+    return {name: version for name, version in closure(["stt[train]"]).items() if name not in {"stt", *base, *UNUSED}}
 
 
 def closure(requirements: Iterable[str]) -> dict[str, str]:

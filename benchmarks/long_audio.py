@@ -1,7 +1,7 @@
 """Error rates of utterances joined into one long recording, compared to those of the same utterances one by one.
 
 They are joined in two ways: domain by domain, and shuffled, so that speaker and channel change at every utterance.
-The recording is cut into chunks of several lengths for the network.
+The recording is transcribed in windows of several lengths, and of the length that the recognizer chooses.
 
     make fsdd demo && python benchmarks/long_audio.py runs/fsdd/checkpoints/best.ckpt corpora/fsdd/test.parquet
 """
@@ -21,10 +21,11 @@ import stt
 from stt.audio.io import read_audio
 from stt.metrics.error_rate import corpus_wer
 from stt.metrics.recognized import RecognizedUtterance
-from stt.recognition import transcript
+from stt.recognition import transcriber
 from stt.recognition.recognizer import Recognizer
 
-PIECES = ((15.0, 25.0), (8.0, 12.0), (4.0, 7.0))  # seconds
+WINDOWS = (25.0, 10.0, 5.0, 2.5)  # seconds at most
+CONTEXTS = (0.0, 0.5, 1.0)  # seconds on each side
 
 
 def main() -> None:
@@ -49,12 +50,15 @@ def measure(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | Non
         "minutes": round(sum(one.seconds for one in parts) / 60, 1),
         "parts": wer([(one.reference, one.hypothesis) for one in parts]),
     }
-    for shortest, longest in PIECES:
-        transcript.MIN_CHUNK_SECONDS, transcript.MAX_CHUNK_SECONDS = shortest, longest
-        report[f"pieces of {shortest:g}-{longest:g} s"] = {
-            "domain by domain": joined_wer(recognizer, by_domain),
-            "mixed": joined_wer(recognizer, [parts[i] for i in order]),
-        }
+    chosen = stt.Transcriber(recognizer).window_seconds
+    for window in (chosen, *WINDOWS):
+        for context in CONTEXTS:
+            recognizer.utterance_seconds, transcriber.CONTEXT_SECONDS = window, context
+            report[f"windows of {window:.1f} s, context of {context:g} s"] = {
+                "domain by domain": joined_wer(recognizer, by_domain),
+                "mixed": joined_wer(recognizer, [parts[i] for i in order]),
+            }
+    recognizer.utterance_seconds = chosen
     return report
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stt.data.preprocessing import Preprocessing
     from stt.recognition.evaluate import evaluate
     from stt.recognition.recognizer import Recognizer, load
+    from stt.recognition.transcriber import Transcriber
     from stt.registry import register
     from stt.training.datamodule import SpeechDataModule
     from stt.training.task import SpeechTask
@@ -21,6 +22,7 @@ __all__ = [
     "Recognizer",
     "SpeechDataModule",
     "SpeechTask",
+    "Transcriber",
     "__version__",
     "evaluate",
     "load",
@@ -33,6 +35,7 @@ _MODULES = {
     "Recognizer": "stt.recognition.recognizer",
     "SpeechDataModule": "stt.training.datamodule",
     "SpeechTask": "stt.training.task",
+    "Transcriber": "stt.recognition.transcriber",
     "evaluate": "stt.recognition.evaluate",
     "load": "stt.recognition.recognizer",
     "register": "stt.registry",

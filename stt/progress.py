@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 T = TypeVar("T")
 
@@ -15,14 +24,22 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     """Iterate over items with a progress bar that shows the count, the elapsed time and the ETA."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with _bar(MofNCompleteColumn()) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+@contextmanager
+def track_seconds(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Yield a function that moves a progress bar on by seconds of audio; `total` is None if it is unknown."""
+    with _bar(
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} s" if total else "{task.completed:,.0f} s")
+    ) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda seconds: bar.advance(task, seconds)
+
+
+def _bar(count: ProgressColumn) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TextColumn("ETA"))
+    console = Console(stderr=True)
+    shown = console.is_terminal
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stt.errors import InputError
-from stt.progress import track
+from stt.files import atomic_write
+from stt.progress import track_seconds
+from stt.recognition.formats import FORMATS, render
+
+if TYPE_CHECKING:
+    from stt.recognition.inputs import Input
+    from stt.recognition.transcriber import Transcriber
+    from stt.recognition.transcript import Transcript
 
 app = typer.Typer()
 
@@ -19,11 +26,14 @@ app = typer.Typer()
 @app.command()
 def transcribe(
     checkpoint: Path,
-    files: Annotated[list[str], typer.Argument(help="paths, or URLs such as https://...")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print one JSON line per file, with times and confidence")
-    ] = False,
+    files: Annotated[list[str], typer.Argument(help="files, URLs, folders, manifests, or - for standard input")],
+    file_format: Annotated[str, typer.Option("--format", help="text, json, srt, vtt or textgrid")] = "text",
+    out: Annotated[
+        Path | None, typer.Option(help="folder for one file per recording; default: standard output")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one)")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of the network (default: all cores)", min=1)] = None,
+    vad: Annotated[bool, typer.Option("--vad", help="transcribe only what silero-vad takes for speech")] = False,
     decoder: Annotated[Path | None, typer.Option(help="decoder configuration, for example from `lm tune`")] = None,
     lm: Annotated[Path | None, typer.Option(help="language model from `lm train`, for beam search")] = None,
     alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
@@ -36,11 +46,20 @@ def transcribe(
         Path | None, typer.Option(help="corrector from `corrector train`, which rewrites the transcript")
     ] = None,
 ) -> None:
-    """Print the transcripts of audio files: any format that libsndfile reads, any sample rate, mono or stereo."""
-    from stt.decoding.options import read_options  # imported here to keep --help fast
-    from stt.recognition.decoders import build_decoder
-    from stt.recognition.recognizer import default_device, load
+    """Transcribe recordings of any length in any format that libsndfile or FFmpeg reads, with the times of words."""
+    if file_format not in FORMATS:
+        raise InputError(f"--format {file_format}: choose one of {', '.join(FORMATS)}")
+    import torch  # imported here to keep --help fast
 
+    from stt.audio.speech_detector import SpeechDetector
+    from stt.decoding.options import read_options
+    from stt.recognition.decoders import build_decoder
+    from stt.recognition.inputs import check_paths, find_inputs
+    from stt.recognition.recognizer import default_device, load
+    from stt.recognition.transcriber import Transcriber
+
+    if threads:
+        torch.set_num_threads(threads)
     given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
     given["hot_words"] = tuple(hot_word) if hot_word else None
     beam = {name: value for name, value in given.items() if value is not None}
@@ -52,31 +71,36 @@ def transcribe(
     options = read_options(decoder, postprocessor, **beam)
     recognizer = load(checkpoint, device or default_device())
     decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
-    failed = 0
-    for path in track(files, "transcribing"):
-        try:
-            transcript = recognizer.transcribe(path, decoder=decode)
-        except InputError as error:
-            failed += 1
-            print(f"error: {error}", file=sys.stderr)
-            continue
-        if as_json:
-            line = {
-                "audio": path,
-                "text": transcript.text,
-                "duration": round(transcript.duration, 3),
-                "confidence": round(transcript.confidence, 4),
-                "normalizer": recognizer.normalizer.name,
-                "words": [
-                    {
-                        name: round(value, 4) if isinstance(value, float) else value
-                        for name, value in asdict(word).items()
-                    }
-                    for word in transcript.words
-                ],
-            }
-            print(json.dumps(line, ensure_ascii=False))
-        else:
-            print(transcript.text if len(files) == 1 else f"{path}\t{transcript.text}")
+    detector = SpeechDetector(recognizer.sample_rate) if vad else None
+    with TemporaryDirectory() as folder:
+        inputs = find_inputs(files, Path(folder))
+        if out:
+            check_paths(inputs)
+        if file_format not in ("text", "json") and not out and len(inputs) > 1:
+            raise InputError(f"--format {file_format}: {len(inputs)} recordings need a folder: --out FOLDER")
+        failed = 0
+        for one, result in _results(Transcriber(recognizer, decode, detector), inputs):
+            if isinstance(result, InputError):
+                failed += 1
+                print(f"error: {result}", file=sys.stderr)
+                continue
+            content = render(result, file_format, one.recording.name, recognizer.normalizer.name)
+            if out:
+                with atomic_write(out / f"{one.path}{FORMATS[file_format]}") as temporary:
+                    temporary.write_text(content, encoding="utf-8")
+            elif file_format == "text":
+                print(result.text if len(inputs) == 1 else f"{one.recording.name}\t{result.text}", flush=True)
+            else:
+                print(content, end="", flush=True)
+    if out:
+        print(f"{len(inputs) - failed} transcripts in {out}, {failed} recordings failed")
     if failed:
         raise typer.Exit(2)
+
+
+def _results(transcriber: Transcriber, inputs: Sequence[Input]) -> Iterator[tuple[Input, Transcript | InputError]]:
+    """Transcribe with a progress bar over the seconds of audio."""
+    total = sum(one.seconds or 0.0 for one in inputs)
+    with track_seconds("transcribing", total or None) as heard:
+        recordings = (one.recording for one in inputs)
+        yield from zip(inputs, transcriber.transcribe_all(recordings, heard), strict=True)

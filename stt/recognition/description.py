@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,4 +34,7 @@ def extract_description(content: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in {"tokenizer": str, "normalizer": str, "train_domains": list}.items():
         if not isinstance(description.get(name), kind):
             raise InputError(f"its recognizer description is damaged: {name} is missing or wrong")
+    seconds = description.get("utterance_seconds")  # not in earlier checkpoints of this version
+    if seconds is not None and not (isinstance(seconds, float) and 0 < seconds < math.inf):
+        raise InputError("its recognizer description is damaged: utterance_seconds is wrong")
     return dict(description)

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from stt.audio.features import FrontEnd
-from stt.audio.io import Waveform, read_audio, resample
+from stt.audio.io import Waveform, resample
 from stt.audio.source import AudioSource
 from stt.checkpoint import check_weights, read_checkpoint
-from stt.decoding.decoder import Decoder, Greedy
-from stt.decoding.greedy import Hypothesis, Word, greedy_decode
+from stt.decoding.decoder import Decoder
+from stt.decoding.greedy import Hypothesis, greedy_decode
 from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.models.encoder import Encoder
 from stt.recognition.description import KEY, VERSION, extract_description
-from stt.recognition.transcript import Transcript, split_at_pauses
+from stt.recognition.transcript import Transcript
 from stt.registry import build, describe
 from stt.tensors import length_mask
 from stt.text.normalize import Normalizer, get_normalizer
@@ -64,6 +64,7 @@ class Recognizer(nn.Module):
         self.tokenizer = tokenizer
         self.normalizer = normalizer
         self.train_domains: list[str] = []  # domains of the training data
+        self.utterance_seconds: float | None = None  # three quarters of the training utterances were no longer
         self.description()  # fail now rather than at the first checkpoint
 
     @classmethod
@@ -116,6 +117,7 @@ class Recognizer(nn.Module):
             get_normalizer(description["normalizer"]),
         )
         recognizer.train_domains = [str(domain) for domain in description["train_domains"]]
+        recognizer.utterance_seconds = description.get("utterance_seconds")
         return recognizer
 
     def description(self) -> dict[str, Any]:
@@ -131,6 +133,7 @@ class Recognizer(nn.Module):
             "tokenizer": self.tokenizer.to_string(),
             "normalizer": self.normalizer.name,
             "train_domains": list(self.train_domains),
+            "utterance_seconds": self.utterance_seconds,
         }
 
     def save(self, path: Path | str) -> None:
@@ -183,7 +186,7 @@ class Recognizer(nn.Module):
         """Transcribe a recording of any length.
 
         Args:
-            source: a file, URL or byte range in any format that libsndfile reads, or a waveform (sample,) in
+            source: a file, URL or byte range in any format that libsndfile or FFmpeg reads, or a waveform (sample,) in
                 [-1, 1].
             sample_rate: sample rate of the waveform, Hz; ignored for files.
             decoder: decoder to use; None: greedy decoding.
@@ -193,27 +196,16 @@ class Recognizer(nn.Module):
             InputError: the waveform is not mono, finite and floating point, its sample rate is missing, or the
                 network's output for it is not a number.
         """
-        if isinstance(source, str | Path | AudioSource):
-            name = str(source)
-            waveform = read_audio(source, self.sample_rate)
-        else:
-            name = "the waveform"
-            waveform = resample(_check_waveform(source, sample_rate), int(sample_rate or 0), self.sample_rate)
-        decoder = decoder or Greedy(self.tokenizer)
-        words: list[Word] = []
-        start = 0
-        for chunk in split_at_pauses(waveform, self.sample_rate) if len(waveform) else []:
-            words += decoder.words(self._log_probs(chunk, name), self.frame_seconds, start / self.sample_rate)
-            start += len(chunk)
-        return Transcript(" ".join(word.text for word in words), words, len(waveform) / self.sample_rate)
+        from stt.recognition.transcriber import Transcriber  # which builds on this class
 
-    def _log_probs(self, waveform: Waveform, name: str) -> npt.NDArray[np.float32]:
-        samples = torch.from_numpy(waveform).to(self.device).unsqueeze(0)
-        with inference(self):
-            log_probs, frames = self(samples, torch.tensor([len(waveform)], device=self.device))
-        check_outputs(log_probs, frames, [name])
-        valid: npt.NDArray[np.float32] = log_probs[0, : frames[0]].cpu().numpy()
-        return valid
+        if isinstance(source, str | Path | AudioSource):
+            recording: AudioSource | Waveform = AudioSource.of(source)
+        else:
+            recording = resample(_check_waveform(source, sample_rate), int(sample_rate or 0), self.sample_rate)
+        [result] = Transcriber(self, decoder).transcribe_all([recording])
+        if isinstance(result, InputError):
+            raise result
+        return result
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:

@@ -139,9 +139,10 @@ class SpeechTask(LightningModule):
             self.recognizer.encoder.compile(dynamic=True)
 
     def on_fit_start(self) -> None:
-        """Record the training domains, in addition to those of the run that is resumed."""
-        domains = self.trainer.datamodule.domains("train")  # type: ignore[attr-defined]
-        self.recognizer.train_domains = list(dict.fromkeys([*self.recognizer.train_domains, *domains]))
+        """Record the training domains, in addition to those of the run that is resumed, and the utterances' length."""
+        manifest = self.trainer.datamodule.datasets["train"].manifest  # type: ignore[attr-defined]
+        self.recognizer.train_domains = list(dict.fromkeys([*self.recognizer.train_domains, *manifest.domains]))
+        self.recognizer.utterance_seconds = float(np.quantile(manifest.durations, 0.75))
 
     def forward(self, waveforms: Tensor, lengths: Tensor, strengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Compute float32 log_probs (batch, frame, vocab) and lengths (batch,) from waveforms (batch, sample).

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stt.audio.formats import open_reader
 from stt.audio.io import AudioError, audio_info, durations_agree, read_audio, resample
 from stt.audio.source import AudioSource
 
@@ -60,15 +61,24 @@ def test_a_window_can_be_read_from_a_format_without_seeking(tmp_path: Path) -> N
     assert peak_frequency(window, 8_000) == pytest.approx(1000, abs=5)
 
 
+def test_an_mp3_reads_the_same_in_pieces(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * RATE).astype(np.float32)
+    soundfile.write(tmp_path / "a.mp3", noise, RATE)
+    whole = read_audio(tmp_path / "a.mp3", RATE)
+    with open_reader(AudioSource(str(tmp_path / "a.mp3"))) as reader:
+        pieces = [reader.read(1_000) for _ in range(len(whole) // 1_000)]
+    np.testing.assert_allclose(np.concatenate(pieces), whole[: len(whole) // 1_000 * 1_000], atol=1e-6)
+
+
 def test_resampling_removes_frequencies_above_the_new_nyquist() -> None:
     waveform = resample(tone(6000, 16_000), 16_000, 8_000)
     assert np.abs(waveform[200:-200]).max() < 0.01
 
 
-def test_an_m4a_file_named_mp3_is_recognized(tmp_path: Path) -> None:
+def test_an_m4a_file_that_ffmpeg_cannot_read_is_named_whatever_its_extension(tmp_path: Path) -> None:
     path = tmp_path / "song.mp3"
     path.write_bytes(b"\x00\x00\x00\x20ftypM4A " + bytes(4000))
-    with pytest.raises(AudioError, match=r"song\.mp3: this is MP4/AAC"):
+    with pytest.raises(AudioError, match=r"song\.mp3: not a readable MP4/AAC file"):
         read_audio(path, RATE)
 
 
@@ -89,6 +99,12 @@ def test_less_audio_than_expected_is_an_error(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(500, RATE), RATE)
     with pytest.raises(AudioError, match=r"expected 2 s .* found 0\.50 s"):
         read_audio(tmp_path / "a.wav", RATE, offset=0.5, duration=2.0)
+
+
+def test_a_negative_offset_is_an_error(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(500, RATE), RATE)
+    with pytest.raises(AudioError, match=r"a\.wav: the offset of -0\.5 s is negative"):
+        read_audio(tmp_path / "a.wav", RATE, offset=-0.5)
 
 
 def test_nan_in_the_samples_is_an_error(tmp_path: Path) -> None:

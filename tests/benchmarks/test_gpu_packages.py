@@ -70,7 +70,7 @@ def test_the_smallest_wheels_come_first_and_those_without_room_are_listed(
 def test_a_bundle_has_no_package_that_is_bound_to_the_machine_or_to_another_extra() -> None:
     wanted = packages()
     assert {"soundfile", "jsonargparse", "rapidfuzz", "pyarrow"} <= set(wanted)
-    assert not {*BASE, "numpy", "stt", "kenlm", "pyctcdecode", "wandb", "triton"} & set(wanted)
+    assert not {*BASE, "numpy", "stt", "kenlm", "pyctcdecode", "wandb", "triton", "av"} & set(wanted)
 
 
 @pytest.mark.slow

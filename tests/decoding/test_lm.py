@@ -198,7 +198,7 @@ def test_files_are_transcribed_with_a_language_model(
     trained: Path, tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lm = tmp_path / "lm.binary"
-    for arguments in (["lm", "train", str(tones), f"--out={lm}"], ["transcribe", "--json", f"--lm={lm}"]):
+    for arguments in (["lm", "train", str(tones), f"--out={lm}"], ["transcribe", "--format=json", f"--lm={lm}"]):
         if arguments[0] == "transcribe":
             arguments += [str(trained / "checkpoints" / "best.ckpt"), str(tones.parent / "3.wav")]
         capsys.readouterr()

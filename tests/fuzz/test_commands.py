@@ -109,7 +109,7 @@ def test_transcribe(name: str, valid: Path, tmp_path: Path, data: st.DataObject)
             shutil.copy(valid / one, tmp_path / one)
         given_files["lm.binary"] = tmp_path / "lm.binary"
     given_files[name] = place(valid, name, tmp_path, data)
-    args = ["transcribe", str(given_files["model.ckpt"]), str(given_files["a.wav"]), "--json"]
+    args = ["transcribe", str(given_files["model.ckpt"]), str(given_files["a.wav"]), "--format=json"]
     if name in ("decoder.yaml", "corrector.ckpt"):
         args += [f"--{name.partition('.')[0]}", str(given_files[name])]
     if name.startswith("lm."):

@@ -164,7 +164,7 @@ def test_file_names_need_not_be_utf_8(files: dict[str, Any], tmp_path: Path) -> 
         shutil.copy(files["m"].parent / json.loads(line)["audio"], tmp_path)
     commands: list[list[bytes]] = [
         [b"transcribe", name + b".ckpt", name + b".wav", name + b"2.wav"],
-        [b"transcribe", name + b".ckpt", name + b".wav", b"--json"],
+        [b"transcribe", name + b".ckpt", name + b".wav", b"--format=json"],
         [b"corpus", b"stats", name + b".jsonl"],
         [b"corpus", b"stats", name],
         [b"tokenizer", b"train", name + b".jsonl", b"--out", name + b".model", b"--pieces", b"9"],

@@ -12,7 +12,7 @@ from stt.errors import InputError
 
 
 def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
-    """Read `NAME.wav` (flac, mp3, ogg ...) with its transcript in `NAME.txt`, including all subfolders.
+    """Read `NAME.wav` (flac, mp3, ogg, m4a ...) with its transcript in `NAME.txt`, including all subfolders.
 
     The path inside the folder becomes the id.
 

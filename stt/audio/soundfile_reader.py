@@ -1,0 +1,109 @@
+"""Reading what libsndfile decodes, through soundfile: WAV, FLAC, Ogg, MP3 and others."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import soundfile
+
+from stt.audio.ogg import damaged_at
+from stt.audio.reader import DECODER_PADDING_SECONDS
+from stt.audio.source import AudioError, AudioSource
+from stt.audio.waveform import Waveform
+
+MIN_BYTES_PER_SECOND = 400  # of any codec for speech; only digital silence takes less
+BLOCK_SAMPLES = 1 << 16
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file in which soundfile does not seek after each read to where it is anyway: in MP3 that is audible."""
+
+    def seekable(self) -> bool:
+        """Pretend that there is no seeking."""
+        return False
+
+
+class SoundFileReader:
+    """A `stt.audio.reader.Reader` over libsndfile.
+
+    Args:
+        opened: path of the file, or its bytes.
+        source: its name for messages.
+
+    Raises:
+        AudioError: the file is not readable by libsndfile.
+    """
+
+    def __init__(self, opened: str | io.BytesIO, source: AudioSource) -> None:
+        self._opened, self._source = opened, source
+        with self._readable():
+            # soundfile itself encodes names as UTF-8, which not all file names are.
+            self._file = _Sequential(os.fsencode(opened) if isinstance(opened, str) else opened)
+        self.rate = int(self._file.samplerate)
+        self.promised: int | None = int(self._file.frames)
+
+    def count(self, verify: bool) -> int:
+        """Return the number of samples by the header; `verify` compares it with the content where it may be wrong."""
+        promised = int(self._file.frames)
+        opened = self._opened
+        size = Path(opened).stat().st_size if isinstance(opened, str) else opened.getbuffer().nbytes
+        if verify and self._file.format == "OGG":
+            self._check_ogg()
+        if verify and promised * MIN_BYTES_PER_SECOND > size * self.rate:
+            self._check_content(promised)
+        return promised
+
+    def seek(self, position: int) -> None:
+        """Move to a sample, or to the end."""
+        position = min(position, self._file.frames)
+        with self._readable():
+            if soundfile.SoundFile.seekable(self._file):
+                self._file.seek(position)
+                return
+        while position:  # GSM: everything before has to be decoded
+            skipped = len(self.read(min(position, BLOCK_SAMPLES)))
+            position = position - skipped if skipped else 0
+
+    def read(self, count: int) -> Waveform:
+        """Return the next samples (sample,), the mean of the channels."""
+        with self._readable():
+            samples: Waveform = self._file.read(count, dtype="float32", always_2d=True).mean(axis=1)
+        return samples
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _check_ogg(self) -> None:
+        opened = self._opened
+        position = damaged_at(Path(opened).read_bytes() if isinstance(opened, str) else opened.getvalue())
+        if position is not None:
+            raise AudioError(
+                f"{self._source}: the Ogg file is damaged at byte {position}, audio would be missing there"
+            )
+
+    def _check_content(self, promised: int) -> None:
+        """Decode everything, block by block, and compare its length with the header."""
+        decoded = 0
+        while block := len(self.read(BLOCK_SAMPLES)):
+            decoded += block
+        if abs(promised - decoded) > DECODER_PADDING_SECONDS * self.rate:
+            found, expected = decoded / self.rate, promised / self.rate
+            raise AudioError(
+                f"{self._source}: the header promises {expected:,.2f} s, but {found:,.2f} s could be decoded"
+            )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+            raise AudioError(f"{self._source}: not a readable audio file ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
