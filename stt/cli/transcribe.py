@@ -32,7 +32,9 @@ def transcribe(
         Path | None, typer.Option(help="folder for one file per recording; default: standard output")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one)")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the network (default: all cores)", min=1)] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads of the network (default: all cores)", min=1, max=1024)
+    ] = None,
     vad: Annotated[bool, typer.Option("--vad", help="transcribe only what silero-vad takes for speech")] = False,
     decoder: Annotated[Path | None, typer.Option(help="decoder configuration, for example from `lm tune`")] = None,
     lm: Annotated[Path | None, typer.Option(help="language model from `lm train`, for beam search")] = None,
