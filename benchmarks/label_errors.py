@@ -17,16 +17,20 @@ from stt.corpus.synthesis.sound import cut, mix, music_bed
 
 Recognize = Callable[[Sequence[Row]], list[str]]
 Positions = npt.NDArray[np.int64]
+ATTEMPTS = 1_000
 RUN = 6  # utterances in a recording whose texts are off by one
 
 
 def shuffled(rows: Sequence[Row], chosen: Positions, rng: np.random.Generator, recognize: Recognize) -> list[Row]:
     """Exchange the texts of the chosen rows, so that none keeps its own."""
-    sources = rng.permutation(chosen)
-    texts = [row.text for row in rows]
-    while (same := np.array([texts[a] == texts[b] for a, b in zip(chosen, sources, strict=True)], np.bool_)).any():
-        sources[same] = rng.permutation(sources)[: same.sum()] if same.sum() > 1 else rng.choice(chosen, 1)
-    return [replace(rows[row], text=texts[source]) for row, source in zip(chosen, sources, strict=True)]
+    texts = rng.permutation([rows[i].text for i in chosen])
+    for _ in range(ATTEMPTS):
+        own = [place for place, i in enumerate(chosen) if texts[place] == rows[i].text]
+        if not own:
+            return [replace(rows[i], text=str(text)) for i, text in zip(chosen, texts, strict=True)]
+        for place, other in zip(own, rng.integers(len(chosen), size=len(own)), strict=True):
+            texts[[place, other]] = texts[[other, place]]
+    raise ValueError("the texts of the chosen rows are too much alike to be exchanged")
 
 
 def truncated(rows: Sequence[Row], chosen: Positions, rng: np.random.Generator, recognize: Recognize) -> list[Row]:
@@ -67,7 +71,8 @@ def no_speech(rows: Sequence[Row], chosen: Positions, rng: np.random.Generator, 
         row = rows[i]
         assert row.waveform is not None
         if number % 2:
-            other = rows[int(rng.integers(len(rows)))].waveform
+            others = [one for one in rows if one.speaker != row.speaker] or [one for one in rows if one is not row]
+            other = others[int(rng.integers(len(others)))].waveform
             assert other is not None
             waveform = mix(row.waveform, cut(other, len(row.waveform), rng), 0.0)
         else:

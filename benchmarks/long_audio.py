@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return the WER in percent of single utterances, and of the joined recordings by chunk length."""
+    """Return the WER in percent of single utterances, and of the joined recordings by window and context."""
     parts = [one for one in stt.evaluate(recognizer, manifest).recognized if not domains or one.domain in domains]
     order = np.random.default_rng(0).permutation(len(parts))
     by_domain = sorted(parts, key=lambda one: one.domain)
@@ -50,7 +50,7 @@ def measure(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | Non
         "minutes": round(sum(one.seconds for one in parts) / 60, 1),
         "parts": wer([(one.reference, one.hypothesis) for one in parts]),
     }
-    chosen = stt.Transcriber(recognizer).window_seconds
+    chosen, usual = stt.Transcriber(recognizer).window_seconds, transcriber.CONTEXT_SECONDS
     for window in (chosen, *WINDOWS):
         for context in CONTEXTS:
             recognizer.utterance_seconds, transcriber.CONTEXT_SECONDS = window, context
@@ -58,7 +58,7 @@ def measure(recognizer: Recognizer, manifest: Path, domains: Sequence[str] | Non
                 "domain by domain": joined_wer(recognizer, by_domain),
                 "mixed": joined_wer(recognizer, [parts[i] for i in order]),
             }
-    recognizer.utterance_seconds = chosen
+    recognizer.utterance_seconds, transcriber.CONTEXT_SECONDS = chosen, usual
     return report
 
 

@@ -86,7 +86,7 @@ def main() -> None:
         if sampling == DROP_WORST:
             first, again = run.with_name(f"{run.name}.first"), args.steps - args.steps // 2
             train(first, corpus, corpus / "train.parquet", UNIFORM, args.steps // 2, options)
-            kept, dropped = drop_worst(first, corpus / "train.parquet", run.with_suffix(".parquet"))
+            kept, dropped = drop_worst(first, corpus / "train.parquet", run.with_name(f"{run.name}.parquet"))
             train(run, corpus, kept, UNIFORM, again, options)
             return {**figures, **detection(dropped, wrong), **read_run(run, kept, wrong[~dropped])}
         train(run, corpus, corpus / "train.parquet", sampling, args.steps, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
@@ -41,5 +42,11 @@ def track_seconds(description: str, total: float | None) -> Iterator[Callable[[f
 def _bar(count: ProgressColumn) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TextColumn("ETA"))
     console = Console(stderr=True)
-    shown = console.is_terminal
-    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown)
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # or what is printed to a file or a pipe would go to standard error
+    )

@@ -15,13 +15,21 @@ from stt.audio.waveform import Resampler, Waveform
 BLOCK_SAMPLES = 1 << 20  # decoded at once
 
 
-def audio_blocks(source: AudioSource | Path | str, sample_rate: int, block_seconds: float = 30.0) -> Iterator[Waveform]:
+def audio_blocks(
+    source: AudioSource | Path | str,
+    sample_rate: int,
+    offset: float = 0.0,
+    duration: float | None = None,
+    block_seconds: float = 30.0,
+) -> Iterator[Waveform]:
     """Yield a mono waveform in blocks (sample,) at `sample_rate` Hz: concatenated, what `read_audio` returns.
 
     Args:
         source: a local file, of which only a block is in memory; or a remote file or a byte span of one, of which
             all bytes are, but not the waveform.
         sample_rate: rate to resample to, Hz.
+        offset: start, seconds.
+        duration: seconds to read; None reads to the end.
         block_seconds: approximate duration of a block, seconds.
 
     Raises:
@@ -30,7 +38,7 @@ def audio_blocks(source: AudioSource | Path | str, sample_rate: int, block_secon
     source = AudioSource.of(source)
     with open_reader(source) as reader:
         resampler = Resampler(reader.rate, sample_rate)
-        for block in native_blocks(reader, source, size=max(1, round(block_seconds * reader.rate))):
+        for block in native_blocks(reader, source, offset, duration, max(1, round(block_seconds * reader.rate))):
             if len(resampled := resampler(block)):
                 yield resampled
         if len(resampled := resampler(np.empty(0, np.float32), last=True)):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from stt.audio.reader import Reader
 from stt.audio.soundfile_reader import SoundFileReader
 from stt.audio.source import AudioError, AudioSource
+from stt.errors import reason
 
 LIBSNDFILE = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".gsm", ".w64", ".caf"}
 FFMPEG = {".m4a", ".mp4", ".aac", ".webm", ".amr", ".wma", ".mka", ".mkv", ".mov", ".3gp"}
@@ -45,8 +46,11 @@ def open_reader(source: AudioSource) -> Iterator[Reader]:
 
 
 def _reader(source: AudioSource) -> Reader:
-    opened = source.open()
-    kind = _only_ffmpeg(opened)
+    try:
+        opened = source.open()
+        kind = _only_ffmpeg(opened)
+    except OSError as error:
+        raise AudioError(f"{source}: the file cannot be read ({error.strerror or reason(error)})") from error
     if not kind:
         try:
             return SoundFileReader(opened, source)

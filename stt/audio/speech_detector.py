@@ -24,10 +24,12 @@ class SpeechDetector:
         Raises:
             MissingExtraError: silero-vad is not installed.
         """
+        threads = torch.get_num_threads()
         try:
             from silero_vad import load_silero_vad
         except ModuleNotFoundError as error:
             raise missing_extra(error) from error
+        torch.set_num_threads(threads)  # its import sets one, for everything in this process
         self.sample_rate = sample_rate
         self._network = load_silero_vad()
 

@@ -77,7 +77,7 @@ def transcribe(
     with TemporaryDirectory() as folder:
         inputs = find_inputs(files, Path(folder))
         if out:
-            check_paths(inputs)
+            check_paths(inputs, out, FORMATS[file_format])
         if file_format not in ("text", "json") and not out and len(inputs) > 1:
             raise InputError(f"--format {file_format}: {len(inputs)} recordings need a folder: --out FOLDER")
         failed = 0
@@ -89,7 +89,7 @@ def transcribe(
             content = render(result, file_format, one.recording.name, recognizer.normalizer.name)
             if out:
                 with atomic_write(out / f"{one.path}{FORMATS[file_format]}") as temporary:
-                    temporary.write_text(content, encoding="utf-8")
+                    temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
             elif file_format == "text":
                 print(result.text if len(inputs) == 1 else f"{one.recording.name}\t{result.text}", flush=True)
             else:

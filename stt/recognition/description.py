@@ -35,6 +35,6 @@ def extract_description(content: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(description.get(name), kind):
             raise InputError(f"its recognizer description is damaged: {name} is missing or wrong")
     seconds = description.get("utterance_seconds")  # not in earlier checkpoints of this version
-    if seconds is not None and not (isinstance(seconds, float) and 0 < seconds < math.inf):
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
         raise InputError("its recognizer description is damaged: utterance_seconds is wrong")
     return dict(description)

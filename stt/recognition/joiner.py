@@ -11,7 +11,7 @@ from stt.recognition.windows import Window
 from stt.text.tokenizer import WORD_START, Tokenizer
 
 LEAST_SECONDS = 20.0  # decoded at once: a language model knows nothing of what was decoded before
-MOST_SECONDS = 300.0  # kept in memory where no joint is between words
+MOST_SECONDS = 120.0  # decoded at once at most, where no joint is between words
 SILENCE_SECONDS = 1.0  # that no word contains
 
 LogProbs = npt.NDArray[np.float32]  # (frame, vocab)

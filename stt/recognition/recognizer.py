@@ -22,6 +22,7 @@ from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.models.encoder import Encoder
 from stt.recognition.description import KEY, VERSION, extract_description
+from stt.recognition.recording import check_waveform
 from stt.recognition.transcript import Transcript
 from stt.registry import build, describe
 from stt.tensors import length_mask
@@ -154,8 +155,13 @@ class Recognizer(nn.Module):
     @property
     def frame_seconds(self) -> float:
         """Duration of an output frame, seconds."""
-        one_minute = torch.tensor([60 * self.sample_rate])
-        return 60.0 / int(self.output_lengths(one_minute))
+        return self.frame_samples / self.sample_rate
+
+    @property
+    def frame_samples(self) -> int:
+        """Number of samples from one output frame to the next."""
+        long = torch.tensor([1 << 30])  # of which the rounding at the ends is no part
+        return round(int(long) / int(self.output_lengths(long)))
 
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Map numbers of samples (batch,) to numbers of output frames (batch,)."""
@@ -201,7 +207,9 @@ class Recognizer(nn.Module):
         if isinstance(source, str | Path | AudioSource):
             recording: AudioSource | Waveform = AudioSource.of(source)
         else:
-            recording = resample(_check_waveform(source, sample_rate), int(sample_rate or 0), self.sample_rate)
+            if sample_rate is None or sample_rate <= 0:
+                raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
+            recording = resample(check_waveform(source), sample_rate, self.sample_rate)
         [result] = Transcriber(self, decoder).transcribe_all([recording])
         if isinstance(result, InputError):
             raise result
@@ -255,16 +263,3 @@ def inference(module: nn.Module) -> Iterator[None]:
     finally:
         for part, was_training in training.items():
             part.training = was_training
-
-
-def _check_waveform(source: npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None) -> Waveform:
-    waveform = source.detach().cpu().numpy() if isinstance(source, Tensor) else np.asarray(source)
-    if sample_rate is None or sample_rate <= 0:
-        raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
-    if waveform.ndim != 1:
-        raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
-    if not np.issubdtype(waveform.dtype, np.floating):
-        raise InputError(f"the waveform must be floating point in [-1, 1], not {waveform.dtype}")
-    if not np.isfinite(waveform).all():
-        raise InputError("the waveform contains NaN or infinity")
-    return np.ascontiguousarray(waveform, dtype=np.float32)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from torch import Tensor
 
 from stt.audio.blocks import audio_blocks
-from stt.audio.io import Waveform, read_audio
-from stt.audio.source import AudioSource
+from stt.audio.io import Waveform
+from stt.audio.source import AudioError, AudioSource
+from stt.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -21,17 +25,50 @@ class Recording:
     blocks: Callable[[int], Iterable[Waveform]]
 
     @classmethod
-    def of(cls, source: Recording | AudioSource | Waveform | Path | str) -> Recording:
-        """Return a recording of a file, URL, byte range or waveform (sample,), which has the wanted sample rate."""
+    def of(cls, source: Recording | AudioSource | npt.NDArray[Any] | Tensor | Path | str) -> Recording:
+        """Return a recording of a file, URL, byte range or waveform (sample,), which has the wanted sample rate.
+
+        What is wrong with a file or a waveform is an `InputError` when it is read.
+        """
         if isinstance(source, Recording):
             return source
-        if isinstance(source, np.ndarray):
-            return cls("the waveform", lambda _: [source])
-        audio = AudioSource.of(source)
-        return cls(str(audio), lambda rate: audio_blocks(audio, rate))
+        if isinstance(source, np.ndarray | Tensor):
+            return cls("the waveform", lambda _: _waveform(source))
+        return cls.excerpt(AudioSource.of(source), 0.0, None)
 
     @classmethod
-    def excerpt(cls, source: AudioSource, offset: float, duration: float | None) -> Recording:
+    def excerpt(cls, source: AudioSource, offset: float, duration: float | None, name: str = "") -> Recording:
         """Return a part of a file, `offset` and `duration` in seconds; None: to its end."""
-        name = f"{source} ({offset:.2f} s)" if offset else str(source)
-        return cls(name, lambda rate: [read_audio(source, rate, offset, duration)])
+        place = f"{source} ({offset:.2f} s)" if offset else str(source)
+        return cls(name or place, lambda rate: audio_blocks(source, rate, offset, duration))
+
+    def renamed(self, name: str, path: Path) -> Recording:
+        """Return the recording under another name, also in the messages that contain its path."""
+
+        def blocks(rate: int) -> Iterator[Waveform]:
+            try:
+                yield from self.blocks(rate)
+            except AudioError as error:
+                raise AudioError(str(error).replace(str(path), name)) from error
+
+        return Recording(name, blocks)
+
+
+def check_waveform(source: npt.NDArray[Any] | Tensor) -> Waveform:
+    """Return a waveform as a contiguous array in float32.
+
+    Raises:
+        InputError: it is not mono, finite and floating point.
+    """
+    waveform = source.detach().cpu().numpy() if isinstance(source, Tensor) else np.asarray(source)
+    if waveform.ndim != 1:
+        raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise InputError(f"the waveform must be floating point in [-1, 1], not {waveform.dtype}")
+    if not np.isfinite(waveform).all():
+        raise InputError("the waveform contains NaN or infinity")
+    return np.ascontiguousarray(waveform, dtype=np.float32)
+
+
+def _waveform(source: npt.NDArray[Any] | Tensor) -> Iterator[Waveform]:
+    yield check_waveform(source)

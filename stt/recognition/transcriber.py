@@ -31,9 +31,9 @@ WHOLE = 2.0  # of a window: recordings that are not cut, because the network was
 PAUSE_SECONDS = 0.1  # that should be quiet on each side of a cut
 BATCH_SECONDS = 60.0  # of audio that the network is given at once
 NEVER = -1e4  # log-probability of pieces where nobody speaks
-SORTED_SECONDS = 480.0  # of audio whose windows are sorted by length into batches
+SORTED_SECONDS = 240.0  # of audio whose windows are sorted by length into batches
 
-Source = Recording | AudioSource | Waveform | Path | str
+Source = Recording | AudioSource | Waveform | Tensor | Path | str
 Output = npt.NDArray[np.float32] | InputError  # log_probs (frame, vocab)
 
 
@@ -86,13 +86,18 @@ class Transcriber:
         """Transcribe recordings in order, several at once; one that cannot be transcribed yields its error.
 
         Args:
-            sources: files, URLs, byte ranges, or waveforms (sample,) at the recognizer's sample rate.
-            heard: called with the seconds of audio whenever some has been read, for a progress bar.
+            sources: files, URLs, byte ranges, or waveforms (sample,) in [-1, 1] at the recognizer's sample rate.
+            heard: called with seconds of audio whenever some have been transcribed, for a progress bar.
+
+        Raises:
+            InputError: `sources` is a single recording.
         """
+        if isinstance(sources, str | Path | np.ndarray | Tensor):
+            raise InputError("transcribe_all takes several recordings, in a list or another iterable")
         words: list[Word] = []
         error: InputError | None = None
         joiner = self._joiner()
-        for part, output in self._outputs(self._parts(sources, heard)):
+        for part, output in self._outputs(self._parts(sources)):
             if isinstance(part, _End):
                 words += joiner.flush()
                 text = " ".join(word.text for word in words)
@@ -102,9 +107,10 @@ class Transcriber:
                 error = error or output
             elif output is not None:
                 words += joiner.add(part, output)
+                heard(len(output) * self.recognizer.frame_seconds)
 
     def words(self, blocks: Iterable[Waveform]) -> Iterator[Word]:
-        """Transcribe a stream; yield words once they are certain, less than a minute behind what was read.
+        """Transcribe a stream; yield words once they are certain: after 20 seconds, at the next joint between words.
 
         Args:
             blocks: successive parts (sample,) of any length at the recognizer's sample rate, in [-1, 1].
@@ -123,7 +129,7 @@ class Transcriber:
     @property
     def _hop(self) -> int:
         """Samples per output frame."""
-        return round(self.recognizer.frame_seconds * self.recognizer.sample_rate)
+        return self.recognizer.frame_samples
 
     def _joiner(self) -> Joiner:
         return Joiner(self.decoder, self.recognizer.tokenizer, self.recognizer.frame_seconds)
@@ -133,9 +139,7 @@ class Transcriber:
         seconds = (longest, CONTEXT_SECONDS, PAUSE_SECONDS, min(WHOLE * longest, LONGEST_SECONDS))
         return cut_windows(blocks, self._hop, *(int(one * self.recognizer.sample_rate) for one in seconds))
 
-    def _parts(
-        self, sources: Iterable[Source], heard: Callable[[float], object]
-    ) -> Iterator[tuple[str, Window | _End]]:
+    def _parts(self, sources: Iterable[Source]) -> Iterator[tuple[str, Window | _End]]:
         """Yield the windows of all recordings and their ends, with a name for messages."""
         rate = self.recognizer.sample_rate
         for recording in map(Recording.of, sources):
@@ -146,7 +150,6 @@ class Transcriber:
                 for block in blocks:
                     samples += len(block)
                     yield block
-                    heard(len(block) / rate)
 
             try:
                 for window in self._windows(counted(recording.blocks(rate))):

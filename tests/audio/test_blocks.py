@@ -17,7 +17,7 @@ RATE = 16_000
 
 
 def check(source: Path | AudioSource, block_seconds: float) -> None:
-    blocks = list(audio_blocks(source, RATE, block_seconds))
+    blocks = list(audio_blocks(source, RATE, block_seconds=block_seconds))
     whole = read_audio(source, RATE)
     assert len(blocks) > 2
     assert all(len(block) and block.dtype == np.float32 for block in blocks)
@@ -99,7 +99,7 @@ def test_an_hour_is_never_in_memory_at_once(
 def test_the_first_block_is_there_before_the_last_one_is_read(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.aac", "aac", chirp(48_000, 10), 48_000)
     path.write_bytes(path.read_bytes()[:-9_000])
-    blocks = audio_blocks(path, RATE, 1.0)
+    blocks = audio_blocks(path, RATE, block_seconds=1.0)
     assert len(next(blocks)) == pytest.approx(RATE, rel=0.01)
     with pytest.raises(AudioError, match=r"a\.aac: the AAC file is damaged"):
         list(blocks)
@@ -129,6 +129,16 @@ def test_errors_are_those_of_reading_the_whole(tmp_path: Path) -> None:
         with pytest.raises(AudioError) as whole:
             read_audio(path, RATE)
         with pytest.raises(AudioError) as blocks:
-            list(audio_blocks(path, RATE, 0.5))
+            list(audio_blocks(path, RATE, block_seconds=0.5))
         assert str(blocks.value) == str(whole.value)
         assert "\n" not in str(blocks.value)
+
+
+@pytest.mark.parametrize(("offset", "duration"), [(0.0, 1.3), (0.7, 2.2), (2.5, None)])
+def test_the_blocks_of_a_part_are_what_is_read_of_it(tmp_path: Path, offset: float, duration: float | None) -> None:
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * 44_100).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", waveform, 44_100)
+    blocks = list(audio_blocks(tmp_path / "a.wav", RATE, offset, duration, block_seconds=0.4))
+    assert len(blocks) > 2
+    whole = read_audio(tmp_path / "a.wav", RATE, offset, duration)
+    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +48,11 @@ def test_noise_and_silence_are_not_speech_and_a_batch_is_judged_as_each_alone(re
 @pytest.mark.parametrize("samples", [1, 100, 640, 641])
 def test_short_waveforms_have_all_their_frames(samples: int) -> None:
     assert SpeechDetector(8_000).speech(torch.zeros(2, samples), 640).shape == (2, -(-samples // 640))
+
+
+def test_the_number_of_threads_stays_as_it_was() -> None:
+    threads = torch.get_num_threads()
+    code = "import torch; torch.set_num_threads(3); from stt.audio.speech_detector import SpeechDetector as S; S(8_000)"
+    done = subprocess.run([sys.executable, "-c", f"{code}; print(torch.get_num_threads())"], capture_output=True)
+    assert done.stdout == b"3\n"
+    assert torch.get_num_threads() == threads

@@ -1,5 +1,8 @@
 import io
 import json
+import os
+import pty
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +14,7 @@ from stt.cli.main import main
 from stt.corpus.table import EXTENSIONS
 from stt.recognition.formats import FORMATS
 from stt.recognition.inputs import MANIFESTS
-from tests.conftest import RATE, spoken_in_tones
+from tests.conftest import RATE, ROOT, spoken_in_tones
 
 
 @pytest.fixture
@@ -94,6 +97,9 @@ def test_audio_from_standard_input_is_transcribed(
             ["first.wav", "copy/first.wav", "--out", "out"],
             "first.wav and copy/first.wav would both be first in --out: rename one of them",
         ),
+        (["-", "--out", "done"], "done/standard_input.txt exists already, choose another folder or delete it"),
+        ([""], "the name of a recording is empty"),
+        (["https://"], "https://"),
         (["empty"], "empty: the folder contains no audio file"),
         (["missing.csv"], "missing.csv"),
         (["missing.wav"], "missing.wav: the audio file is missing"),
@@ -113,7 +119,61 @@ def test_bad_input_is_one_sentence(
     (recordings / "empty").mkdir()
     (recordings / "copy").mkdir()
     (recordings / "copy" / "first.wav").write_bytes((recordings / "first.wav").read_bytes())
+    (recordings / "done").mkdir()
+    (recordings / "done" / "standard_input.txt").write_text("mine")
+    monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": io.BytesIO(b"nothing")}))
     assert message in fails(main, ["transcribe", checkpoint, *arguments])
+    assert (recordings / "done" / "standard_input.txt").read_text() == "mine"
+
+
+def test_a_bad_standard_input_is_named_as_such(
+    checkpoint: str, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": io.BytesIO(b"nothing")}))
+    assert "error: standard input: not a readable audio file" in fails(main, ["transcribe", checkpoint, "-"])
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in fails(main, ["transcribe", checkpoint, "-"])
+
+
+def test_the_transcript_of_a_url_stays_in_the_output_folder(
+    transcribe: Callable[..., str], recordings: Path, tmp_path: Path
+) -> None:
+    transcribe(f"file://{recordings}/more/../first.wav", "--out", tmp_path / "out")
+    [written] = list((tmp_path / "out").rglob("*.txt"))
+    assert written.name == "first.txt"
+    assert not list(recordings.rglob("first.txt"))
+
+
+def test_a_file_that_may_not_be_read_is_reported_and_the_others_are_transcribed(
+    checkpoint: str, recordings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+
+    def refuse(path: Path, *arguments: object, **options: object) -> object:
+        if path.name == "first.wav":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SystemExit) as stopped:
+        main(["transcribe", checkpoint, str(recordings)])
+    printed = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert "first.wav: the file cannot be read (Permission denied)" in printed.err
+    assert printed.out.endswith("cad\n")
+
+
+@pytest.mark.slow
+def test_a_progress_bar_does_not_swallow_what_is_printed_to_a_file(
+    checkpoint: str, recordings: Path, tmp_path: Path
+) -> None:
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "stt", "transcribe", checkpoint, str(recordings / "first.wav")]
+    with (tmp_path / "out.txt").open("w") as out:
+        subprocess.run(command, stdout=out, stderr=end, check=True, cwd=ROOT, env={**os.environ, "TERM": "xterm"})
+    os.close(end)
+    os.close(terminal)
+    assert (tmp_path / "out.txt").read_text() == "ab\n"
 
 
 def test_an_output_never_replaces_a_recording(checkpoint: str, recordings: Path, fails: Callable[..., str]) -> None:

@@ -7,13 +7,17 @@ import soundfile
 import torch
 
 import stt
+from stt.audio.features import LogMel
 from stt.audio.io import Waveform
 from stt.audio.source import AudioError
 from stt.errors import InputError
 from stt.metrics.error_rate import corpus_wer
+from stt.models import ConvTransformer
 from stt.recognition import joiner, transcriber
 from stt.recognition.recognizer import Recognizer
 from stt.recognition.transcript import Transcript
+from stt.text.normalize import get_normalizer
+from stt.text.tokenizer import Tokenizer
 from tests.conftest import LETTERS, RATE, spoken_in_tones
 
 
@@ -169,3 +173,46 @@ def test_only_what_is_taken_for_speech_is_transcribed(recognizer: Recognizer) ->
     assert speech.duration == everything.duration
     assert [word.start for word in speech.words] == pytest.approx([0.2, 0.8, 21.8], abs=0.2)
     assert only(stt.Transcriber(recognizer, detector=Detector()).transcribe_all([0.01 * hiss])).text == ""
+
+
+@pytest.mark.parametrize(
+    ("waveform", "message"),
+    [
+        (np.zeros(9, np.int16), "must be floating point"),
+        (np.zeros((9, 2), np.float32), "must be mono"),
+        (np.full(9, np.nan, np.float32), "contains NaN"),
+    ],
+)
+def test_a_wrong_waveform_is_the_error_of_its_recording(
+    recognizer: Recognizer, waveform: np.ndarray, message: str
+) -> None:
+    good = torch.from_numpy(spoken_in_tones("ab"))
+    wrong, right = stt.Transcriber(recognizer).transcribe_all([waveform, good])
+    assert message in str(wrong)
+    assert isinstance(right, Transcript)
+    assert right.text == "ab"
+
+
+@pytest.mark.parametrize("source", ["a.wav", Path("a.wav"), np.zeros(9, np.float32)])
+def test_a_single_recording_is_not_taken_for_several(recognizer: Recognizer, source: object) -> None:
+    with pytest.raises(InputError, match="takes several recordings"):
+        next(stt.Transcriber(recognizer).transcribe_all(source))  # type: ignore[arg-type]
+
+
+def test_progress_is_told_when_audio_has_been_transcribed(recognizer: Recognizer) -> None:
+    heard: list[float] = []
+    waveform, _ = long_recording(12)
+    results = stt.Transcriber(recognizer).transcribe_all([waveform] * 2, heard.append)
+    next(results)
+    assert sum(heard) == pytest.approx(len(waveform) / RATE, abs=0.1)
+    next(results)
+    assert sum(heard) == pytest.approx(2 * len(waveform) / RATE, abs=0.2)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050])
+def test_the_last_frame_of_an_hour_has_its_time(tokenizer_file: Path, rate: int) -> None:
+    parts = LogMel(rate, 32), ConvTransformer(32, (8, 8, 8), (1, 1, 1), (3, 3, 3), 8, 1, 2)
+    recognizer = Recognizer(*parts, Tokenizer.load(tokenizer_file), get_normalizer("plain-1"))
+    frames = int(recognizer.output_lengths(torch.tensor([3600 * rate])))
+    assert frames * recognizer.frame_seconds == pytest.approx(3600, abs=0.1)
+    assert recognizer.frame_seconds == recognizer.frame_samples / rate

@@ -91,7 +91,10 @@ class Program(ABC):
                 return np.zeros(0, np.float32), 1
             if not path.exists() or not path.stat().st_size:
                 return np.zeros(0, np.float32), 1
-            samples, sample_rate = soundfile.read(path, dtype="float32")
+            try:
+                samples, sample_rate = soundfile.read(path, dtype="float32")
+            except soundfile.LibsndfileError:
+                return np.zeros(0, np.float32), 1
         return samples, sample_rate
 
 
@@ -104,8 +107,10 @@ class Mbrola(Program):
 
     def voices(self) -> list[Voice]:
         """List the voices that espeak-ng knows."""
-        lines = subprocess.run(["espeak-ng", "--voices=mb"], capture_output=True, text=True, check=True).stdout
-        return list(_mbrola_voices(lines))
+        done = subprocess.run(["espeak-ng", "--voices=mb"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InputError(f"--engine {self.name}: espeak-ng cannot list its voices ({done.stderr.strip()})")
+        return list(_mbrola_voices(done.stdout))
 
     def command(self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
         """Return the command that speaks from standard input; espeak-ng 1.51 cannot vary the intonation."""
@@ -127,7 +132,8 @@ class RHVoice(Program):
         found = []
         for path in sorted((Path(program).resolve().parent.parent / "share/RHVoice/voices").glob("*/voice.info")):
             fields = dict(line.strip().split("=", 1) for line in path.read_text().splitlines() if "=" in line)
-            language = _RHVOICE_LANGUAGES.get(fields["language"], fields["language"].lower())
+            language = fields.get("language", "")
+            language = _RHVOICE_LANGUAGES.get(language, language.lower())
             found.append(Voice(f"{self.name}:{path.parent.name}", (language,), fields.get("gender") == "female"))
         return found
 
