@@ -41,6 +41,9 @@ def speak(path, rate, pitch, speed):
         time.sleep(60)
     if text == "silence":
         return
+    if text == "broken":
+        open(path, "wb").write(b"RIFF and no more")
+        return
     samples = [int(9_000 * math.sin(2 * math.pi * pitch * i / rate)) for i in range(rate // 10 * len(text))]
     with wave.open(path, "wb") as file:
         file.setnchannels(1), file.setsampwidth(2), file.setframerate(rate)
@@ -97,7 +100,7 @@ def test_speech_has_the_sample_rate_of_its_voice_and_pitch_and_rate_are_passed_o
     assert "--rate 200" in " ".join(RHVoice().command("a", "rhvoice:slt", 320, 50, 50))
 
 
-@pytest.mark.parametrize("text", ["silence", "forever"])
+@pytest.mark.parametrize("text", ["silence", "broken", "forever"])
 def test_what_a_program_does_not_speak_is_empty(programs: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorded, "TIMEOUT", 2)
     assert len(Mbrola().say(text, "mbrola:mb-en1", 150, 50, 50)[0]) == 0
