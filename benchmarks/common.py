@@ -17,7 +17,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from stt.corpus.manifest import read_manifest, write_manifest
+from stt.corpus.manifest import Manifest, read_manifest, write_manifest
 from stt.files import atomic_write
 
 
@@ -52,7 +52,11 @@ def fit(run: Path, *arguments: str) -> None:
 def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
     """Write the rows of some domains to a new manifest next to the source."""
     manifest = read_manifest(source)
-    keep = [manifest.domains[i] in domains for i in manifest.domain_index]
+    return keep_rows(manifest, [manifest.domains[i] in domains for i in manifest.domain_index], out)
+
+
+def keep_rows(manifest: Manifest, keep: Any, out: Path) -> Path:
+    """Write the rows where `keep` is true to a new manifest in the same folder, and return its path."""
     write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
     return out
 

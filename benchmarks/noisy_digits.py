@@ -25,7 +25,7 @@ import label_errors
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from common import call, fit, write_report
+from common import call, fit, keep_rows, write_report
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 import stt
 from stt.corpus.importers import fsdd
 from stt.corpus.ingest import ingest
-from stt.corpus.manifest import read_manifest, write_manifest
+from stt.corpus.manifest import read_manifest
 from stt.corpus.row import Row
 from stt.corpus.synthesis.sound import colored_noise, mix
 from stt.metrics.error_rate import character_error_rate
@@ -86,7 +86,7 @@ def main() -> None:
         if sampling == DROP_WORST:
             first, again = run.with_name(f"{run.name}.first"), args.steps - args.steps // 2
             train(first, corpus, corpus / "train.parquet", UNIFORM, args.steps // 2, options)
-            kept, dropped = drop_worst(first, corpus / "train.parquet", run.with_name(f"{run.name}.parquet"))
+            kept, dropped = drop_worst(first, corpus / "train.parquet", corpus / f"{run.name}.parquet")
             train(run, corpus, kept, UNIFORM, again, options)
             return {**figures, **detection(dropped, wrong), **read_run(run, kept, wrong[~dropped])}
         train(run, corpus, corpus / "train.parquet", sampling, args.steps, options)
@@ -123,11 +123,7 @@ def drop_worst(run: Path, source: Path, out: Path) -> tuple[Path, npt.NDArray[np
         rates[item.row - 1] = character_error_rate(item.reference, item.hypothesis)
     dropped = np.zeros(len(manifest), np.bool_)
     dropped[np.argsort(-rates, kind="stable")[: round(DROPPED * len(manifest))]] = True
-    table = manifest.table.filter(~dropped)
-    column = table.schema.get_field_index("audio")
-    audio = [str((source.parent / path).resolve()) for path in table["audio"].to_pylist()]
-    write_manifest(table.set_column(column, "audio", [audio]), out, manifest.normalizer or "")
-    return out, dropped
+    return keep_rows(manifest, ~dropped, out), dropped
 
 
 def detection(flagged: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -37,10 +37,10 @@ class Recording:
         return cls.excerpt(AudioSource.of(source), 0.0, None)
 
     @classmethod
-    def excerpt(cls, source: AudioSource, offset: float, duration: float | None, name: str = "") -> Recording:
+    def excerpt(cls, source: AudioSource, offset: float, duration: float | None) -> Recording:
         """Return a part of a file, `offset` and `duration` in seconds; None: to its end."""
-        place = f"{source} ({offset:.2f} s)" if offset else str(source)
-        return cls(name or place, lambda rate: audio_blocks(source, rate, offset, duration))
+        name = f"{source} ({offset:.2f} s)" if offset else str(source)
+        return cls(name, lambda rate: audio_blocks(source, rate, offset, duration))
 
     def renamed(self, name: str, path: Path) -> Recording:
         """Return the recording under another name, also in the messages that contain its path."""

@@ -107,7 +107,7 @@ class Transcriber:
                 error = error or output
             elif output is not None:
                 words += joiner.add(part, output)
-                heard(len(output) * self.recognizer.frame_seconds)
+                heard(len(output) * joiner.frame_seconds)
 
     def words(self, blocks: Iterable[Waveform]) -> Iterator[Word]:
         """Transcribe a stream; yield words once they are certain: after 20 seconds, at the next joint between words.
@@ -126,18 +126,15 @@ class Transcriber:
             yield from joiner.add(window, output)
         yield from joiner.flush()
 
-    @property
-    def _hop(self) -> int:
-        """Samples per output frame."""
-        return self.recognizer.frame_samples
-
     def _joiner(self) -> Joiner:
         return Joiner(self.decoder, self.recognizer.tokenizer, self.recognizer.frame_seconds)
 
     def _windows(self, blocks: Iterable[Waveform]) -> Iterator[Window]:
         longest = self.window_seconds
         seconds = (longest, CONTEXT_SECONDS, PAUSE_SECONDS, min(WHOLE * longest, LONGEST_SECONDS))
-        return cut_windows(blocks, self._hop, *(int(one * self.recognizer.sample_rate) for one in seconds))
+        return cut_windows(
+            blocks, self.recognizer.frame_samples, *(int(one * self.recognizer.sample_rate) for one in seconds)
+        )
 
     def _parts(self, sources: Iterable[Source]) -> Iterator[tuple[str, Window | _End]]:
         """Yield the windows of all recordings and their ends, with a name for messages."""
@@ -209,7 +206,7 @@ class Transcriber:
             if self.detector is None:
                 log_probs, frames = recognizer(waveforms.to(recognizer.device), lengths.to(recognizer.device))
                 return log_probs.cpu(), frames.cpu()
-            speech = self.detector.speech(waveforms, self._hop)
+            speech = self.detector.speech(waveforms, recognizer.frame_samples)
             frames = recognizer.output_lengths(lengths)
             shape = (len(waveforms), int(frames.max()), recognizer.tokenizer.vocab_size)
             log_probs = torch.full(shape, NEVER)

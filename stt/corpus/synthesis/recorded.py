@@ -65,7 +65,7 @@ class Program(ABC):
         """List the voices of all languages; those of some may not be installed."""
 
     @abstractmethod
-    def command(self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
+    def command(self, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
         """Return the command that reads the text from standard input, without the output file that will follow it."""
 
     def installed(self, voice: str) -> bool:
@@ -84,7 +84,7 @@ class Program(ABC):
         """
         with TemporaryDirectory() as folder:
             path = Path(folder) / "speech.wav"
-            command = [*self.command(text, voice, words_per_minute, pitch, pitch_range), str(path)]
+            command = [*self.command(voice, words_per_minute, pitch, pitch_range), str(path)]
             try:
                 subprocess.run(command, input=f"{text}\n".encode(), capture_output=True, check=False, timeout=TIMEOUT)
             except subprocess.TimeoutExpired:
@@ -112,7 +112,7 @@ class Mbrola(Program):
             raise InputError(f"--engine {self.name}: espeak-ng cannot list its voices ({done.stderr.strip()})")
         return list(_mbrola_voices(done.stdout))
 
-    def command(self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
+    def command(self, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
         """Return the command that speaks from standard input; espeak-ng 1.51 cannot vary the intonation."""
         speech = ["-s", str(words_per_minute), "-p", str(pitch)]
         return ["espeak-ng", "--stdin", "-v", voice.removeprefix(f"{self.name}:"), *speech, "-w"]
@@ -137,7 +137,7 @@ class RHVoice(Program):
             found.append(Voice(f"{self.name}:{path.parent.name}", (language,), fields.get("gender") == "female"))
         return found
 
-    def command(self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
+    def command(self, voice: str, words_per_minute: int, pitch: int, pitch_range: int) -> Sequence[str]:
         """Return the command that speaks from standard input; it cannot vary the intonation either."""
         rate = round(100 * words_per_minute / _RHVOICE_WORDS_PER_MINUTE)
         percent = round(100 * 2 ** ((pitch - 50) / 100))  # within half an octave
