@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 
 from stt.errors import InputError
+from stt.text.normalized import Normalized, split_words
+from stt.text.russian import russian
+from stt.text.spoken_russian import spoken_russian
 
-# Letters that look alike in both alphabets, as found in scans, typed text and web forms.
-_LOOKALIKES = str.maketrans("aekmhopctyxbё", "аекмнорстухве")
-_CYRILLIC_WORD = re.compile(r"^[а-я]+$")
-_NUMBER = re.compile(r"\d+")
-# Symbols that are read aloud: dropping them would leave spoken words without a transcript.
-_SPOKEN_SYMBOLS = frozenset("%‰$€£¥₽№&+=@°§#<>^~/\\*|")
 # Format characters and variation selectors: soft hyphens, byte order marks, marks of direction ... Joiners (U+200C,
 # U+200D) are not among them, because they are spelling in Persian and Indic scripts; nor is the zero width space
 # after letters of Thai, Lao, Burmese and Khmer, which use it between words.
@@ -30,16 +25,6 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
     "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
 )
-_MAX_NUMBER_DIGITS = 15  # longer ones are read out in groups of digits that cannot be guessed
-
-
-@dataclass
-class Normalized:
-    """A normalized text with the changes made to it and the reasons to reject it, counted by kind."""
-
-    text: str
-    changed: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -74,78 +59,6 @@ def get_normalizer(name: str) -> Normalizer:
     return NORMALIZERS[name]
 
 
-def _words(text: str, result: Normalized) -> list[str]:
-    """Split a text into words; punctuation is counted and replaced by spaces, spoken symbols are rejected.
-
-    Apostrophes inside words (don't) and combining marks, which are parts of letters, are kept.
-    """
-    characters = []
-    for i, character in enumerate(text):
-        category = unicodedata.category(character)
-        if category[0] in "LMN":
-            characters.append(character)
-            continue
-        inside_word = 0 < i < len(text) - 1 and text[i - 1].isalpha() and text[i + 1].isalpha()
-        if character in "'’" and inside_word:
-            characters.append("'")
-        elif character in _SPOKEN_SYMBOLS or category == "Sc":
-            result.rejected[f"symbol {character}"] += 1
-        else:
-            characters.append(" ")
-            if not character.isspace():
-                result.changed["punctuation"] += 1
-    return "".join(characters).split()
-
-
-@cache
-def _spelled(number: str) -> str:
-    from num2words import num2words  # an extra: recognition does not need to spell out numbers
-
-    return str(num2words(int(number), lang="ru"))
-
-
-def _spell_number(match: re.Match[str], result: Normalized) -> str:
-    number = match.group()
-    if len(number) > _MAX_NUMBER_DIGITS:
-        result.rejected["long number"] += 1
-        return number
-    result.changed["number spelled out"] += 1
-    # A leading zero is spoken: 007 is "ноль ноль семь".
-    zeros = len(number) - len(number.lstrip("0")) if len(number) > 1 else 0
-    rest = number[zeros:]
-    spoken = ["ноль"] * zeros + ([_spelled(rest)] if rest else [])
-    return f" {' '.join(spoken)} "
-
-
-def russian(text: str) -> Normalized:
-    """Normalize Russian: lower case, ё to е, numbers as nominative cardinals, а-я and spaces only.
-
-    Latin look-alikes are replaced inside words that are otherwise Cyrillic;
-    other foreign letters are rejected, because their pronunciation is unknown. Numbers are
-    spelled out in the nominative, which is often not the case that was spoken; they are counted, so
-    that a corpus with many of them can be noticed.
-    """
-    result = Normalized("")
-    text = unicodedata.normalize("NFC", text).lower().replace("\u0301", "")  # stress marks
-    text = _NUMBER.sub(lambda match: _spell_number(match, result), text)
-    words = []
-    for raw in _words(text, result):
-        word = raw.replace("'", "")
-        if "ё" in word:
-            result.changed["ё to е"] += word.count("ё")
-            word = word.replace("ё", "е")
-        if not _CYRILLIC_WORD.match(word):
-            replaced = word.translate(_LOOKALIKES)
-            if _CYRILLIC_WORD.match(replaced) and re.search("[а-я]", word):
-                result.changed["Latin look-alike"] += sum(a != b for a, b in zip(word, replaced, strict=True))
-                word = replaced
-            elif word:
-                result.rejected["foreign letters"] += 1
-        words.append(word)
-    result.text = " ".join(word for word in words if word)
-    return result
-
-
 def plain(text: str) -> Normalized:
     """Normalize any language: Unicode NFC, lower case; keep letters, marks and digits of every script.
 
@@ -153,7 +66,7 @@ def plain(text: str) -> Normalized:
     the same way.
     """
     result = Normalized("")
-    words = _words(unicodedata.normalize("NFC", text).lower(), result)
+    words = split_words(unicodedata.normalize("NFC", text).lower(), result)
     digits = sum(character.isnumeric() for word in words for character in word)
     if digits:
         result.changed["digit kept"] += digits
@@ -161,4 +74,11 @@ def plain(text: str) -> Normalized:
     return result
 
 
-NORMALIZERS = {n.name: n for n in (Normalizer("russian-1", russian), Normalizer("plain-1", plain))}
+NORMALIZERS = {
+    normalizer.name: normalizer
+    for normalizer in (
+        Normalizer("russian-1", russian),
+        Normalizer("russian-2", spoken_russian),
+        Normalizer("plain-1", plain),
+    )
+}

@@ -1,0 +1,125 @@
+"""The normalizer `russian-2`: numbers, dates, units and abbreviations in words, in the case that the sentence wants.
+
+The cases are found by ru-normalizr; `stt.text.russian_rules` rewrites what it does not know, and `russian-1` makes
+the final text, so that both have one alphabet.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from difflib import SequenceMatcher
+from functools import cache
+from typing import TYPE_CHECKING
+
+from stt.text.normalized import Normalized, is_spoken_symbol
+from stt.text.russian import in_cyrillic, russian, without_stress_marks
+
+if TYPE_CHECKING:
+    from ru_normalizr import Normalizer
+
+# Nothing in such a text has to be read out: words and punctuation, and no full stop after what may be an abbreviation.
+_WORDS_ALONE = re.compile(r"(?:[а-яё\s,!?:;…«»\"„“()—–]|(?<=[а-яё]{6})\.)*", re.IGNORECASE)
+_LATIN_WORD = re.compile(r"[^\W\d_]*[a-z][^\W\d_]*", re.IGNORECASE)
+_COMPOSED = re.compile("[¼-¾⅐-ⅿ]")  # fractions and Roman numerals of one character
+_TOKEN = re.compile(r"\d+(?:[.,:/–—-]\d+)*|[^\W\d_]+|\S")
+_KINDS = [  # of what was changed, by the first that is found in it
+    ("sign", re.compile(r"[%‰$€£¥₽№+=°§<>~*−≈±×]")),
+    ("Roman numeral", re.compile("[ivxlcdm]")),
+    ("date", re.compile(r"\d\.\d\d?\.\d|\d{4}-\d\d-\d\d")),
+    ("phone number", re.compile(r"\d-\d\d-\d\d|\d{11}")),
+    ("time or score", re.compile(r"\d:\d")),
+    ("range", re.compile(r"\d ?[–—-] ?\d")),
+    ("fraction", re.compile(r"\d/\d|[½⅓⅔¼¾⅛]")),
+    ("number with a unit or an ending", re.compile(r"\d.*[а-яё]")),
+    ("decimal", re.compile(r"\d[.,]\d")),
+    ("number", re.compile(r"\d")),
+    ("abbreviation", re.compile("")),
+]
+# What cannot be read out with certainty, by what is left of the text after all other rules or was in it before.
+_UNKNOWN_BEFORE = [
+    ("long number", re.compile(r"\d{16,}")),  # read out in groups of digits that cannot be guessed
+    ("initials", re.compile(r"\b[А-ЯЁ]\.(?=\s?[А-ЯЁ])")),  # letters, or the names that they stand for
+    ("stroke between numbers", re.compile(r"\d{3,}/\d|\d/(?:\d{3,}|1(?!\d))")),  # 2020/21, 1/1000
+    ("full stop before three digits", re.compile(r"(?<![\d.])\d{1,3}\.\d{3}(?![\d.])")),  # decimals, or thousands
+]
+_UNKNOWN_AFTER = [("abbreviation", re.compile(r"\b(?!гм|хм|кхм|тсс|брр)[бвгджзйклмнпрстфхцчшщ]{1,5}\.(?=\s*[\w,;:])"))]
+
+
+def spoken_russian(text: str) -> Normalized:
+    """Normalize Russian as it is read aloud: lower case, ё to е, а-я and spaces only, no digits and no signs.
+
+    A text that `russian-1` would leave as it is stays as it is. Changes are counted by comparing the words
+    before and after; what is not read with certainty (foreign words, initials, unknown signs and abbreviations)
+    is rejected.
+
+    Raises:
+        ModuleNotFoundError: the extra `train` is not installed, and there is something to read out.
+    """
+    composed = _COMPOSED.sub(_decomposed, without_stress_marks(text))
+    plain = russian(composed)
+    if plain.text == text:
+        return plain
+    composed = _LATIN_WORD.sub(_in_cyrillic, composed)
+    if _WORDS_ALONE.fullmatch(composed):
+        return plain
+    spoken = _read_out(composed)
+    result = russian(spoken)
+    result.changed += _changes(composed, spoken, result.rejected)
+    for kinds, where in ((_UNKNOWN_BEFORE, composed), (_UNKNOWN_AFTER, spoken)):
+        result.rejected += Counter(kind for kind, pattern in kinds if pattern.search(where))
+    for sign in spoken:
+        if unicodedata.category(sign) == "Sm" and not is_spoken_symbol(sign):  # ≠, √ ...: russian-1 rejects the others
+            result.rejected[f"symbol {sign}"] += 1
+    return result
+
+
+def _read_out(text: str) -> str:
+    from stt.text.russian_rules import rewrite  # the extra `train`: recognition does not need to read texts out
+
+    spoken = _reader().normalize(rewrite(text))
+    if "втор" not in text.lower():
+        spoken = re.sub(r"\b([вкс])(?=\sвтор)", r"\1о", spoken, flags=re.IGNORECASE)  # во второй, ко второму
+    return spoken
+
+
+@cache
+def _reader() -> Normalizer:
+    from ru_normalizr import NormalizeOptions, Normalizer
+
+    return Normalizer(NormalizeOptions.safe())
+
+
+def _decomposed(match: re.Match[str]) -> str:
+    parts = unicodedata.normalize("NFKC", match[0]).replace("\u2044", "/")  # ½ is 1/2, Ⅳ is IV
+    return f" {parts}" if "/" in parts else parts
+
+
+def _in_cyrillic(match: re.Match[str]) -> str:
+    word = match[0]
+    replaced = in_cyrillic(word.lower())
+    return word if replaced == word.lower() else replaced
+
+
+def _changes(before: str, after: str, rejected: Counter[str]) -> Counter[str]:
+    """Count what was read out, by kind; a word of the text with nothing in its place is lost, and rejected."""
+    changed: Counter[str] = Counter()
+    old, new = _tokens(before), _tokens(after)
+    for operation, start, end, *_ in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        region = " ".join(old[start:end])
+        if operation == "delete":
+            rejected["text that was lost"] += 1
+        elif operation == "insert":
+            changed["word added"] += 1
+        elif operation == "replace":
+            changed[next(kind for kind, pattern in _KINDS if pattern.search(region))] += 1
+    return changed
+
+
+def _tokens(text: str) -> list[str]:
+    """Split into numbers, words and signs that may be read aloud, without the punctuation."""
+    found = _TOKEN.findall(text.lower().replace("ё", "е"))
+    return [
+        token for token in found if token[0].isalnum() or is_spoken_symbol(token) or unicodedata.category(token) == "Sm"
+    ]
