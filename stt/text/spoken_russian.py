@@ -37,14 +37,14 @@ _KINDS = [  # of what was changed, by the first that is found in it
     ("number", re.compile(r"\d")),
     ("abbreviation", re.compile("")),
 ]
-# What cannot be read out with certainty, by what is left of the text after all other rules or was in it before.
-_UNKNOWN_BEFORE = [
-    ("long number", re.compile(r"\d{16,}")),  # read out in groups of digits that cannot be guessed
-    ("initials", re.compile(r"\b[А-ЯЁ]\.(?=\s?[А-ЯЁ])")),  # letters, or the names that they stand for
-    ("stroke between numbers", re.compile(r"\d{3,}/\d|\d/(?:\d{3,}|1(?!\d))")),  # 2020/21, 1/1000
-    ("full stop before three digits", re.compile(r"(?<![\d.])\d{1,3}\.\d{3}(?![\d.])")),  # decimals, or thousands
-]
-_UNKNOWN_AFTER = [("abbreviation", re.compile(r"\b(?!гм|хм|кхм|тсс|брр)[бвгджзйклмнпрстфхцчшщ]{1,5}\.(?=\s*[\w,;:])"))]
+# What cannot be read out with certainty, in the text with all rules applied, and in what ru-normalizr made of it.
+_AMBIGUOUS = {
+    "long number": re.compile(r"\d{16,}"),  # read out in groups of digits that cannot be guessed
+    "initials": re.compile(r"\b[А-ЯЁ]\.(?=\s?[А-ЯЁ])"),  # letters, or the names that they stand for
+    "full stop before three digits": re.compile(r"(?<![\d.])\d{1,3}\.\d{3}(?![\d.])"),  # decimals, or thousands
+}
+_STROKE = re.compile(r"(\d+)/(\d+)")  # a fraction, or 24/7, or 2020/21
+_ABBREVIATION = re.compile(r"\b(?!гм|хм|кхм|тсс|брр)[бвгджзйклмнпрстфхцчшщ]{1,5}\.(?=\s*[\w,;:])")
 
 
 def spoken_russian(text: str) -> Normalized:
@@ -64,24 +64,23 @@ def spoken_russian(text: str) -> Normalized:
     composed = _LATIN_WORD.sub(_in_cyrillic, composed)
     if _WORDS_ALONE.fullmatch(composed):
         return plain
-    spoken = _read_out(composed)
-    result = russian(spoken)
+    rewritten, spoken = _read_out(composed)
+    result = russian(spoken.replace("ё", "е"))
     result.changed += _changes(composed, spoken, result.rejected)
-    for kinds, where in ((_UNKNOWN_BEFORE, composed), (_UNKNOWN_AFTER, spoken)):
-        result.rejected += Counter(kind for kind, pattern in kinds if pattern.search(where))
-    for sign in spoken:
-        if unicodedata.category(sign) == "Sm" and not is_spoken_symbol(sign):  # ≠, √ ...: russian-1 rejects the others
-            result.rejected[f"symbol {sign}"] += 1
+    result.changed += Counter({kind: plain.changed[kind] for kind in ("ё to е", "Latin look-alike")})
+    result.rejected += _uncertain(rewritten, spoken)
     return result
 
 
-def _read_out(text: str) -> str:
+def _read_out(text: str) -> tuple[str, str]:
+    """Return the text with our rules applied, and then with everything in words."""
     from stt.text.russian_rules import rewrite  # the extra `train`: recognition does not need to read texts out
 
-    spoken = _reader().normalize(rewrite(text))
+    rewritten = rewrite(text)
+    spoken = _reader().normalize(rewritten)
     if "втор" not in text.lower():
         spoken = re.sub(r"\b([вкс])(?=\sвтор)", r"\1о", spoken, flags=re.IGNORECASE)  # во второй, ко второму
-    return spoken
+    return rewritten, spoken
 
 
 @cache
@@ -100,6 +99,19 @@ def _in_cyrillic(match: re.Match[str]) -> str:
     word = match[0]
     replaced = in_cyrillic(word.lower())
     return word if replaced == word.lower() else replaced
+
+
+def _uncertain(rewritten: str, spoken: str) -> Counter[str]:
+    """Count the reasons to reject what was read out."""
+    reasons = Counter(kind for kind, pattern in _AMBIGUOUS.items() if pattern.search(rewritten))
+    reasons += Counter(["abbreviation"] if _ABBREVIATION.search(spoken) else [])
+    for over, under in _STROKE.findall(rewritten):
+        if not int(over) < int(under) <= 100:
+            reasons["stroke between numbers"] += 1
+    for sign in spoken:  # ≠, √ ...; russian-1 rejects the others
+        if unicodedata.category(sign) == "Sm" and not is_spoken_symbol(sign):
+            reasons[f"symbol {sign}"] += 1
+    return reasons
 
 
 def _changes(before: str, after: str, rejected: Counter[str]) -> Counter[str]:
