@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # Nothing in such a text has to be read out: words and punctuation, and no full stop after what may be an abbreviation.
 _WORDS_ALONE = re.compile(r"(?:[а-яё\s,!?:;…«»\"„“()—–]|(?<=[а-яё]{6})\.)*", re.IGNORECASE)
 _LATIN_WORD = re.compile(r"[^\W\d_]*[a-z][^\W\d_]*", re.IGNORECASE)
-_COMPOSED = re.compile("[¼-¾⅐-ⅿ]")  # fractions and Roman numerals of one character
+_COMPOSED = re.compile(r"[¼-¾⅐-ⅿ]|[^\D0-9]")  # fractions and Roman numerals of one character, digits of other scripts
+_KNOWN = re.compile(r"[a-zа-яё0-9²³\W_]*", re.IGNORECASE)
 _TOKEN = re.compile(r"\d+(?:[.,:/–—-]\d+)*|[^\W\d_]+|\S")
 _KINDS = [  # of what was changed, by the first that is found in it
     ("sign", re.compile(r"[%‰$€£¥₽№+=°§<>~*−≈±×]")),
@@ -37,9 +38,9 @@ _KINDS = [  # of what was changed, by the first that is found in it
     ("number", re.compile(r"\d")),
     ("abbreviation", re.compile("")),
 ]
+_MAX_CHARACTERS = 2_000  # two minutes of speech; the time that ru-normalizr takes grows with the square
 # What cannot be read out with certainty, in the text with all rules applied, and in what ru-normalizr made of it.
 _AMBIGUOUS = {
-    "long number": re.compile(r"\d{16,}"),  # read out in groups of digits that cannot be guessed
     "initials": re.compile(r"\b[А-ЯЁ]\.(?=\s?[А-ЯЁ])"),  # letters, or the names that they stand for
     "full stop before three digits": re.compile(r"(?<![\d.])\d{1,3}\.\d{3}(?![\d.])"),  # decimals, or thousands
 }
@@ -59,10 +60,13 @@ def spoken_russian(text: str) -> Normalized:
     """
     composed = _COMPOSED.sub(_decomposed, without_stress_marks(text))
     plain = russian(composed)
-    if plain.text == text:
+    if plain.text == text or "long number" in plain.rejected or not _KNOWN.fullmatch(composed):
         return plain
     composed = _LATIN_WORD.sub(_in_cyrillic, composed)
     if _WORDS_ALONE.fullmatch(composed):
+        return plain
+    if len(composed) > _MAX_CHARACTERS:
+        plain.rejected[f"more than {_MAX_CHARACTERS:,} characters to read out"] += 1
         return plain
     rewritten, spoken = _read_out(composed)
     result = russian(spoken.replace("ё", "е"))
@@ -91,7 +95,9 @@ def _reader() -> Normalizer:
 
 
 def _decomposed(match: re.Match[str]) -> str:
-    parts = unicodedata.normalize("NFKC", match[0]).replace("\u2044", "/")  # ½ is 1/2, Ⅳ is IV
+    parts = unicodedata.normalize("NFKC", match[0]).replace("\u2044", "/")  # ½ is 1/2, Ⅳ is IV, ٣ is 3
+    if match[0].isdecimal():
+        return str(int(match[0]))
     return f" {parts}" if "/" in parts else parts
 
 
