@@ -37,6 +37,7 @@ class Report:
     kept: int = 0
     bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
     changed: Counter[str] = field(default_factory=Counter)
+    changed_texts: int = 0  # in more than letter case, punctuation and spaces
     as_strings: list[str] = field(default_factory=list)  # columns whose values have no common type
 
     @property
@@ -46,6 +47,8 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Format the report: a line for each kind, with the first occurrences."""
+        if self.changed_texts:
+            yield f"normalizer: {self.changed_texts} of {self.kept} texts changed"
         for kind, count in self.changed.most_common():
             yield f"normalizer: {kind}: {count} times"
         for name in self.as_strings:
@@ -89,6 +92,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
                     report.bad.setdefault(error[0], []).append((row.where, error[1]))
                 else:
                     report.changed += text.changed
+                    report.changed_texts += bool(set(text.changed) - {"punctuation"})
                     good.append(replace(row, text=text.text))
             tables.append(_table(good, out))
             report.kept += len(good)

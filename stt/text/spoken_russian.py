@@ -24,7 +24,7 @@ _WORDS_ALONE = re.compile(r"(?:[а-яё\s,!?:;…«»\"„“()—–]|(?<=[а-�
 _LATIN_WORD = re.compile(r"[^\W\d_]*[a-z][^\W\d_]*", re.IGNORECASE)
 _COMPOSED = re.compile(r"[¼-¾⅐-ⅿ]|[^\D0-9]")  # fractions and Roman numerals of one character, digits of other scripts
 _KNOWN = re.compile(r"[a-zа-яё0-9²³\W_]*", re.IGNORECASE)
-_TOKEN = re.compile(r"\d+(?:[.,:/–—-]\d+)*|[^\W\d_]+|\S")
+_TOKEN = re.compile(r"\d{1,3}(?:\s\d{3})+(?!\d)|\d+(?:[.,:/–—-]\d+)*|[^\W\d_]+|\S")
 _KINDS = [  # of what was changed, by the first that is found in it
     ("sign", re.compile(r"[%‰$€£¥₽№+=°§<>~*−≈±×]")),
     ("Roman numeral", re.compile("[ivxlcdm]")),
@@ -41,7 +41,9 @@ _KINDS = [  # of what was changed, by the first that is found in it
 _MAX_CHARACTERS = 2_000  # two minutes of speech; the time that ru-normalizr takes grows with the square
 # What cannot be read out with certainty, in the text with all rules applied, and in what ru-normalizr made of it.
 _AMBIGUOUS = {
-    "initials": re.compile(r"\b[А-ЯЁ]\.(?=\s?[А-ЯЁ])"),  # letters, or the names that they stand for
+    "long number": re.compile(r"(?:\d{3}\s){5}\d{3}"),
+    "initials": re.compile(r"\b[А-ЮЁ]\.(?=\s?[А-ЯЁ])"),  # letters, or names; not «Я.», which is a sentence
+    "symbol −": re.compile(r"−(?!\s?\d)|\d\s?−"),  # between numbers it is a minus, or a dash
     "full stop before three digits": re.compile(r"(?<![\d.])\d{1,3}\.\d{3}(?![\d.])"),  # decimals, or thousands
 }
 _STROKE = re.compile(r"(\d+)/(\d+)")  # a fraction, or 24/7, or 2020/21
@@ -125,14 +127,25 @@ def _changes(before: str, after: str, rejected: Counter[str]) -> Counter[str]:
     changed: Counter[str] = Counter()
     old, new = _tokens(before), _tokens(after)
     for operation, start, end, *_ in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        region = " ".join(old[start:end])
         if operation == "delete":
             rejected["text that was lost"] += 1
         elif operation == "insert":
             changed["word added"] += 1
         elif operation == "replace":
-            changed[next(kind for kind, pattern in _KINDS if pattern.search(region))] += 1
+            pieces = _pieces(old[start:end])
+            changed.update(next(kind for kind, pattern in _KINDS if pattern.search(piece)) for piece in pieces)
     return changed
+
+
+def _pieces(tokens: list[str]) -> list[str]:
+    """Join tokens to pieces with a number each, and whatever follows it."""
+    pieces: list[str] = []
+    for token in tokens:
+        if pieces and not (token[0].isdigit() and re.search(r"\d", pieces[-1])):
+            pieces[-1] += f" {token}"
+        else:
+            pieces.append(token)
+    return pieces
 
 
 def _tokens(text: str) -> list[str]:

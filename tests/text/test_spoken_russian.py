@@ -50,11 +50,11 @@ REJECTED = [
     ("R&B 5", "symbol &"),
     ("пишите на a@b.ru", "symbol @"),
     ("x^2", "symbol ^"),
-    ("5 ≠ 6", "symbol ≠"),
+    ("5 − 6", "symbol −"),
     ("12345678901234567890", "long number"),
     ("работает 24/7", "stroke between numbers"),
     ("в 2020/21 году", "stroke between numbers"),
-    ("01/02/2020", "stroke between numbers"),
+    ("01/02/2020", "symbol /"),
     ("1.500 рублей", "full stop before three digits"),
     ("Л. Н. Толстой родился в 1828 году.", "initials"),
     ("т. ч. р. д.", "abbreviation"),
@@ -62,8 +62,8 @@ REJECTED = [
     ("你好 5", "foreign letters"),
     ("5 кг. " * 400, "more than 2,000 characters to read out"),
 ]
-NOTATION = """5 5-й 1-го A XIX II № % $ € °C 10:30 3,5 1/2 15.05.2021 ½ − + - – . , г. т.е. ул. тел. кг км/ч в на с до от
-век мая року\u0301 Пётр руб. млн 1 000 +7 (495) ( ) [ ] « » : ; ! … _ * & # @ = < > ~ ^ | \\ http:// ё Й x x2 м² ¼ ⅳ
+NOTATION = """5 5-й 1-го A XIX II № % $ € °C 10:30 3,5 1/2 15.05.2021 ½ − + - – . , г. т.е. ул. тел. кг км/ч в на с до
+от век мая року\u0301 Пётр руб. млн 1 000 +7 (495) ( ) [ ] « » : ; ! … _ * & # @ = < > ~ ^ | \\ http:// ё Й x x2 м² ¼ ⅳ
 ① ٣ ² 𝟓 00 007 ° 123-45-67 р. р проф. нет 2-3 \u200b""".split()
 
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_read_with_certainty_is_rejected(text: str, kind: str) ->
 
 
 @pytest.mark.parametrize("sign", "%‰$€£¥₽№&+=@°§#<>^~/\\*|≈≠≤≥∞√×÷±−→∑₴₸")
-@pytest.mark.parametrize("text", ["слово {} слово", "цена {}5 рублей", "рост 5{} сегодня", "5 {} 6"])
+@pytest.mark.parametrize("text", ["слово {} слово", "цена {}5 сегодня", "рост 5{} сегодня", "5 {} 6"])
 def test_a_sign_is_read_or_rejected_but_never_lost(sign: str, text: str) -> None:
     result = NORMALIZE(text.format(sign))
     without = NORMALIZE(text.format(" ")).text
@@ -125,7 +125,7 @@ def test_a_sign_is_read_or_rejected_but_never_lost(sign: str, text: str) -> None
 
 
 def test_changes_are_counted_by_kind() -> None:
-    changed = NORMALIZE("Пётр I купил 5 кг за $7 в 10:30, 15.05.2021 на ул. Мира, 3, это 3,5 и 1/2.").changed
+    changed = NORMALIZE("Пётр I купил 5 кг за $7 в 10:30 и 15.05.2021 на ул. Мира, 3, это 3,5 и 1/2.").changed
     assert changed == Counter(
         {
             "ё to е": 1,
@@ -138,7 +138,7 @@ def test_changes_are_counted_by_kind() -> None:
             "number": 1,
             "decimal": 1,
             "fraction": 1,
-            "punctuation": 4,
+            "punctuation": 3,
         }
     )
 
@@ -147,10 +147,10 @@ def test_a_word_that_the_library_drops_is_rejected(monkeypatch: pytest.MonkeyPat
     from ru_normalizr import Normalizer
 
     monkeypatch.setattr(Normalizer, "normalize", lambda self, text: text.replace("сегодня ", "").replace("5", "пять"))
-    assert "text that was lost" in NORMALIZE("у нас сегодня 5 гостей").rejected
+    assert "text that was lost" in NORMALIZE("сегодня у нас 5 гостей").rejected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.one_of(
         st.text(max_size=40),
@@ -167,20 +167,28 @@ def test_any_text_gives_words_of_the_alphabet_or_is_rejected_and_stays_so(text: 
 
 def test_the_import_reports_what_was_changed_and_refused(tones: Path, tmp_path: Path) -> None:
     audio = tones.parent / "0.wav"
-    texts = ["Дом 5, 3 кг", "просто слова", "№ 7", "слушай radio"]
+    texts = ["Дом 5, 3 кг, 1 000 руб.", "просто слова", "№ 7", "слушай radio"]
     rows = [Row(str(i), audio, text, "d") for i, text in enumerate(texts)]
     report = ingest(rows, tmp_path / "m.parquet", NORMALIZE, skip_bad=True)
     lines = list(report.lines())
     assert "normalizer: 2 of 3 texts changed" in lines
     assert "normalizer: number: 1 times" in lines
+    assert "normalizer: number with a unit or an ending: 2 times" in lines
     assert "normalizer: sign: 1 times" in lines
     assert any(line.startswith("text with foreign letters: 1 rows (3)") for line in lines)
 
 
-def test_a_missing_library_is_named_with_its_extra() -> None:
+def test_a_missing_library_is_named_with_its_extra(tmp_path: Path, tones: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"audio,text\n{tones.parent / '0.wav'},дом 5\n", encoding="utf-8")
     hidden = "import sys; sys.modules.update(dict.fromkeys(['ru_normalizr', 'pymorphy3']))\n"
+    requires = "import stt.errors; stt.errors.requires = lambda name: ['ru-normalizr<2; extra == \"train\"', "
+    requires += "'pymorphy3<3; extra == \"train\"']\n"  # as in pyproject.toml, wherever the package was installed from
     words = "from stt.text.normalize import get_normalizer as n; print(n('russian-2')('просто слова').text)\n"
-    code = f"{hidden}{words}from stt.cli.main import main; main(['corpus', 'import', 'table', *sys.argv[1:]])"
-    assert words
+    arguments = ["corpus", "import", "table", str(tmp_path / "a.csv"), "--out", str(tmp_path / "a.parquet")]
+    arguments += ["--domain", "d", "--normalizer", "russian-2"]
+    code = f"{hidden}{requires}{words}from stt.cli.main import main; main({arguments})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert "просто слова" in done.stdout
+    assert done.stdout == "просто слова\n"
+    assert done.returncode == 2
+    assert "comes with the extra 'train'" in done.stderr
+    assert "Traceback" not in done.stderr
