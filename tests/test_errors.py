@@ -15,7 +15,7 @@ from stt.text.tokenizer import Tokenizer
 from tests.conftest import RATE, ROOT
 
 TRAIN = ["jinja2", "jsonargparse", "lightning", "lightning_utilities", "matplotlib", "num2words", "pyarrow"]
-TRAIN += ["python_stretch", "rapidfuzz", "scipy", "torchmetrics", "yaml"]
+TRAIN += ["pymorphy3", "python_stretch", "rapidfuzz", "ru_normalizr", "scipy", "torchmetrics", "yaml"]
 MODULES = {
     "torch": ["torch", "torchaudio"],
     "train": TRAIN,

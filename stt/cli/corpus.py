@@ -85,7 +85,7 @@ def synthesize(
     noise: Annotated[Path | None, typer.Option(help="folder of noise recordings, for half of the utterances")] = None,
     rirs: Annotated[Path | None, typer.Option(help="folder of recorded room impulse responses")] = None,
     domain: Annotated[str, typer.Option(help="domain of all utterances")] = "synthetic",
-    normalizer: Annotated[str, typer.Option(help="text normalizer: russian-1 or plain-1")] = "plain-1",
+    normalizer: Annotated[str, typer.Option(help="text normalizer: russian-1, russian-2 or plain-1")] = "plain-1",
     seed: Annotated[int, typer.Option(help="random seed", min=0)] = 0,
     workers: Annotated[
         int | None, typer.Option(help="parallel processes; default: one per core", min=1, max=1000)
@@ -151,7 +151,10 @@ def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
     shared = {
         "source": (Path, inspect.Parameter.empty),
         "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], inspect.Parameter.empty),
-        "normalizer": (Annotated[str, typer.Option(help="text normalizer: russian-1 or plain-1")], "plain-1"),
+        "normalizer": (
+            Annotated[str, typer.Option(help="text normalizer: russian-1, russian-2 or plain-1")],
+            "plain-1",
+        ),
         "skip_bad": (
             Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")],
             False,
