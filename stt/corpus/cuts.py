@@ -29,6 +29,7 @@ class Segment:
         duration: seconds.
         text: the transcript.
         speaker: who speaks, if known.
+        cer: `cer` of the custom fields, 0..1, if there is one.
         fields: what a domain template can use.
         extra: what becomes columns.
     """
@@ -40,6 +41,7 @@ class Segment:
     duration: float
     text: str
     speaker: str | None
+    cer: float | None
     fields: Mapping[str, Any]
     extra: Mapping[str, Any]
 
@@ -54,7 +56,7 @@ def segments(cut: Mapping[str, Any]) -> Iterator[Segment]:
     if kind not in (MONO, MULTI):
         raise UnusableCutError(f"a {kind!s:.40} cannot be in a manifest; save its audio first (lhotse's save_audios)")
     name = _get(cut, "id", str)
-    start = _seconds(cut, "start")
+    start = _number(cut, "start")
     address, length = _recording(_get(cut, "recording", dict), kind)
     supervisions = _get(cut, "supervisions", list)
     if not supervisions:
@@ -62,7 +64,7 @@ def segments(cut: Mapping[str, Any]) -> Iterator[Segment]:
     for supervision in supervisions:
         if not isinstance(supervision, dict):
             raise UnusableCutError("a supervision is not an object")
-        offset, duration = start + _seconds(supervision, "start"), _seconds(supervision, "duration")
+        offset, duration = start + _number(supervision, "start"), _number(supervision, "duration")
         whole = offset == 0 and math.isclose(duration, length, abs_tol=1e-3)
         custom = _custom(cut) | _custom(supervision)
         known = {field: supervision[field] for field in FIELDS if field in supervision}
@@ -75,6 +77,7 @@ def segments(cut: Mapping[str, Any]) -> Iterator[Segment]:
             duration=duration,
             text=_get(supervision, "text", str),
             speaker=None if speaker is None else str(speaker),
+            cer=None if custom.get("cer") is None else _number(custom, "cer"),
             fields={**custom, **known, "speaker": speaker},
             extra={key: value for key, value in {**custom, **known}.items() if key not in COLUMNS},
         )
@@ -92,10 +95,10 @@ def _recording(recording: Mapping[str, Any], kind: str) -> tuple[str | None, flo
         raise UnusableCutError(f"a recording of {len(sources)} files instead of one")
     kind_of_source, address = sources[0].get("type"), sources[0].get("source")
     if kind_of_source == "shar":
-        return None, _seconds(recording, "duration")
+        return None, _number(recording, "duration")
     if kind_of_source not in ("file", "url") or not isinstance(address, str) or not address:
         raise UnusableCutError(f"audio from a source of the type {kind_of_source!s:.40}, not a file, an URL or a Shar")
-    return address, _seconds(recording, "duration")
+    return address, _number(recording, "duration")
 
 
 def _custom(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,11 +115,11 @@ def _get(item: Mapping[str, Any], key: str, kind: type) -> Any:
     return value
 
 
-def _seconds(item: Mapping[str, Any], key: str) -> float:
+def _number(item: Mapping[str, Any], key: str) -> float:
     value = item.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UnusableCutError(f"{key} is not a number of seconds: {value!r:.100}")
+        raise UnusableCutError(f"{key} is not a number: {value!r:.100}")
     try:
         return float(value)
     except OverflowError as error:
-        raise UnusableCutError(f"{key} is not a number of seconds") from error
+        raise UnusableCutError(f"{key} is not a number") from error

@@ -39,12 +39,14 @@ class Abilities:
     Attributes:
         offsets: windows of longer audio.
         refers: whether it can refer to an address; local files by default.
+        own_audio: whether it has all audio in its own folder.
         channels: audio of several channels, which readers of the format average.
         info: whether it needs the sample rate and the length of the audio.
     """
 
     offsets: bool = False
     refers: Callable[[str], bool] = is_local
+    own_audio: bool = False
     channels: bool = True
     info: bool = False
 
@@ -183,6 +185,8 @@ class Export:
     def _reason(self, source: AudioSource, offset: float | None, info: AudioInfo | None, abilities: Abilities) -> str:
         if self.copy:
             return "asked for"
+        if abilities.own_audio:
+            return "the format has all audio in its folder"
         if source.byte_offset is not None:
             return "a part of the bytes of a file"
         if offset is not None and not abilities.offsets:

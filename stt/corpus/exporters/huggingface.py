@@ -24,7 +24,7 @@ SHARD_ROWS, GROUP_ROWS = 2_000, 100  # of a file, and in memory at once with the
 VALUES = {pa.string(): "string", pa.large_string(): "large_string", pa.bool_(): "bool", pa.float32(): "float32"}
 VALUES |= {pa.float64(): "float64"}
 VALUES |= {getattr(pa, f"{sign}int{bits}")(): f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-INSIDE = Abilities(refers=lambda address: False)
+INSIDE = Abilities(own_audio=True)
 
 
 def export(corpus: Export, *, layout: Literal["audiofolder", "parquet"] = "audiofolder", split: str = "train") -> None:

@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TextIO
 
 from stt.audio.source import is_remote
@@ -29,41 +28,48 @@ def export(corpus: Export, *, speaker_prefix: bool = False) -> None:
     """
     names = _names(corpus, speaker_prefix)
     order = sorted(range(len(names)), key=names.__getitem__)  # as bytes of UTF-8: code points have the same order
-    speakers: dict[str, list[str]] = defaultdict(list)
-    recordings: dict[str, str] = {}  # address: id
     windows = corpus.manifest.table["offset"].null_count < len(names)
+    recordings: dict[str, str] = {}  # id by address
+    speakers: dict[str, list[str]] = defaultdict(list)
+    last = ""
     with ExitStack() as stack:
         tables: dict[str, TextIO] = {}
 
         def write(table: str, key: str, value: object) -> None:
             if table not in tables:
                 tables[table] = stack.enter_context(corpus.open(table))
-            tables[table].write(f"{key} {value}\n")
+            tables[table].write(f"{key} {' '.join(str(value).splitlines())}\n")
 
         for utterance in corpus.utterances(Abilities(offsets=True, refers=_can_refer), order):
             name = names[utterance.row]
             speaker = _joined(utterance.speaker) if utterance.speaker else name
-            _count_losses(corpus, utterance, name, speaker)
             speakers[speaker].append(name)
-            write("text", name, " ".join(utterance.text.split()))
-            write("utt2spk", name, speaker)
-            write("utt2dur", name, utterance.duration)
-            write("utt2domain", name, utterance.domain)
+            _count_losses(corpus, utterance, speaker < last)
+            last = speaker
+            for table, value in _entries(utterance, speaker).items():
+                write(table, name, value)
             if windows:
                 recording = recordings.setdefault(utterance.audio, f"rec-{len(recordings):08d}")
                 start = utterance.offset or 0.0
                 write("segments", name, f"{recording} {start} {start + utterance.duration}")
             else:
                 write("wav.scp", name, utterance.audio)
-            for column, cell in utterance.extra.items():
-                if _is_table(column) and isinstance(cell, str | int | float) and "\n" not in str(cell):
-                    write(f"utt2{column}", name, cell)
-                else:
-                    corpus.lost[f"the column {column}"] += 1
-        for address, recording in sorted(recordings.items(), key=lambda item: item[1]):
+        for address, recording in recordings.items():  # numbered, so they are sorted
             write("wav.scp", recording, address)
-        for speaker in sorted(speakers):
-            write("spk2utt", speaker, " ".join(sorted(speakers[speaker])))
+        for speaker, utterances in sorted(speakers.items()):
+            write("spk2utt", speaker, " ".join(utterances))
+
+
+def _entries(utterance: Utterance, speaker: str) -> dict[str, object]:
+    """Return the value of an utterance in each table."""
+    columns = {f"utt2{name}": cell for name, cell in utterance.extra.items() if _is_table(name, cell)}
+    return {
+        **columns,
+        "text": " ".join(utterance.text.split()),
+        "utt2spk": speaker,
+        "utt2dur": utterance.duration,
+        "utt2domain": utterance.domain,
+    }
 
 
 def _names(corpus: Export, speaker_prefix: bool) -> list[str]:
@@ -91,13 +97,16 @@ def _names(corpus: Export, speaker_prefix: bool) -> list[str]:
     return names
 
 
-def _count_losses(corpus: Export, utterance: Utterance, name: str, speaker: str) -> None:
+def _count_losses(corpus: Export, utterance: Utterance, out_of_order: bool) -> None:
     if utterance.cer is not None:
         corpus.lost["the column cer"] += 1
     if utterance.speaker is None:
         corpus.lost["a missing speaker: every such utterance is its own"] += 1
-    elif not name.startswith(speaker):
+    if out_of_order:
         corpus.lost["the order by speaker, which validate_data_dir.sh wants (use --speaker-prefix)"] += 1
+    for name, cell in utterance.extra.items():
+        if not _is_table(name, cell):
+            corpus.lost[f"the column {name}"] += 1
 
 
 def _can_refer(address: str) -> bool:
@@ -109,5 +118,7 @@ def _joined(name: str) -> str:
     return "_".join(name.split())
 
 
-def _is_table(column: str) -> bool:
-    return re.fullmatch(r"\w{1,100}", column) is not None and column not in RESERVED and Path(column).name == column
+def _is_table(column: str, cell: object) -> bool:
+    """Whether a cell can be a line of a table `utt2COLUMN`."""
+    named = re.fullmatch(r"\w{1,100}", column) is not None and column not in RESERVED
+    return named and isinstance(cell, str | int | float) and "\n" not in str(cell)

@@ -53,6 +53,7 @@ def rows(source: Path, *, domain: str = "{name}", audio_root: Path | None = None
                         duration=segment.duration,
                         offset=segment.offset,
                         speaker=segment.speaker,
+                        cer=segment.cer,
                         id=segment.id,
                         byte_offset=audio.byte_offset,
                         byte_length=audio.byte_length,

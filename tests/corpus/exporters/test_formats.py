@@ -45,6 +45,15 @@ def test_kaldi_tables_are_sorted_and_agree(whole: Manifest, tmp_path: Path) -> N
     assert speakers == sorted(speakers)  # what validate_data_dir.sh checks
 
 
+def test_an_order_that_is_not_by_speaker_is_counted(
+    whole: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export("kaldi", whole, tmp_path / "out")  # u0 is bob's, u1 its own, u2 anna's
+    assert "not carried: the order by speaker, which" in capsys.readouterr().out
+    export("kaldi", whole, tmp_path / "with", "--speaker-prefix")
+    assert "the order by speaker" not in capsys.readouterr().out
+
+
 def test_kaldi_segments_share_their_recording(parts: Manifest, tmp_path: Path) -> None:
     export("kaldi", parts, tmp_path / "out")
     segments = {key: rest.split() for key, rest in lines(tmp_path / "out" / "segments")}
