@@ -9,15 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from stt.cli.options import REQUIRED, add_command
-from stt.corpus.export import Export
+from stt.corpus.export import Export, is_unicode
 from stt.corpus.exporters import exporters
 from stt.corpus.manifest import read_manifests
+from stt.errors import InputError
 from stt.files import atomic_folder
 
 app = typer.Typer(help="Export manifests into the format of another tool.", no_args_is_help=True)
 
 
 def _export(exporter: Callable[..., None], manifests: list[Path], out: Path, copy_audio: bool, **options: Any) -> None:
+    if not is_unicode(str(out.resolve())):
+        raise InputError("--out: the path of the folder is not valid Unicode, so that no file could contain it")
     manifest = read_manifests(manifests)
     with atomic_folder(out) as folder:
         corpus = Export(manifest, folder, out.resolve(), copy_audio)

@@ -32,6 +32,15 @@ def is_local(address: str) -> bool:
     return not is_remote(address)
 
 
+def is_unicode(path: str) -> bool:
+    """Whether a path can be written to a text file; the names of files that are not UTF-8 have surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Abilities:
     """What a format can refer to; audio that it cannot refer to is copied.
@@ -191,6 +200,8 @@ class Export:
             return "a part of the bytes of a file"
         if offset is not None and not abilities.offsets:
             return "a window of longer audio"
+        if not is_unicode(source.address):
+            return "a path that is not valid Unicode"
         if not abilities.refers(source.address):
             return "the format cannot refer to it"
         return "several channels" if info and info.channels > 1 and not abilities.channels else ""

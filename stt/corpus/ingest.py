@@ -71,8 +71,8 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     Every row gets an id: `id_prefix` followed by the id from the source, or by one derived from its audio reference.
     Additional fields of the source become columns.
 
-    Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, no manifest is written if there is a single
-    bad row.
+    Rows that the importer excludes are counted. Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, no
+    manifest is written if there is a single bad row.
 
     Raises:
         InputError: there are bad rows and `skip_bad` is false, or there are no good rows.

@@ -51,7 +51,7 @@ def _recording(utterance: Utterance, written: dict[str, str]) -> dict[str, Any]:
     rate = utterance.info.sample_rate
     samples = round(utterance.info.duration * rate)
     if utterance.audio not in written:
-        digest = hashlib.sha1(utterance.audio.encode(errors="surrogateescape")).hexdigest()[:12]
+        digest = hashlib.sha1(utterance.audio.encode()).hexdigest()[:12]
         written[utterance.audio] = (
             utterance.id if utterance.offset is None else f"{Path(utterance.audio).stem}-{digest}"
         )

@@ -1,6 +1,7 @@
 """The files of each format, as its own tools want them."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,17 @@ def test_what_kaldi_would_run_or_take_apart_is_not_written(tmp_path: Path, capsy
     assert lines(tmp_path / "out" / "text") == [["a_b", "x y"]]
     assert lines(tmp_path / "out" / "wav.scp")[0][1].endswith("audio/00000/00000000.wav")
     assert "the id, which is written as another one: 1 rows" in capsys.readouterr().out
+
+
+def test_a_path_that_no_text_file_can_contain_is_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    soundfile.write(tmp_path / "a.wav", noise(1, 0), RATE)
+    (tmp_path / "a.wav").rename(folder / "a.wav")
+    manifest = write(folder, [{"id": "a", "audio": "a.wav", "text": "x", "duration": 1.0}])
+    export("nemo", manifest, tmp_path / "out")
+    assert "audio written as files: 1 rows (a path that is not valid Unicode)" in capsys.readouterr().out
+    assert (tmp_path / "out" / "audio" / "00000" / "00000000.wav").is_file()
 
 
 def test_lhotse_reads_the_same_audio_and_finds_nothing_wrong(parts: Manifest, tmp_path: Path) -> None:
