@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,7 @@ class Abilities:
         own_audio: whether it has all audio in its own folder.
         channels: audio of several channels, which readers of the format average.
         info: whether it needs the sample rate and the length of the audio.
+        types: whether it has the types of all columns; otherwise they are those of JSON.
     """
 
     offsets: bool = False
@@ -58,6 +59,7 @@ class Abilities:
     own_audio: bool = False
     channels: bool = True
     info: bool = False
+    types: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,15 @@ class Utterance:
     extra: Mapping[str, Any]
 
 
+class _Placed(NamedTuple):
+    """Where the audio of a row is, as in `Utterance`, and why it was copied there."""
+
+    audio: str
+    offset: float | None
+    info: AudioInfo | None
+    reason: str = ""
+
+
 @dataclass
 class Export:
     """A manifest to export.
@@ -122,13 +133,12 @@ class Export:
             AudioError: audio that has to be opened cannot be read; the message names the row.
         """
         rows = range(len(self.manifest)) if order is None else order
-        as_text = self._columns_as_text()
+        as_text = set() if abilities.types else self._columns_as_text()
         with ThreadPoolExecutor(8) as pool:
-            for row, cells, (audio, offset, info, reason) in track(
-                self._placed(pool, rows, abilities), f"exporting {len(rows):,} utterances", len(rows)
-            ):
-                if reason:
-                    self.copied[reason] += 1
+            placed = self._placed(pool, rows, abilities)
+            for row, cells, place in track(placed, "exporting", len(rows)):
+                if place.reason:
+                    self.copied[place.reason] += 1
                 cer = cells["cer"]
                 yield Utterance(
                     row=row,
@@ -138,9 +148,9 @@ class Export:
                     domain=cells["domain"],
                     speaker=cells["speaker"] or None,
                     cer=None if cer is None or math.isnan(cer) else shortest(cer),
-                    audio=audio,
-                    offset=offset,
-                    info=info,
+                    audio=place.audio,
+                    offset=place.offset,
+                    info=place.info,
                     extra=self._extra(cells, as_text),
                 )
 
@@ -164,24 +174,22 @@ class Export:
 
     def _placed(
         self, pool: ThreadPoolExecutor, rows: Sequence[int], abilities: Abilities
-    ) -> Iterator[tuple[int, dict[str, Any], tuple[str, float | None, AudioInfo | None, str]]]:
+    ) -> Iterator[tuple[int, dict[str, Any], _Placed]]:
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = rows[start : start + CHUNK_ROWS]
             cells = self.manifest.table.take(pa.array(chunk, pa.int64())).to_pylist()
             placed = pool.map(lambda row, one: self._place(row, one, abilities), chunk, cells)
             yield from zip(chunk, cells, placed, strict=True)
 
-    def _place(
-        self, row: int, cells: Mapping[str, Any], abilities: Abilities
-    ) -> tuple[str, float | None, AudioInfo | None, str]:
-        """Copy the audio of a row if necessary; return its address, offset, metadata, and the reason for a copy."""
+    def _place(self, row: int, cells: Mapping[str, Any], abilities: Abilities) -> _Placed:
+        """Copy the audio of a row if necessary."""
         source = self.manifest.audio(row).absolute()
         offset = cells["offset"]
         try:
             info = audio_info(source) if abilities.info else None
             reason = self._reason(source, offset, info, abilities)
             if not reason:
-                return source.address, offset, info, ""
+                return _Placed(source.address, offset, info)
             window = None if offset is None else (offset, float(cells["duration"]))
             name = Path("audio") / f"{row // 1000:05d}" / f"{row:08d}"
             mix = info is not None and info.channels > 1 and not abilities.channels
@@ -189,7 +197,7 @@ class Export:
             info = audio_info(self.folder / name) if abilities.info else None
         except AudioError as error:
             raise AudioError(f"{self.manifest.where(row)}: {error}") from error
-        return str(self.final / name), None, info, reason
+        return _Placed(str(self.final / name), None, info, reason)
 
     def _reason(self, source: AudioSource, offset: float | None, info: AudioInfo | None, abilities: Abilities) -> str:
         if self.copy:
@@ -217,11 +225,16 @@ class Export:
                 )
         return names
 
-    @staticmethod
-    def _extra(cells: Mapping[str, Any], as_text: set[str]) -> dict[str, Any]:
-        given = {name: cell for name, cell in cells.items() if name not in COLUMNS and cell is not None}
-        given = {name: cell for name, cell in given.items() if not isinstance(cell, float) or math.isfinite(cell)}
-        return {name: str(cell) if name in as_text else cell for name, cell in given.items()}
+    def _extra(self, cells: Mapping[str, Any], as_text: set[str]) -> dict[str, Any]:
+        extra = {}
+        for name, cell in cells.items():
+            if name in COLUMNS or cell is None:
+                continue
+            if isinstance(cell, float) and not math.isfinite(cell):
+                self.lost[f"NaN or infinity in the column {name}"] += 1
+                continue
+            extra[name] = str(cell) if name in as_text else cell
+        return extra
 
 
 def json_line(cells: Mapping[str, Any]) -> str:

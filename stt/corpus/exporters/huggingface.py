@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import islice
@@ -16,6 +17,7 @@ import pyarrow.parquet
 
 from stt.corpus.columns import COLUMNS
 from stt.corpus.export import Abilities, Export, Utterance, json_line
+from stt.errors import InputError
 
 AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 KNOWN = {"id": pa.string(), "transcription": pa.string(), "duration": pa.float32(), "domain": pa.string()}
@@ -24,7 +26,6 @@ SHARD_ROWS, GROUP_ROWS = 2_000, 100  # of a file, and in memory at once with the
 VALUES = {pa.string(): "string", pa.large_string(): "large_string", pa.bool_(): "bool", pa.float32(): "float32"}
 VALUES |= {pa.float64(): "float64"}
 VALUES |= {getattr(pa, f"{sign}int{bits}")(): f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-INSIDE = Abilities(own_audio=True)
 
 
 def export(corpus: Export, *, layout: Literal["audiofolder", "parquet"] = "audiofolder", split: str = "train") -> None:
@@ -37,22 +38,29 @@ def export(corpus: Export, *, layout: Literal["audiofolder", "parquet"] = "audio
         layout: audiofolder is for thousands of files, parquet for more.
         split: the beginning of the names of Parquet files, by which `datasets` knows the split.
     """
-    corpus.reserve("transcription", "file_name")
-    if layout == "audiofolder":
-        with corpus.open("metadata.jsonl") as file:
-            for utterance in corpus.utterances(INSIDE):
-                name = Path(utterance.audio).relative_to(corpus.final).as_posix()
-                file.write(json_line({**utterance.extra, "file_name": name, **_cells(utterance)}))
+    if not re.fullmatch(r"\w{1,50}(\.\w{1,50})*", split):
+        raise InputError(f"--split {split!r}: the name of a split consists of letters, digits, underscores and points")
+    corpus.reserve("transcription")
+    if layout == "parquet":
+        _write_parquet(corpus, split)
         return
+    corpus.reserve("file_name")
+    with corpus.open("metadata.jsonl") as file:
+        for utterance in corpus.utterances(Abilities(own_audio=True)):
+            name = Path(utterance.audio).relative_to(corpus.final).as_posix()
+            file.write(json_line({**utterance.extra, "file_name": name, **_cells(utterance)}))
+
+
+def _write_parquet(corpus: Export, split: str) -> None:
     schema = _schema(corpus.manifest.table.schema)
-    utterances = corpus.utterances(INSIDE)
+    utterances = corpus.utterances(Abilities(own_audio=True, types=True))
     count = math.ceil(len(corpus.manifest) / SHARD_ROWS)
     (corpus.folder / "data").mkdir()
     for shard in range(count):
-        path = corpus.folder / "data" / f"{Path(split).name or 'train'}-{shard:05d}-of-{count:05d}.parquet"
+        path = corpus.folder / "data" / f"{split}-{shard:05d}-of-{count:05d}.parquet"
         with (
-            pa.OSFile(os.fsencode(path), "wb") as shard_file,
-            pyarrow.parquet.ParquetWriter(shard_file, schema, compression="zstd") as writer,
+            pa.OSFile(os.fsencode(path), "wb") as file,
+            pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
             for table in _groups(corpus, islice(utterances, SHARD_ROWS), schema):
                 writer.write_table(table)

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 import soundfile
 
-from stt.corpus.manifest import Manifest
+from stt.corpus.manifest import Manifest, read_manifest
 from tests.corpus.exporters.conftest import RATE, noise, write
 from tests.corpus.exporters.test_round_trip import export, waveforms
 
@@ -127,3 +127,7 @@ def test_a_column_whose_name_is_taken_or_whose_type_json_lacks_is_counted(
     said = capsys.readouterr().out
     assert "not carried: the column audio_filepath, whose name the format itself uses: 1 rows" in said
     assert "not carried: the type of the column raw, which becomes text: 1 rows" in said
+    export("huggingface", read_manifest(folder / "m.parquet"), tmp_path / "parquet", "--layout", "parquet")
+    assert "not carried" not in capsys.readouterr().out
+    table = pyarrow.parquet.read_table(next((tmp_path / "parquet").rglob("*.parquet")))
+    assert (table["raw"].to_pylist(), table["audio_filepath"].to_pylist()) == ([b"z"], ["y"])
