@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os.path
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
 from stt.progress import track
 
+log = logging.getLogger(__name__)
 HEADER = ("wav_path", "text_path", "duration")
 AUDIO = (".opus", ".mp3", ".wav")  # the release has opus, earlier ones mp3 and wav; the tables may say another
 TEXT = (".txt",)
@@ -66,7 +68,8 @@ def rows(
     bad: list[Row] = []
     excluded = read_excluded(exclude or [], bad)
     yield from bad
-    spoken = set() if keep_validation_texts else _validation_texts(folder, known, root)
+    train = any(known[path.stem].split == "train" for path in chosen)
+    spoken = _validation_texts(folder, known, root) if train and not keep_validation_texts else set()
     for path in chosen:
         table = known[path.stem]
         for record in read_delimited(path, HEADER)[1]:
@@ -130,14 +133,21 @@ def _find(root: Path, name: str, extensions: Sequence[str]) -> str:
 
 
 def _validation_texts(folder: Path, known: dict[str, Table], root: Path) -> set[str]:
+    """Return the texts of the validation tables of a folder; what is missing is logged."""
     texts: set[str] = set()
     paths = [folder / f"{table.table}.csv" for table in known.values() if table.split == "validation"]
-    for path in filter(Path.is_file, paths):
+    for path in paths:
+        if not path.is_file():
+            log.warning("%s is missing: training utterances with the same texts are not left out", path)
+            continue
+        unreadable = 0
         for record in track(read_delimited(path, HEADER)[1], f"reading the texts of {path.stem}"):
             text, error = read_transcript(Path(_find(root, record.cells.get("text_path", ""), TEXT)))
-            if not error and _comparable(text):
-                texts.add(_comparable(text))
-    return texts
+            unreadable += bool(error)
+            texts.add(_comparable(text))
+        if unreadable:
+            log.warning("%s: %d texts cannot be read, so they are not compared with the training's", path, unreadable)
+    return texts - {""}
 
 
 def _comparable(text: str) -> str:

@@ -65,6 +65,16 @@ def test_training_tables_are_read_without_what_the_validation_sets_say(
     assert "excluded: the text is also in a validation set: 1 rows" in capsys.readouterr().out
 
 
+def test_validation_texts_that_cannot_be_compared_are_logged(corpus: Path, caplog: pytest.LogCaptureFixture) -> None:
+    next((corpus / "asr_calls_2_val").rglob("*.txt")).unlink()
+    assert len(run_import("open_stt", corpus, corpus / "m.parquet", "--only", "radio_2")) == 2
+    assert "asr_calls_2_val.csv: 1 texts cannot be read" in caplog.text
+    assert "public_youtube700_val.csv is missing" in caplog.text
+    caplog.clear()
+    run_import("open_stt", corpus, corpus / "m.parquet", "--only", "radio_2", "--keep-validation-texts")
+    assert not caplog.text
+
+
 def test_validation_sets_and_tables_are_chosen_by_either_name(corpus: Path) -> None:
     assert texts(run_import("open_stt", corpus, corpus / "v.parquet", "--split", "validation")) == ["да"]
     named = run_import("open_stt", corpus, corpus / "b.parquet", "--only", "audiobook_2", "--keep-validation-texts")
