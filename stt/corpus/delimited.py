@@ -41,7 +41,7 @@ def read_delimited(path: Path, header: Sequence[str] = ()) -> tuple[list[str], I
 
 def _record(number: int, columns: Sequence[str], fields: list[str], error: str) -> Record:
     if not error and len(fields) != len(columns):
-        error = f"the line has {len(fields)} fields, the header has {len(columns)}"
+        error = f"the line has {len(fields)} fields instead of {len(columns)}"
     return Record(number, {} if error else dict(zip(columns, fields, strict=True)), error)
 
 
