@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -67,6 +68,35 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder next to `path`; if the block succeeds, rename it to `path`, otherwise delete it.
+
+    Raises:
+        InputError: `path` is a file, or a folder that is not empty.
+        WriteError: the file system refuses.
+    """
+    path = path.absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        kind = "a folder that is not empty" if path.is_dir() else "a file"
+        raise InputError(f"{path} is {kind}: choose the name of a new folder")
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}."))
+        temporary.chmod(0o755)
+        yield temporary
+        temporary.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        if error.errno not in FULL and str(error.filename) not in {str(one) for one in (*path.parents, temporary)}:
+            raise
+        raise WriteError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -10,12 +10,14 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 T = TypeVar("T")
@@ -39,8 +41,16 @@ def track_seconds(description: str, total: float | None) -> Iterator[Callable[[f
         yield lambda seconds: bar.advance(task, seconds)
 
 
-def _bar(count: ProgressColumn) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TextColumn("ETA"))
+@contextmanager
+def track_bytes(description: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a function that moves a progress bar to a number of bytes, of a total that may be unknown (None)."""
+    with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar(*count: ProgressColumn) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), *count, TimeElapsedColumn(), TextColumn("ETA"))
     console = Console(stderr=True)
     return Progress(
         *columns,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stt.files import atomic_write, cache_folder, cached
+from stt.errors import InputError
+from stt.files import atomic_folder, atomic_write, cache_folder, cached
 
 
 def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
@@ -19,6 +20,22 @@ def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "one"
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_appears_when_it_is_complete_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a"
+    with contextlib.suppress(KeyboardInterrupt), atomic_folder(path) as temporary:
+        (temporary / "1.txt").write_text("half")
+        raise KeyboardInterrupt
+    assert not list(path.parent.iterdir())
+    path.mkdir()  # empty
+    with atomic_folder(path) as temporary:
+        (temporary / "1.txt").write_text("whole")
+        assert not list(path.iterdir())
+    assert [p.name for p in path.parent.iterdir()] == ["a"]
+    with pytest.raises(InputError, match="not empty"), atomic_folder(path):
+        pass
+    assert (path / "1.txt").read_text() == "whole"
 
 
 @pytest.fixture(autouse=True)

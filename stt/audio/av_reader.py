@@ -144,6 +144,7 @@ class AvReader:
         if not first:
             raise AudioError(f"{self._source}: the audio file contains no samples")
         self.rate = first[0].sample_rate
+        self.channels = int(first[0].layout.nb_channels)
         self.promised = self._promised()
         self._timeline = self._timeline_of(first, equal=codec in EQUAL_FRAMES)
         self._decoded = self._blocks(chain(first, frames), 0)

@@ -28,6 +28,7 @@ SIGNATURES = (
     (0, b"#!AMR", "AMR"),
     (8, b"AVI ", "AVI"),
 )
+EXTENSION_OF_MARK = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"\xff\xfb": ".mp3"}
 
 
 @contextmanager
@@ -86,3 +87,8 @@ def _kind(file: BinaryIO) -> str:
         head = file.read(2)
     # The header of an AAC frame differs from that of an MP3 frame in two bits, the layer.
     return "AAC" if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 else ""
+
+
+def extension_of(head: bytes) -> str:
+    """Return the usual extension of a file by its first bytes, empty if they are unknown; for the names of copies."""
+    return next((extension for mark, extension in EXTENSION_OF_MARK.items() if head.startswith(mark)), "")

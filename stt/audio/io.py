@@ -34,6 +34,7 @@ class AudioInfo:
 
     duration: float  # seconds
     sample_rate: int  # Hz
+    channels: int = 1
 
 
 def audio_info(source: AudioSource | Path | str, verify: bool = False) -> AudioInfo:
@@ -49,10 +50,10 @@ def audio_info(source: AudioSource | Path | str, verify: bool = False) -> AudioI
     """
     source = AudioSource.of(source)
     with open_reader(source) as reader:
-        samples, rate = reader.count(verify), reader.rate
+        samples, rate, channels = reader.count(verify), reader.rate, reader.channels
     if samples <= 0:
         raise AudioError(f"{source}: the audio file contains no samples")
-    return AudioInfo(samples / rate, rate)
+    return AudioInfo(samples / rate, rate, channels)
 
 
 def read_audio(

@@ -14,10 +14,12 @@ class Reader(Protocol):
 
     Attributes:
         rate: sample rate, Hz.
+        channels: channels in the file, which are averaged.
         promised: samples that the file has by its header; None if the header does not tell.
     """
 
     rate: int
+    channels: int
     promised: int | None
 
     def count(self, verify: bool) -> int:

@@ -44,6 +44,7 @@ class SoundFileReader:
             # soundfile itself encodes names as UTF-8, which not all file names are.
             self._file = _Sequential(os.fsencode(opened) if isinstance(opened, str) else opened)
         self.rate = int(self._file.samplerate)
+        self.channels = int(self._file.channels)
         self.promised: int | None = int(self._file.frames)
 
     def count(self, verify: bool) -> int:

@@ -95,3 +95,11 @@ def is_remote(address: str) -> bool:
 def resolve_address(folder: Path, name: str) -> str:
     """Resolve the name of audio against a folder; absolute paths and URLs are returned as they are."""
     return name if is_remote(name) else str(folder / name)
+
+
+def relative_address(address: str, folder: Path) -> str:
+    """Return the address of audio as a file in the absolute `folder` gives it: relative to it if the audio is in it."""
+    if is_remote(address):
+        return address
+    path = Path(address).resolve()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from stt.cli.corpus_download import app as download_app
+from stt.cli.corpus_export import app as export_app
+from stt.cli.options import REQUIRED, add_command
 from stt.corpus.importers import importers
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest, read_manifests
@@ -28,6 +29,8 @@ Manifests = Annotated[list[Path], typer.Argument(help="manifests; several are co
 app = typer.Typer(help="Create and inspect corpora.", no_args_is_help=True)
 import_app = typer.Typer(help="Import a corpus into a manifest.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
+app.add_typer(export_app, name="export")
+app.add_typer(download_app, name="download")
 
 
 @app.command()
@@ -144,43 +147,16 @@ def _check_out(source: Path, out: Path) -> None:
             raise InputError(f"--out {out}: the import would overwrite its source {source}, choose another name")
 
 
-def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
-    """Add the command of an importer: the shared options, and its keyword parameters as further options."""
-    hints = get_type_hints(importer)
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    shared = {
-        "source": (Path, inspect.Parameter.empty),
-        "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], inspect.Parameter.empty),
-        "normalizer": (
-            Annotated[str, typer.Option(help="text normalizer: russian-1, russian-2 or plain-1")],
-            "plain-1",
-        ),
-        "skip_bad": (
-            Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")],
-            False,
-        ),
-        "hold_out": (
-            Annotated[float, typer.Option(help="fraction to hold out for validation, and the same for test")],
-            0.0,
-        ),
-        "id_prefix": (Annotated[str, typer.Option(help="prefix for all ids, to keep them unique across corpora")], ""),
-    }
-    specific = {
-        parameter.name: (hints[parameter.name], parameter.default)
-        for parameter in inspect.signature(importer).parameters.values()
-        if parameter.kind is keyword
-    }
-    command = functools.partial(_import, importer)
-    parameters = {**shared, **specific}
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(key, keyword, default=default, annotation=kind)
-            for key, (kind, default) in parameters.items()
-        ]
-    )
-    command.__annotations__ = {key: kind for key, (kind, _) in parameters.items()}
-    import_app.command(name, help=inspect.getdoc(importer))(command)
-
-
+SHARED = {
+    "source": (Path, REQUIRED),
+    "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], REQUIRED),
+    "normalizer": (Annotated[str, typer.Option(help="text normalizer: russian-1, russian-2 or plain-1")], "plain-1"),
+    "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")], False),
+    "hold_out": (
+        Annotated[float, typer.Option(help="fraction to hold out for validation, and the same for test")],
+        0.0,
+    ),
+    "id_prefix": (Annotated[str, typer.Option(help="prefix for all ids, to keep them unique across corpora")], ""),
+}
 for _name, _importer in importers().items():
-    _add_command(_name, _importer)
+    add_command(import_app, _name, _importer, _import, SHARED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stt.corpus.columns import check_names
@@ -14,8 +14,10 @@ from stt.errors import InputError
 csv.field_size_limit(MAX_LINE_BYTES)  # the default of 128 kB would refuse shorter lines
 
 
-def read_delimited(path: Path) -> tuple[list[str], Iterator[Record]]:
+def read_delimited(path: Path, header: Sequence[str] = ()) -> tuple[list[str], Iterator[Record]]:
     """Read a CSV file (.csv) or a TSV file (any other extension) as its columns and its rows.
+
+    The first line names the columns, unless `header` does.
 
     TSV has no quoting, as the tools that write it. In CSV a quoted field must end on its line: where one does not, it
     cannot be told from a stray quotation mark, so the line is an error and the next line is a row again.
@@ -25,6 +27,8 @@ def read_delimited(path: Path) -> tuple[list[str], Iterator[Record]]:
     """
     split = _split_csv if path.suffix.lower() == ".csv" else _split_tsv
     lines = read_lines(path)
+    if header:
+        return list(header), (_record(line.number, header, *split(line)) for line in lines)
     first = next(lines, None)
     if first is None:
         raise InputError(f"{path}: the file is empty")
@@ -35,9 +39,9 @@ def read_delimited(path: Path) -> tuple[list[str], Iterator[Record]]:
     return columns, (_record(line.number, columns, *split(line)) for line in lines)
 
 
-def _record(number: int, columns: list[str], fields: list[str], error: str) -> Record:
+def _record(number: int, columns: Sequence[str], fields: list[str], error: str) -> Record:
     if not error and len(fields) != len(columns):
-        error = f"the line has {len(fields)} fields, the header has {len(columns)}"
+        error = f"the line has {len(fields)} fields instead of {len(columns)}"
     return Record(number, {} if error else dict(zip(columns, fields, strict=True)), error)
 
 

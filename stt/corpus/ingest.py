@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree
-from stt.audio.source import AudioSource, is_remote
+from stt.audio.source import AudioSource, relative_address
 from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
@@ -28,13 +27,15 @@ from stt.text.normalize import Normalizer
 MAX_TEXT = 100_000  # characters; an hour of speech has about 60,000
 MAX_BYTES = 2**63  # of the columns' type
 CHUNK_ROWS = 2_000  # checked at once; limits memory, whatever the size of the source
+CHUNK_BYTES = 64_000_000  # of audio that importers have in memory
 
 
 @dataclass
 class Report:
-    """Result of an import: rows kept, bad rows by kind, and changes made by the normalizer."""
+    """Result of an import: rows kept, bad and excluded rows by kind, and changes made by the normalizer."""
 
     kept: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)  # by the importer's options
     bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
     changed: Counter[str] = field(default_factory=Counter)
     changed_texts: int = 0  # in more than letter case, punctuation and spaces
@@ -51,6 +52,8 @@ class Report:
             yield f"normalizer: {self.changed_texts} of {self.kept} texts changed"
         for kind, count in self.changed.most_common():
             yield f"normalizer: {kind}: {count} times"
+        for kind, count in self.excluded.most_common():
+            yield f"excluded: {kind}: {count} rows"
         for name in self.as_strings:
             yield f"column {name}: the values have no common type, so they are stored as strings"
         for kind, rows in sorted(self.bad.items()):
@@ -71,8 +74,8 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     Every row gets an id: `id_prefix` followed by the id from the source, or by one derived from its audio reference.
     Additional fields of the source become columns.
 
-    Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, no manifest is written if there is a single
-    bad row.
+    Rows that the importer excludes are counted. Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, no
+    manifest is written if there is a single bad row.
 
     Raises:
         InputError: there are bad rows and `skip_bad` is false, or there are no good rows.
@@ -83,7 +86,7 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     ids: set[str] = set()
     progress = track(rows, f"importing to {out.name}")
     with ThreadPoolExecutor(8) as pool:
-        while chunk := list(islice(progress, CHUNK_ROWS)):
+        for chunk in _chunks(progress, report):
             good = []
             for row, error in pool.map(lambda row: _check(row, out), chunk):
                 text = normalizer("" if error else row.text)
@@ -120,6 +123,23 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     return report
 
 
+def _chunks(rows: Iterable[Row], report: Report) -> Iterator[list[Row]]:
+    """Yield lists of rows that fit into memory; count excluded rows instead."""
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        if row.excluded:
+            report.excluded[row.excluded] += 1
+            continue
+        chunk.append(row)
+        size += len(row.content or b"")
+        if len(chunk) == CHUNK_ROWS or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
 def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     """Check one row against its audio file; return the row with its duration, and the kind of error and a reason."""
     if row.error:
@@ -139,14 +159,20 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if start is not None and length is not None and not (0 <= start < MAX_BYTES and 0 < length < MAX_BYTES):
         return row, ("invalid byte span", f"no file has {length} bytes from byte {start} on")
     if row.waveform is not None:
-        path = out.with_suffix("") / row.audio
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = _place(row, out)
         soundfile.write(path, row.waveform, row.sample_rate)
         return replace(row, audio=path, waveform=None, duration=len(row.waveform) / row.sample_rate), None
+    if row.content is not None:
+        path = _place(row, out)
+        path.write_bytes(row.content)
+        row, error = _check(replace(row, audio=path, content=None), out)
+        if error:
+            path.unlink()
+        return row, error
     try:
         actual = audio_info(AudioSource(str(row.audio), start, length), verify=True).duration
-    except AudioError as error:
-        return row, ("unreadable audio", str(error))
+    except AudioError as unreadable:
+        return row, ("unreadable audio", str(unreadable))
     offset = row.offset or 0.0
     rest = actual - offset
     if not (offset >= 0 and rest > 0):  # NaN is neither
@@ -157,6 +183,13 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if not row.duration > 0 or (must_agree and not durations_agree(row.duration, rest)):
         return row, ("wrong duration", f"{row.audio}: expected {row.duration:g} s, found {rest:.2f} s")
     return row, None
+
+
+def _place(row: Row, out: Path) -> Path:
+    """Return where to write the audio of a row, in a folder that exists."""
+    path = out.with_suffix("") / row.audio
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _is_unicode(row: Row) -> bool:
@@ -187,16 +220,9 @@ def _id_error(name: str | None, ids: set[str]) -> tuple[str, str] | None:
 def _table(rows: list[Row], out: Path) -> pa.Table:
     folder = out.parent.resolve()
     columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS if name != "audio"}
-    columns["audio"] = [_relative(str(row.audio), folder) for row in rows]
+    columns["audio"] = [relative_address(str(row.audio), folder) for row in rows]
     table = pa.table({name: pa.array(columns[name], kind) for name, kind in COLUMNS.items()})
     extra = extra_columns([row.extra for row in rows])
     for name in extra.column_names:
         table = table.append_column(name, extra[name])
     return table
-
-
-def _relative(address: str, folder: Path) -> str:
-    if is_remote(address):
-        return address
-    path = Path(address).resolve()
-    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
-from stt.errors import InputError
+from stt.errors import InputError, reason
 
 MAX_LINE_BYTES = 1_000_000  # nobody says more in one utterance; a longer line is a missing line break
 _SAMPLE_BYTES = 1_000_000
@@ -32,12 +34,33 @@ class Line(NamedTuple):
 def read_lines(path: Path) -> Iterator[Line]:
     """Read the lines of a UTF-8 file, with or without a byte order mark; empty lines are left out.
 
+    A file whose name ends in .gz is decompressed.
+
     Raises:
-        InputError: the file is missing, or in another encoding, which the message names.
+        InputError: the file is missing, damaged, or in another encoding, which the message names.
     """
     if not path.is_file():
         raise InputError(f"{path}: file not found")
-    with path.open("rb") as file:
+    try:
+        yield from _lines(path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: the compressed file is damaged or incomplete ({reason(error)})") from error
+
+
+def read_transcript(path: Path) -> tuple[str, str]:
+    """Return the text of a file that contains one transcript, and the reason why it cannot be used, or an empty one."""
+    if not path.is_file():
+        return "", f"{path.name} is missing"
+    try:
+        lines = list(read_lines(path))
+    except InputError as error:
+        return "", str(error)
+    problem = next((f"{path.name}:{line.number}: {line.error}" for line in lines if line.error), "")
+    return "\n".join(line.text for line in lines), problem
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    with _open(path) as file:
         check_encoding(file.read(_SAMPLE_BYTES), path)
         file.seek(0)
         number = 0
@@ -60,6 +83,10 @@ def read_lines(path: Path) -> Iterator[Line]:
                 yield Line(number, line.decode())
             except UnicodeDecodeError as error:
                 yield Line(number, "", f"not UTF-8 (byte 0x{line[error.start]:02x} in column {error.start + 1})")
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
 def check_encoding(sample: bytes, path: Path) -> None:

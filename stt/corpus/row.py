@@ -19,11 +19,13 @@ from stt.errors import InputError
 class Row:
     """An utterance from a source; `where` gives the source's file and line for messages.
 
-    Either `audio` names a file (or a URL such as s3://..., or a byte span of one), or `waveform` (sample,) at
-    `sample_rate` Hz contains audio made by the importer, to be written next to the manifest under the name `audio`.
+    Either `audio` names a file (or a URL such as s3://..., or a byte span of one); or the importer has the audio, to be
+    written next to the manifest under the name `audio`: as `waveform` (sample,) at `sample_rate` Hz, or as `content`,
+    the bytes of a file in any format.
     `id` is the source's own id, if it has one; it must be unique.
     `extra` contains additional fields of the source, which become columns of the manifest.
-    `error` is the reason why the row cannot be used, if the importer has found one.
+    `error` is the reason why the row cannot be used, if the importer has found one. `excluded` is the reason why the
+    importer was asked to leave the row out: such rows are counted, and are not bad.
     """
 
     where: str
@@ -41,6 +43,8 @@ class Row:
     byte_offset: int | None = None
     byte_length: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    content: bytes | None = None
+    excluded: str = ""
 
 
 def domain_of(template: str, fields: Mapping[str, object], where: str) -> str:
@@ -64,6 +68,15 @@ def domain_of(template: str, fields: Mapping[str, object], where: str) -> str:
             return ""
         domain += str(fields[name])
     return domain.strip()
+
+
+def template_fields(template: str) -> list[str]:
+    """Return the names of the fields of a domain template.
+
+    Raises:
+        InputError: the template is invalid.
+    """
+    return [name for _, name, _ in _parse(template) if name is not None]
 
 
 @cache

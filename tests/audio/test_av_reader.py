@@ -121,6 +121,7 @@ def test_opposite_channels_cancel(tmp_path: Path) -> None:
     tone = chirp(44_100, 1)
     path = encode(tmp_path / "a.m4a", "alac", np.stack([tone, -tone]), 44_100)
     assert np.abs(read_audio(path, RATE)).max() < 1e-4
+    assert audio_info(path).channels == 2
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])

@@ -44,6 +44,7 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     left = tone(500, RATE)
     soundfile.write(tmp_path / "a.wav", np.stack([left, -left], axis=1), RATE)
     assert np.abs(read_audio(tmp_path / "a.wav", RATE)).max() < 1e-3
+    assert audio_info(tmp_path / "a.wav").channels == 2
 
 
 def test_reading_a_window_equals_slicing(tmp_path: Path) -> None:

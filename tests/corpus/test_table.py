@@ -35,8 +35,8 @@ def test_tsv_has_no_quoting(tmp_path: Path) -> None:
     ("name", "content", "line", "message"),
     [
         ("t.csv", 'a,b\n1,2\n1,"x\ny"\n', 3, "a quoted field does not end on its line"),
-        ("t.csv", "a,b\n1,2,3\n", 2, "the line has 3 fields, the header has 2"),
-        ("t.tsv", "a\tb\n1\n", 2, "the line has 1 fields, the header has 2"),
+        ("t.csv", "a,b\n1,2,3\n", 2, "the line has 3 fields instead of 2"),
+        ("t.tsv", "a\tb\n1\n", 2, "the line has 1 fields instead of 2"),
         ("t.csv", "a,b\n1,2\r3\n", 2, "a carriage return"),
         ("t.csv", f"a,b\n1,{'x' * 2_000_000}\n", 2, "the line is longer than 1 MB"),
         ("t.tsv", f"a\tb\n1\t{'x' * 2_000_000}\n", 2, "the line is longer than 1 MB"),

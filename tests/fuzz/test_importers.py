@@ -1,8 +1,10 @@
 """Every importer, on any bytes in every file that it reads."""
 
 import csv
+import gzip
 import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,38 @@ KALDI = {
 }
 KALDI |= {"utt2spk": b"u1 anna\nu2 bob\n", "utt2dur": b"u1 0.5\nu2 0.5\n", "spk2gender": b"anna f\nbob m\n"}
 
+KEY = "asr_calls_2_val/a/bc/def012345678"
+CUT = {
+    "id": "c1",
+    "start": 0.0,
+    "duration": 0.5,
+    "channel": 0,
+    "supervisions": [{"id": "s1", "start": 0.0, "duration": 0.5, "text": "one two", "custom": {"domain": "radio"}}],
+    "recording": {"sources": [{"type": "file", "source": "a.wav"}], "duration": 0.5, "channel_ids": [0]},
+    "type": "MonoCut",
+}
+SHAR = json.loads(json.dumps(CUT).replace('"type": "file", "source": "a.wav"', '"type": "shar", "source": ""'))
+CORPORA = {  # of public corpora: what is imported, and the files that it consists of
+    "open_stt": (
+        ["--exclude", "exclude.csv", "--split", "all"],
+        {
+            "manifests/asr_calls_2_val.csv": f"{KEY}.wav,{KEY}.txt,0.5\n{KEY}.wav,{KEY}.txt,0.5\n".encode(),
+            f"{KEY}.txt": b"one two\n",
+            "exclude.csv": b"wav,dataset\n../x/radio_2/0/00/000000000000.wav,radio_2\n",
+        },
+    ),
+    "common_voice": (
+        [],
+        {
+            "train.tsv": b"client_id\tpath\tsentence\tlocale\nx\ta.wav\tone two\tru\nx\ta.wav\tthree\tru\n",
+            "clip_durations.tsv": b"clip\tduration[ms]\na.wav\t500\n",
+        },
+    ),
+    "librispeech": ([], {"dev/1/2/1-2.trans.txt": b"1-2-0000 ONE TWO\n1-2-0001 THREE\n"}),
+    "golos": ([], {"manifest.jsonl": LINES.replace(b"a.wav", b"crowd/a.wav")}),
+    "huggingface": ([], {"metadata.csv": b"file_name,text,region\na.wav,one two,north\na.wav,three,south\n"}),
+    "lhotse": ([], {"cuts.jsonl": json.dumps(CUT).encode() + b"\n"}),
+}
 
 ARGUMENT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)  # no process gets \0
 
@@ -102,6 +136,56 @@ def test_fsdd(data: st.DataObject, wav: Path, tmp_path: Path) -> None:
     (source / "2_anna_9.wav").write_bytes(data.draw(mutated(wav.read_bytes())))
     strings = ["--strings", str(data.draw(st.integers(0, 3)))]
     run(main, ["corpus", "import", "fsdd", str(source), "--out", str(tmp_path / "o.parquet"), *strings], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "name"), [(corpus, name) for corpus, (_, files) in CORPORA.items() for name in files]
+)
+@fuzzed
+@given(data=st.data())
+def test_a_public_corpus(corpus: str, name: str, data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    options, files = CORPORA[corpus]
+    for audio in ("a.wav", "clips/a.wav", "crowd/a.wav", "dev/1/2/1-2-0000.flac", f"{KEY}.wav"):
+        (source / audio).parent.mkdir(parents=True, exist_ok=True)
+        (source / audio).write_bytes(wav.read_bytes())
+    for one, valid in files.items():
+        (source / one).parent.mkdir(parents=True, exist_ok=True)
+        (source / one).write_bytes(data.draw(mutated(valid)) if one == name else valid)
+    options = [str(source / part) if part.endswith(".csv") else part for part in options]
+    out = ["--out", str(tmp_path / "o.parquet"), "--skip-bad", *options]
+    run(main, ["corpus", "import", corpus, str(source), *out], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cuts.000000.jsonl.gz", "recording.000000.tar"])
+@fuzzed
+@given(data=st.data())
+def test_shar(name: str, data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    source = tmp_path / "shar"
+    source.mkdir(exist_ok=True)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("c1.wav")
+        member.size = wav.stat().st_size
+        tar.addfile(member, io.BytesIO(wav.read_bytes()))
+    files = {
+        "cuts.000000.jsonl.gz": gzip.compress(json.dumps(SHAR).encode(), mtime=0),
+        "recording.000000.tar": packed.getvalue(),
+    }
+    for one, valid in files.items():
+        (source / one).write_bytes(data.draw(mutated(valid)) if one == name else valid)
+    run(main, ["corpus", "import", "lhotse", str(source), "--out", str(tmp_path / "o.parquet"), "--skip-bad"], tmp_path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_audio_in_parquet(data: st.DataObject, wav: Path, tmp_path: Path) -> None:
+    audio = [{"bytes": wav.read_bytes()[:3000], "path": "a.wav"}, None]
+    columns = {"audio": audio, "text": ["one two", "three"], "n": [1, None]}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "valid.parquet")
+    (tmp_path / "m.parquet").write_bytes(data.draw(mutated((tmp_path / "valid.parquet").read_bytes())))
+    out = ["--out", str(tmp_path / "o.parquet"), "--skip-bad"]
+    run(main, ["corpus", "import", "huggingface", str(tmp_path / "m.parquet"), *out], tmp_path)
 
 
 @fuzzed

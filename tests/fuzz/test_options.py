@@ -40,6 +40,12 @@ ARGUMENTS = {  # of every command with a numeric option; {m}: manifest, {c}: che
     "corpus import nemo": "{m} --out {o}",
     "corpus import kaldi": "{missing} --out {o}",
     "corpus import folder": "{folder} --out {o}",
+    "corpus import common_voice": "{missing} --out {o}",
+    "corpus import golos": "{m} --out {o}",
+    "corpus import huggingface": "{folder} --out {o}",
+    "corpus import lhotse": "{m} --out {o}",
+    "corpus import librispeech": "{folder} --out {o}",
+    "corpus import open_stt": "{folder} --out {o}",
 }
 PROCESSES = {"lm train"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
@@ -102,6 +108,10 @@ def test_an_option_out_of_range_is_one_sentence(
 
 INPUTS = {  # commands with further inputs, beside those of `ARGUMENTS`
     "corpus stats": "{m}",
+    "corpus export nemo": "{m} --out {o}",
+    "corpus export kaldi": "{m} --out {o}",
+    "corpus export lhotse": "{m} --out {o}",
+    "corpus export huggingface": "{m} --out {o}",
     "score": "{m} {m}",
     "curriculum show": "{run} --label-errors {o}",
     "tokenizer letters": "{m} --out {o}",

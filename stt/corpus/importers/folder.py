@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stt.audio.io import EXTENSIONS
-from stt.corpus.lines import read_lines
+from stt.corpus.lines import read_transcript
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
 
@@ -26,22 +26,7 @@ def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
     for audio in sorted(path for path in source.rglob("*") if path.suffix.lower() in EXTENSIONS):
         inside = audio.relative_to(source)
         folder = inside.parts[0] if len(inside.parts) > 1 else source.resolve().name
-        transcript = audio.with_suffix(".txt")
-        error, text = "", ""
-        if not transcript.is_file():
-            error = f"{transcript.name} is missing"
-        else:
-            try:
-                text, error = _read(transcript)
-            except InputError as wrong_encoding:
-                error = str(wrong_encoding)
+        text, error = read_transcript(audio.with_suffix(".txt"))
         # A name that is not UTF-8 comes with surrogates, which no file could take.
         where = inside.as_posix().encode(errors="backslashreplace").decode()
         yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), error=error, id=where)
-
-
-def _read(transcript: Path) -> tuple[str, str]:
-    """Return the text of a file and the first error in it."""
-    lines = list(read_lines(transcript))
-    error = next((f"{transcript.name}:{line.number}: {line.error}" for line in lines if line.error), "")
-    return "\n".join(line.text for line in lines), error

@@ -1,0 +1,17 @@
+"""Exporters, one per file, each with a function `export(corpus: Export, *, options...) -> None`.
+
+A new file here is a new FORMAT of `stt corpus export`; the keyword parameters of its `export` become the command's
+options, and its docstring the command's help. Your own package can provide one by an entry point of the group
+`stt.exporters`: the name is the FORMAT, the object is `export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt.corpus.plugins import formats
+
+
+def exporters() -> dict[str, Callable[..., None]]:
+    """Return the built-in exporters by file name, and those provided by installed packages."""
+    return formats(__name__, __path__, "export", "stt.exporters")

@@ -1,0 +1,1 @@
+"""Open STT: its tables and their domains, its files and their sums."""

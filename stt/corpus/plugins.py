@@ -1,0 +1,37 @@
+"""Formats of corpora: one for each file of a package, and those that installed packages provide."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Any
+
+from stt.errors import reason
+
+log = logging.getLogger(__name__)
+
+
+def formats(package: str, path: Sequence[str], function: str, group: str) -> dict[str, Callable[..., Any]]:
+    """Return a function by the name of its format.
+
+    Args:
+        package: name of the package whose files are formats.
+        path: its folders.
+        function: name of the function in each of them.
+        group: group of the entry points of installed packages; their names are further formats.
+    """
+    names = sorted(module.name for module in pkgutil.iter_modules(path))
+    by_name = {name: getattr(importlib.import_module(f"{package}.{name}"), function) for name in names}
+    kind = group.rpartition(".")[2].removesuffix("s")
+    for point in entry_points(group=group):
+        if point.name in by_name:
+            log.warning("skipping the %s %s of %s: the name is taken already", kind, point.name, point.value)
+            continue
+        try:
+            by_name[point.name] = point.load()
+        except Exception as error:  # a broken package must not disable the other formats
+            log.warning("skipping the %s %s of %s: %s", kind, point.name, point.value, reason(error))
+    return by_name
