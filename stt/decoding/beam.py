@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.decoding.language_model import read_description
 from stt.decoding.options import BeamOptions
 from stt.decoding.prefix_tree import PrefixTree, Scorer, WordLanguageModel
