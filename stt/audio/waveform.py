@@ -85,10 +85,16 @@ def _convolve(waveform: Waveform, down: int, up: int) -> Waveform:
 
 @functools.lru_cache(maxsize=16)
 def _filters(down: int, up: int) -> Waveform:
-    """Return the polyphase filters (tap, phase): a sinc in a Hann window, sampled at the phase of each output."""
+    """Return the polyphase filters (tap, phase): a sinc in a Hann window, sampled at the phase of each output.
+
+    In float32 throughout, as in torchaudio, so that audio is what it was when a network was trained on it.
+    """
     cutoff = min(up, down) * ROLLOFF
     width = math.ceil(ZERO_CROSSINGS * down / cutoff)
-    taps = np.arange(-width, width + down)[:, np.newaxis] / down
-    time = np.clip((taps - np.arange(up) / up) * cutoff, -ZERO_CROSSINGS, ZERO_CROSSINGS)
-    window = np.cos(time * np.pi / ZERO_CROSSINGS / 2) ** 2
-    return np.ascontiguousarray(np.sinc(time) * window * (cutoff / down), dtype=np.float32)
+    taps = np.arange(-width, width + down, dtype=np.float32)[:, np.newaxis] / np.float32(down)
+    phases = np.arange(up, dtype=np.float32) / np.float32(up)
+    time = np.clip((taps - phases) * np.float32(cutoff), -ZERO_CROSSINGS, ZERO_CROSSINGS)
+    window = np.square(np.cos(time * np.float32(np.pi / ZERO_CROSSINGS / 2)))
+    angle = time * np.float32(np.pi)
+    sinc = np.divide(np.sin(angle), angle, out=np.ones_like(angle), where=angle != 0)
+    return np.ascontiguousarray(sinc * window * np.float32(cutoff / down))

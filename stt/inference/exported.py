@@ -113,14 +113,8 @@ class ExportedRecognizer:
         Raises:
             InputError: ONNX Runtime cannot run the network on them.
         """
-        missing = max(0, self.frame_samples - waveforms.shape[1])  # the graph makes a frame of no less
-        padded = np.pad(waveforms, ((0, 0), (0, missing))) if missing else waveforms
-        inputs = {"waveforms": padded, "lengths": np.asarray(lengths, np.int64)}
-        try:
-            log_probs, frames = self._session.run(list(OUTPUTS), inputs)
-        except Exception as error:  # of a file that may contain anything
-            raise InputError(f"{self._folder / MODEL}: the network cannot be run ({reason(error)})") from error
-        return log_probs, frames
+        path = self._folder / MODEL
+        return compute_waveforms(self._session, path, self.frame_samples, waveforms, lengths)
 
     def transcribe(
         self,
@@ -139,6 +133,23 @@ class ExportedRecognizer:
             InputError: the recording or the waveform cannot be transcribed.
         """
         return Transcriber(self, decoder).transcribe(source, sample_rate)
+
+
+def compute_waveforms(
+    session: onnxruntime.InferenceSession, path: Path, hop: int, waveforms: Waveform, lengths: Lengths
+) -> tuple[LogProbs, Lengths]:
+    """Run a network on waveforms (batch, sample); `hop` samples are padded to at least, for a frame of features.
+
+    Raises:
+        InputError: ONNX Runtime cannot run the network, which is that of `path`.
+    """
+    missing = max(0, hop - waveforms.shape[1])
+    padded = np.pad(waveforms, ((0, 0), (0, missing))) if missing else waveforms
+    try:
+        log_probs, frames = session.run(list(OUTPUTS), {"waveforms": padded, "lengths": np.asarray(lengths, np.int64)})
+    except Exception as error:  # of a file that may contain anything
+        raise InputError(f"{path}: the network cannot be run ({reason(error)})") from error
+    return log_probs, frames
 
 
 def open_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:

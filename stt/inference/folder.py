@@ -89,7 +89,9 @@ def _check_version(path: Path, version: int) -> None:
     if version > FORMAT_VERSION:
         raise InputError(f"{path}: written by a newer version of this project (format version {version})")
     if version < FORMAT_VERSION:
-        raise InputError(f"{path}: written by an older version of this project (format version {version}): export again")
+        raise InputError(
+            f"{path}: written by an older version of this project (format version {version}): export again"
+        )
 
 
 def _check_values(path: Path, description: Description) -> None:
@@ -107,7 +109,9 @@ def _check_values(path: Path, description: Description) -> None:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     if description.format == SHERPA:
-        raise InputError(f"{path.parent}: an export for sherpa-onnx, which alone can run it; export it with --format onnx")
+        raise InputError(
+            f"{path.parent}: an export for sherpa-onnx, which alone can run it; export it with --format onnx"
+        )
 
 
 def file_hash(path: Path) -> str:
