@@ -32,7 +32,7 @@ pipeline_tag: automatic-speech-recognition
 
 # Speech recognizer ({format})
 
-A CTC network ({encoder}) from audio at {rate} Hz to text normalized by `{normalizer}`, one output frame every {ms:g} ms.
+A CTC network ({encoder}) from audio at {rate} Hz to text normalized by `{normalizer}`, one frame every {ms:g} ms.
 
 ## Data
 
@@ -124,8 +124,8 @@ def _check(figures: dict[str, Any], export_format: str) -> str:
         )
     else:
         lines.append(
-            f"CER on {figures['utterances']} utterances ({figures['seconds']:g} s): {100 * figures['cer_export']:.2f} %, "
-            f"of the checkpoint {100 * figures['cer_checkpoint']:.2f} %."
+            f"CER on {figures['utterances']} utterances ({figures['seconds']:g} s): "
+            f"{100 * figures['cer_export']:.2f} %, of the checkpoint {100 * figures['cer_checkpoint']:.2f} %."
         )
     lines.append(
         f"Audio seconds per core-second where it was exported, one thread: {speed['export']:g}, of the checkpoint in "

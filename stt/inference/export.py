@@ -152,8 +152,8 @@ def _check_loss(figures: dict[str, Any], export_format: str, limits: Limits) -> 
         limit = MAX_DIFFERENCE
     if limit is not None and not figures["max_difference"] <= limit:
         raise InputError(
-            f"the log_probs of the export differ from those of the checkpoint by up to {figures['max_difference']:.2g}, "
-            f"more than the limit of {limit:g}"
+            f"the log_probs of the export differ from those of the checkpoint by up to "
+            f"{figures['max_difference']:.2g}, more than the limit of {limit:g}"
         )
     before, after = figures["cer_checkpoint"], figures["cer_export"]
     if before is not None and not after - before <= limits.max_cer_loss:

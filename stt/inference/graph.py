@@ -1,8 +1,8 @@
 """A recognizer as an ONNX graph, traced with torch's TorchScript exporter.
 
-Tracing takes a second, writes a recurrent layer as a single node, and fixes every decision that Python code takes from a
-length. So whatever is traced is compared with the checkpoint at many lengths (`stt.inference.check`), and our own front
-end is written anew for the graph (`stt.inference.graph_features`).
+Tracing takes a second, writes a recurrent layer as a single node, and fixes every decision that Python code takes from
+a length. So whatever is traced is compared with the checkpoint at many lengths (`stt.inference.check`), and our own
+front end is written anew for the graph (`stt.inference.graph_features`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stt.errors import InputError
+from stt.errors import InputError, missing_extra
 
 if TYPE_CHECKING:  # torch, and ONNX Runtime: only one of them need be installed
     from stt.inference.exported import ExportedRecognizer
@@ -23,12 +23,20 @@ def load(path: Path | str, device: str | None = "cpu", threads: int | None = Non
     Raises:
         InputError: the file or folder is missing, damaged, or of another project or version; a class is not
             registered, or the device cannot be used.
+        MissingExtraError: torch or ONNX Runtime is not installed.
 
     Example:
         >>> import stt
         >>> stt.load("model.ckpt").transcribe("speech.wav").text
         'a bad cab'
     """
+    try:
+        return _load(path, device, threads)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from error
+
+
+def _load(path: Path | str, device: str | None, threads: int | None) -> Recognizer | ExportedRecognizer:
     if Path(path).is_dir():
         if device not in (None, "cpu"):
             raise InputError(f"{path}: an export runs on the CPU, not on {device}: use the checkpoint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import onnx
@@ -17,12 +18,16 @@ def quantize(source: Path, target: Path) -> None:
     Convolutions stay in float32 as well; in int8 they were slower.
     """
     nodes = onnx.load(str(source)).graph.node
-    quantize_dynamic(
-        source,
-        target,
-        op_types_to_quantize=["MatMul"],
-        nodes_to_exclude=[node.name for node in nodes if node.name.startswith(FRONT_END)],
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        extra_options={"MatMulConstBOnly": True},
-    )
+    logging.disable(logging.WARNING)  # it advises to optimize the graph first, which loses the names of the nodes
+    try:
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=[node.name for node in nodes if node.name.startswith(FRONT_END)],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},
+        )
+    finally:
+        logging.disable(logging.NOTSET)
