@@ -55,7 +55,7 @@ def export(
         print("no error rate was measured: --check names real audio")
     else:
         print(
-            f"CER on {figures['utterances']} utterances: {figures['cer_export']:.2%}, "
+            f"CER on {figures['utterances']} of {figures['available_utterances']} utterances: {figures['cer_export']:.2%}, "
             f"of the checkpoint {figures['cer_checkpoint']:.2%}"
         )
     speed = ", ".join(f"{name} {value:g}" for name, value in figures["speed"].items())

@@ -124,7 +124,7 @@ def _check(figures: dict[str, Any], export_format: str) -> str:
         )
     else:
         lines.append(
-            f"CER on {figures['utterances']} utterances ({figures['seconds']:g} s): "
+            f"CER on {figures['utterances']} of {figures['available_utterances']} utterances ({figures['seconds']:g} s): "
             f"{100 * figures['cer_export']:.2f} %, of the checkpoint {100 * figures['cer_checkpoint']:.2f} %."
         )
     lines.append(

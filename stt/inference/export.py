@@ -86,6 +86,7 @@ def export(
         beam = _bring_decoder(folder, decoder or DecoderOptions(), recognizer)
         try:
             figures = _write_network(folder, recognizer, export_format, samples, limits)
+            figures["available_utterances"] = len(manifest) if manifest else 0
         except ModuleNotFoundError as error:
             raise missing_extra(error) from error
         parts = recognizer.description()

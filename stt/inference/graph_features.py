@@ -27,6 +27,7 @@ class GraphLogMel(FrontEnd):
     ONNX Runtime convolves faster than it computes its STFT.
     """
 
+    bands: Tensor
     fourier: Tensor
 
     def __init__(self, original: LogMel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,4 @@ class AcousticModel(Protocol):
 
     def compute(self, waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
         """Map waveforms (batch, sample), zero after `lengths` (batch,), to log_probs and numbers of frames."""
-        ...
-
-    def transcribe(self, source: Any, sample_rate: int | None = None, decoder: Any = None) -> Any:
-        """Transcribe a recording of any length."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +34,9 @@ class Recording:
         """
         if isinstance(source, Recording):
             return source
-        if is_waveform(source):
-            return cls("the waveform", lambda _: _waveform(source))
-        return cls.excerpt(AudioSource.of(source), 0.0, None)
+        if isinstance(source, AudioSource | Path | str):
+            return cls.excerpt(AudioSource.of(source), 0.0, None)
+        return cls("the waveform", lambda _: _waveform(source))
 
     @classmethod
     def excerpt(cls, source: AudioSource, offset: float, duration: float | None) -> Recording:
@@ -56,7 +56,7 @@ class Recording:
         return Recording(name, blocks)
 
 
-def is_waveform(source: object) -> TypeGuard[npt.NDArray[Any] | Tensor]:
+def is_waveform(source: object) -> bool:
     """Whether a source is an array or a tensor."""
     return isinstance(source, np.ndarray) or hasattr(source, "detach")
 
@@ -67,7 +67,7 @@ def check_waveform(source: npt.NDArray[Any] | Tensor) -> Waveform:
     Raises:
         InputError: it is not mono, finite and floating point.
     """
-    waveform = source if isinstance(source, np.ndarray) else source.detach().cpu().numpy()
+    waveform = np.asarray(source if isinstance(source, np.ndarray) else source.detach().cpu())
     if waveform.ndim != 1:
         raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
     if not np.issubdtype(waveform.dtype, np.floating):

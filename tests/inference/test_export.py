@@ -44,7 +44,7 @@ def test_the_folder_has_all_that_is_needed_and_the_figures_of_the_check(exported
     card = (exported / "README.md").read_text()
     assert card.startswith("---\nlicense: other\n")
     assert "high, low" in card
-    assert "CER on 120 utterances" in card
+    assert "CER on 120 of 120 utterances" in card
     assert "None were found beside the checkpoint" in card
 
 
