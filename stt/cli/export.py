@@ -55,8 +55,8 @@ def export(
         print("no error rate was measured: --check names real audio")
     else:
         print(
-            f"CER on {figures['utterances']} of {figures['available_utterances']} utterances: {figures['cer_export']:.2%}, "
-            f"of the checkpoint {figures['cer_checkpoint']:.2%}"
+            f"CER on {figures['utterances']} of {figures['available_utterances']} utterances: "
+            f"{figures['cer_export']:.2%}, of the checkpoint {figures['cer_checkpoint']:.2%}"
         )
     speed = ", ".join(f"{name} {value:g}" for name, value in figures["speed"].items())
     print(f"audio seconds per core-second: {speed}")

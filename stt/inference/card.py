@@ -124,8 +124,9 @@ def _check(figures: dict[str, Any], export_format: str) -> str:
         )
     else:
         lines.append(
-            f"CER on {figures['utterances']} of {figures['available_utterances']} utterances ({figures['seconds']:g} s): "
-            f"{100 * figures['cer_export']:.2f} %, of the checkpoint {100 * figures['cer_checkpoint']:.2f} %."
+            f"CER on {figures['utterances']} of {figures['available_utterances']} utterances "
+            f"({figures['seconds']:g} s): {100 * figures['cer_export']:.2f} %, "
+            f"of the checkpoint {100 * figures['cer_checkpoint']:.2f} %."
         )
     lines.append(
         f"Audio seconds per core-second where it was exported, one thread: {speed['export']:g}, of the checkpoint in "

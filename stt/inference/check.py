@@ -93,8 +93,8 @@ def compare(reference: Compute, exported: Compute, recognizer: Recognizer, sampl
                 raise InputError("an output of the export or the checkpoint is not a number")
             difference = max(difference, distance)
             if sample.reference is not None:
-                decoded = (best_hypothesis(output[:count], recognizer.tokenizer).text for output in (one, other))
-                texts.append((sample.reference, *decoded))
+                before, after = (best_hypothesis(output[:count], recognizer.tokenizer) for output in (one, other))
+                texts.append((sample.reference, before.text, after.text))
     spoken = [sample for sample in samples if sample.reference is not None]
     return {
         "utterances": len(spoken),

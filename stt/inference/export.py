@@ -17,6 +17,7 @@ from stt.corpus.manifest import Manifest, read_manifest
 from stt.decoding.options import DecoderOptions
 from stt.errors import InputError, missing_extra
 from stt.files import WriteError
+from stt.inference.card import write_card
 from stt.inference.check import Compute, Sample, compare, samples_of, speeds
 from stt.inference.folder import (
     FORMAT_VERSION,
@@ -72,8 +73,6 @@ def export(
         InputError: the folder exists, the checkpoint cannot be read or exported, or the export is over a limit.
         MissingExtraError: the extra `export` is not installed.
     """
-    from stt.inference.card import write_card  # imported here, because it reads the results of a run
-
     if export_format not in FORMATS:
         raise InputError(f"unknown format {export_format!r} of an export: choose one of {', '.join(FORMATS)}")
     out, limits = Path(out), limits or Limits()
