@@ -18,6 +18,7 @@ def quantize(source: Path, target: Path) -> None:
     Convolutions stay in float32 as well; in int8 they were slower.
     """
     nodes = onnx.load(str(source)).graph.node
+    disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it advises to optimize the graph first, which loses the names of the nodes
     try:
         quantize_dynamic(
@@ -30,4 +31,4 @@ def quantize(source: Path, target: Path) -> None:
             extra_options={"MatMulConstBOnly": True},
         )
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
