@@ -10,7 +10,18 @@ import typer
 from stt.cli.main import OUTPUTS, app, main
 
 READ = {  # parameters that name files or folders which a command reads
-    *("audio_root", "checkpoint", "corrector", "decoder", "files", "hypotheses", "lm", "manifest", "manifests"),
+    *(
+        "audio_root",
+        "check",
+        "checkpoint",
+        "corrector",
+        "decoder",
+        "files",
+        "hypotheses",
+        "lm",
+        "manifest",
+        "manifests",
+    ),
     *("noise", "rirs", "run", "runs", "source", "texts", "train", "validate"),
 }
 
