@@ -60,7 +60,7 @@ def report(run: Path, corpus: str, seed: int) -> dict[str, Any]:
     tested = json.loads((run / "test_metrics.json").read_text())
     mean = {kind: round(100 * value, 2) for kind, value in tested["mean"].items()}
     domains = [name for name, one in tested["domains"].items() if one["in_training"]]
-    recognizer = stt.load(run / "checkpoints" / "best.ckpt")
+    recognizer = stt.Recognizer.load(run / "checkpoints" / "best.ckpt")
     manifest = ROOT / "corpora" / corpus / "test.parquet"
     return {"seed": seed, "mean": mean, "joined": measure(recognizer, manifest, domains)}
 

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    results = {str(path): measure(stt.load(path), args.manifest, args.domains) for path in args.checkpoints}
+    results = {str(path): measure(stt.Recognizer.load(path), args.manifest, args.domains) for path in args.checkpoints}
     write_report(args.out or Path("runs/long_audio.json"), results)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,7 @@ app = typer.Typer()
 
 @app.command()
 def transcribe(
-    checkpoint: Path,
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint, or folder of stt export")],
     files: Annotated[list[str], typer.Argument(help="files, URLs, folders, manifests, or - for standard input")],
     file_format: Annotated[str, typer.Option("--format", help="text, json, srt, vtt or textgrid")] = "text",
     out: Annotated[
@@ -51,17 +52,12 @@ def transcribe(
     """Transcribe recordings of any length in any format that libsndfile or FFmpeg reads, with the times of words."""
     if file_format not in FORMATS:
         raise InputError(f"--format {file_format}: choose one of {', '.join(FORMATS)}")
-    import torch  # imported here to keep --help fast
-
-    from stt.audio.speech_detector import SpeechDetector
-    from stt.decoding.options import read_options
+    from stt.decoding.options import read_options  # imported here to keep --help fast
+    from stt.inference.load import load
     from stt.recognition.decoders import build_decoder
     from stt.recognition.inputs import check_paths, find_inputs
-    from stt.recognition.recognizer import default_device, load
     from stt.recognition.transcriber import Transcriber
 
-    if threads:
-        torch.set_num_threads(threads)
     given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
     given["hot_words"] = tuple(hot_word) if hot_word else None
     beam = {name: value for name, value in given.items() if value is not None}
@@ -70,10 +66,18 @@ def transcribe(
         from stt.correction import Correction
 
         postprocessor = Correction(str(corrector))
+    read_options(decoder, postprocessor, **beam)  # fail before the network is loaded
+    recognizer = load(checkpoint, device, threads)
+    own = recognizer.decoder_options.beam
+    if own and not decoder:  # an export brings a decoder, of which options may be changed
+        beam = {**asdict(own), **beam}
     options = read_options(decoder, postprocessor, **beam)
-    recognizer = load(checkpoint, device or default_device())
     decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
-    detector = SpeechDetector(recognizer.sample_rate) if vad else None
+    detector = None
+    if vad:
+        from stt.audio.speech_detector import SpeechDetector
+
+        detector = SpeechDetector(recognizer.sample_rate)
     with TemporaryDirectory() as folder:
         inputs = find_inputs(files, Path(folder))
         if out:

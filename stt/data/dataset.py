@@ -19,7 +19,7 @@ from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer
 
 
-class PreprocessingProtocol(Protocol):
+class DatasetPreprocessing(Protocol):
     """What a dataset needs from a recognizer, so that the checkpoint defines it and not a second config."""
 
     @property
@@ -42,6 +42,10 @@ class PreprocessingProtocol(Protocol):
         """Duration of an output frame, seconds."""
         ...
 
+
+class PreprocessingProtocol(DatasetPreprocessing, Protocol):
+    """What training needs in addition: which utterances CTC can align."""
+
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Return the number of output frames (batch,) for numbers of samples (batch,)."""
         ...
@@ -50,7 +54,7 @@ class PreprocessingProtocol(Protocol):
 class UtteranceDataset(Dataset[Utterance | Skipped]):
     """Rows of a manifest; unusable utterances are returned as `Skipped`, never raised as exceptions."""
 
-    def __init__(self, manifest: Manifest, preprocessing: PreprocessingProtocol, training: bool) -> None:
+    def __init__(self, manifest: Manifest, preprocessing: DatasetPreprocessing, training: bool) -> None:
         """Set up the dataset.
 
         Args:

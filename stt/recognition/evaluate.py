@@ -16,13 +16,13 @@ from stt.data.completeness import MAX_SKIPPED_SHARE, Completeness
 from stt.data.dataset import UtteranceDataset
 from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Hypothesis, greedy_decode
+from stt.decoding.words import Hypothesis, best_hypothesis
 from stt.errors import InputError
 from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
 from stt.metrics.domain_results import DomainResult, mean_over_domains, measure_by_domain, with_skipped
 from stt.metrics.recognized import RecognizedUtterance
 from stt.progress import track
-from stt.recognition.recognizer import Recognizer, check_outputs, inference
+from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel
 from stt.recognition.transcript import Transcript
 from stt.sampling.base import SampledRow
 
@@ -58,7 +58,7 @@ class EvaluationResult:
 
 
 def evaluate(
-    recognizer: Recognizer,
+    recognizer: AcousticModel,
     manifest: Manifest | Path | str | Sequence[Path | str],
     decoder: Decoder | None = None,
     metrics: Sequence[DomainMetric] = METRICS,
@@ -69,7 +69,7 @@ def evaluate(
     References are normalized with the recognizer's normalizer unless the manifest was already created with it.
 
     Args:
-        recognizer: left unchanged; runs on the device of its weights.
+        recognizer: from a checkpoint, on the device of its weights, or from an export.
         manifest: a manifest with texts, or one or more files.
         decoder: decoder to use; None: greedy decoding.
         metrics: metrics to compute in each domain.
@@ -108,12 +108,16 @@ def evaluate(
 
 
 def compute_outputs(
-    recognizer: Recognizer, manifest: Manifest, max_per_domain: int | None = None, strength: float = 0.0, seed: int = 0
+    recognizer: AcousticModel,
+    manifest: Manifest,
+    max_per_domain: int | None = None,
+    strength: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[NetworkOutput | Skipped]:
     """Run the network over a manifest and yield the output of each utterance, or the reason why it was skipped.
 
     Args:
-        recognizer: left unchanged; runs on the device of its weights.
+        recognizer: from a checkpoint, on the device of its weights, or from an export.
         manifest: utterances to run.
         max_per_domain: use only the first utterances of each domain; None: all.
         strength: strength of the audio augmentation (speed, pitch, codecs), 0..1.
@@ -125,7 +129,7 @@ def compute_outputs(
 
 
 def collect_outputs(
-    recognizer: Recognizer, manifest: Manifest, max_per_domain: int | None = None
+    recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None = None
 ) -> list[NetworkOutput]:
     """Return the outputs of the first `max_per_domain` utterances of each domain (None: all) as a list.
 
@@ -149,29 +153,29 @@ def error_rates_of_outputs(outputs: Sequence[NetworkOutput], texts: Sequence[str
 
 
 def compute_batches(
-    recognizer: Recognizer, manifest: Manifest, max_per_domain: int | None = None, strength: float = 0.0, seed: int = 0
+    recognizer: AcousticModel,
+    manifest: Manifest,
+    max_per_domain: int | None = None,
+    strength: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[tuple[Batch, list[NetworkOutput]]]:
     """Run the network over length-sorted batches as `compute_outputs` does, and yield each batch with its outputs."""
     dataset = UtteranceDataset(manifest, recognizer, training=False)
     rows = np.concatenate([rows[:max_per_domain] for rows in manifest.rows_by_domain()])
     for indices in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
         items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[indices].tolist()]
-        batch = collate(items).to(recognizer.device)
+        batch = collate(items)
         utterances = [item for item in items if isinstance(item, Utterance)]
-        with inference(recognizer):
-            log_probs, frames = recognizer(batch.waveforms, batch.lengths)
-            check_outputs(log_probs, frames, [manifest.where(row) for row in batch.rows])
-            hypotheses = greedy_decode(log_probs, frames, recognizer.tokenizer)
-        counts = frames.tolist()
+        log_probs, frames = recognizer.compute(batch.waveforms.numpy(), batch.lengths.numpy())
+        outputs = []
         # A batch without any readable utterance contains a silent one.
-        triples = zip(utterances, log_probs.cpu().numpy(), hypotheses, strict=False)
-        yield (
-            batch,
-            [
-                NetworkOutput(utterance, values[: counts[i]], hypothesis)
-                for i, (utterance, values, hypothesis) in enumerate(triples)
-            ],
-        )
+        for utterance, values, count in zip(utterances, log_probs, frames.tolist(), strict=False):
+            if np.isnan(values[:count]).any():
+                raise InputError(f"{manifest.where(utterance.row)}: {NOT_A_NUMBER}")
+            outputs.append(
+                NetworkOutput(utterance, values[:count], best_hypothesis(values[:count], recognizer.tokenizer))
+            )
+        yield batch, outputs
 
 
 def recognized_utterances(

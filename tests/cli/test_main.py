@@ -10,8 +10,20 @@ import typer
 from stt.cli.main import OUTPUTS, app, main
 
 READ = {  # parameters that name files or folders which a command reads
-    *("audio_root", "checkpoint", "corrector", "decoder", "domains", "exclude", "files", "hypotheses", "lm"),
-    *("manifest", "manifests", "md5", "noise", "rirs", "run", "runs", "source", "texts", "train", "validate"),
+    *(
+        "audio_root",
+        "check",
+        "checkpoint",
+        "corrector",
+        "decoder",
+        "domains",
+        "exclude",
+        "files",
+        "hypotheses",
+        "lm",
+        "manifest",
+    ),
+    *("manifests", "md5", "noise", "rirs", "run", "runs", "source", "texts", "train", "validate"),
 }
 
 
