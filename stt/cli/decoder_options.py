@@ -17,9 +17,7 @@ Alpha = Annotated[float | None, typer.Option(help="weight of the language model"
 Beta = Annotated[float | None, typer.Option(help="bonus per word")]
 BeamWidth = Annotated[int | None, typer.Option(help="number of hypotheses that the beam search keeps", min=1)]
 HotWords = Annotated[list[str] | None, typer.Option(help="word to boost; may be repeated")]
-Corrector = Annotated[
-    Path | None, typer.Option(help="corrector from `corrector train`, which rewrites the transcript")
-]
+Corrector = Annotated[Path | None, typer.Option(help="corrector from `corrector train`, which rewrites the transcript")]
 
 
 def decoder_options(
