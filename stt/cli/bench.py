@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from stt.corpus.manifest import read_manifests
 from stt.errors import InputError
 from stt.progress import track
 from stt.training.subprocesses import measure_training
+
+if TYPE_CHECKING:
+    from stt.inference.stages import Model
 
 STRENGTHS = [0.2, 0.5, 0.9]
 CLIP_SECONDS = [5.0, 15.0, 30.0]
@@ -115,8 +118,11 @@ def infer(
     if config and not tokenizer:
         raise InputError("--config needs --tokenizer FILE, whose size is that of the network's head")
     options = decoder_options(decoder, lm, alpha, beta, beam_width, hot_word, corrector)
-    recognizer = load(model) if model else build_untrained(config or Path(), Tokenizer.load(tokenizer or ""))
+
+    def load_model(threads: int) -> Model:
+        return load(model) if model else build_untrained(config or Path(), Tokenizer.load(tokenizer or ""))
+
     cases = [Case(one, size) for one in seconds for size in batch]
     manifest = read_manifests(audio) if audio else None
-    report = measure_inference(recognizer, options, cases, repeats, manifest, minutes)
+    report = measure_inference(load_model, options, cases, repeats, manifest, minutes)
     print(json.dumps({"model": str(model or config), "trained": model is not None, **report}, indent=1))

@@ -1,23 +1,59 @@
-"""A recognizer as a chain of stages from waveforms to log_probs, which can be timed one by one."""
+"""A model as a chain of stages from waveforms to log_probs, which can be timed one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from stt.recognition.recognizer import Recognizer
+from stt.text.normalize import Normalizer
+from stt.text.tokenizer import Tokenizer
 
 FEATURES, ACOUSTIC_MODEL, DECODING, WHOLE = "features", "acoustic model", "decoding", "whole"
+BOTH = "features and acoustic model"  # of a model that computes them at once
 
 Stage = Callable[[Any, Any], tuple[Any, Any]]
 """Maps (batch, ...) and lengths (batch,) to the input of the next stage; arrays or CPU tensors."""
 
 
-def stages_of(recognizer: Recognizer) -> dict[str, Stage]:
+class OneStageModel(Protocol):
+    """A model that computes log_probs from waveforms at once, such as a graph for ONNX Runtime."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the waveforms, Hz."""
+        ...
+
+    @property
+    def frame_seconds(self) -> float:
+        """Duration of an output frame, seconds."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Tokenizer whose pieces are the classes of the output."""
+        ...
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """Normalizer of the training texts."""
+        ...
+
+    def compute(self, waveforms: Any, lengths: Any) -> tuple[Any, Any]:
+        """Map waveforms (batch, sample) and lengths (batch,) to log_probs (batch, frame, vocab) and lengths."""
+        ...
+
+
+Model = Recognizer | OneStageModel
+
+
+def stages_of(model: Model) -> dict[str, Stage]:
     """Return the stages by name, in order: the first is given float32 waveforms (batch, sample), as an array."""
-    recognizer.eval()
+    if not isinstance(model, Recognizer):
+        return {BOTH: model.compute}
+    recognizer = model.eval()
 
     def features(waveforms: Any, lengths: Any) -> tuple[Any, Any]:
         with torch.inference_mode():
