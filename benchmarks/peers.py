@@ -38,6 +38,7 @@ from stt.progress import track
 
 PACKAGES = ("nemo_toolkit", "onnx", "onnxruntime", "speechbrain", "torch", "torchaudio", "transformers")
 REFERENCE = "PyTorch float32"  # of the outputs
+BASE = "small"  # which the others are compared with
 
 
 @dataclass
@@ -82,12 +83,11 @@ def main() -> None:
             "measuring": round((time.monotonic() - prepared) / 60, 1),
         },
         "peak_memory_mb": peak_memory_mb(),
-        "networks": summarize(variants, parameters, "small"),
+        "networks": summarize(variants, parameters),
         "failed": failed,
     }
     write_report(args.out, report)
-    for name, one in report["networks"].items():
-        print(f"{name:40} {one['million_parameters']:6} M  best: {one['best']}")
+    print(table(report["networks"], args.formats))
     for name, why in failed.items():
         print(f"failed: {name}: {why}")
 
@@ -136,8 +136,8 @@ def measure(variants: Sequence[Variant], rounds: int) -> None:
         variant.seconds.append(clocks() - started)
 
 
-def summarize(variants: Sequence[Variant], parameters: Mapping[str, int], base: str) -> dict[str, Any]:
-    """Return speeds by network and format, and how many times faster the network `base` is, best format to best."""
+def summarize(variants: Sequence[Variant], parameters: Mapping[str, int]) -> dict[str, Any]:
+    """Return speeds by network and format, and how many times faster this project's network `small` is."""
     networks: dict[str, Any] = {}
     for variant in variants:
         peer = variant.peer
@@ -145,16 +145,18 @@ def summarize(variants: Sequence[Variant], parameters: Mapping[str, int], base: 
         one = networks.setdefault(peer.name, about | ({"note": peer.note} if peer.note else {}) | {"formats": {}})
         one["formats"][variant.form] = speeds(variant)
     for one in networks.values():
-        one["best"] = max((form["audio_seconds_per_core_second"], name) for name, form in one["formats"].items())
-    if base in networks:
-        for one in networks.values():
-            one[f"best_of_{base}_to_best"] = round(networks[base]["best"][0] / one["best"][0], 2)
-            one[f"{base}_to_it_by_format"] = {
-                name: rounded(shared["audio_seconds_per_core_second"] / form["audio_seconds_per_core_second"])
-                for name, form in one["formats"].items()
-                if (shared := networks[base]["formats"].get(name))
-            }
+        one["best_format"] = max(one["formats"], key=lambda form: _speed(one, form))
+    for one in networks.values() if BASE in networks else ():
+        base, common = networks[BASE], one["formats"].keys() & networks[BASE]["formats"].keys()
+        one["small_to_it_in_the_best_formats"] = rounded(
+            _speed(base, base["best_format"]) / _speed(one, one["best_format"])
+        )
+        one["small_to_it"] = {form: rounded(_speed(base, form) / _speed(one, form)) for form in sorted(common)}
     return networks
+
+
+def _speed(network: Mapping[str, Any], form: str) -> float:
+    return float(network["formats"][form]["audio_seconds_per_core_second"])
 
 
 def speeds(variant: Variant) -> dict[str, Any]:
@@ -168,6 +170,19 @@ def speeds(variant: Variant) -> dict[str, Any]:
         "most_cores_used": round(float((seconds[:, 0] / seconds[:, 1]).max()), 2),
         "relative_difference_of_outputs": float(f"{variant.difference:.1g}"),
     }
+
+
+def table(networks: Mapping[str, Any], formats: Sequence[str]) -> str:
+    """Return the speeds as a Markdown table, for docs/speed.md; the best format of each network is bold."""
+    heads = ["", "package", "M parameters", *formats, "`small` / it, best formats"]
+    lines = [heads, ["---"] * len(heads)]
+    for name, one in networks.items():
+        cells = [f"{_speed(one, form):g}" if form in one["formats"] else "-" for form in formats]
+        best = formats.index(one["best_format"])
+        cells[best] = f"**{cells[best]}**"
+        ratio = str(one.get("small_to_it_in_the_best_formats", "-"))
+        lines.append([name, one["package"], str(one["million_parameters"]), *cells, ratio])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

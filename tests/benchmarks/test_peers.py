@@ -76,15 +76,16 @@ def test_every_round_measures_every_variant_once_in_another_order() -> None:
 def test_networks_are_compared_in_the_best_format_of_each_and_format_by_format() -> None:
     variants = [variant("small", "a", 1.0, 0.5, 9.0), variant("small", "b", 0.25)]
     variants += [variant("other", "a", 2.0), variant("other", "c", 1.5)]
-    report = summarize(variants, {"small": 27_000_000, "other": 1_200_000}, "small")
+    report = summarize(variants, {"small": 27_000_000, "other": 1_200_000})
     small, other = report["small"], report["other"]
     assert small["formats"]["a"]["audio_seconds_per_core_second"] == peers.SECONDS / 1.0
     assert small["formats"]["a"]["audio_seconds_per_wall_second"] == peers.SECONDS / 2.0
-    assert small["best"] == (peers.SECONDS / 0.25, "b")
-    assert other["best"] == (peers.SECONDS / 1.5, "c")
-    assert (other["million_parameters"], other["best_of_small_to_best"]) == (1.2, 6.0)
-    assert other["small_to_it_by_format"] == {"a": 2.0}
-    assert small["best_of_small_to_best"] == 1.0
+    assert (small["best_format"], other["best_format"]) == ("b", "c")
+    assert (other["million_parameters"], other["small_to_it_in_the_best_formats"]) == (1.2, 6.0)
+    assert other["small_to_it"] == {"a": 2.0}
+    rows = [line.strip("| ").split(" | ") for line in peers.table(report, ["a", "b", "c"]).splitlines()]
+    assert rows[2] == ["small", "mine", "27.0", "15", "**60**", "-", "1.0"]
+    assert rows[3] == ["other", "mine", "1.2", "7.5", "-", "**10**", "6.0"]
 
 
 def test_the_difference_of_outputs_is_relative_and_of_other_shapes_not_a_number() -> None:
