@@ -63,13 +63,13 @@ class Outputs(nn.Module):
         return result[0] if isinstance(result, tuple) else result
 
 
-def with_torch_export(module: nn.Module, inputs: tuple[Tensor, ...], time_axis: int) -> Network:
-    """Let a network be exported by torch.onnx, for inputs of any length."""
+def with_torch_export(module: nn.Module, inputs: tuple[Tensor, ...], time_axis: int | None) -> Network:
+    """Let a network be exported by torch.onnx, for first inputs of any length along an axis (None: of this length)."""
     module.eval()
 
     def export(path: Path) -> None:
         names = [f"input{i}" for i in range(len(inputs))]
-        axes = {names[0]: {time_axis: "time"}}
+        axes = {} if time_axis is None else {names[0]: {time_axis: "time"}}
         torch.onnx.export(
             module, inputs, str(path), input_names=names, dynamic_axes=axes, opset_version=17, dynamo=False
         )
@@ -211,7 +211,7 @@ def whisper_tiny_encoder() -> Network:
         y: Tensor = model(x, return_dict=False)[0]
         return y
 
-    return with_torch_export(Outputs(model, call), (features(80, 3000),), time_axis=0)
+    return with_torch_export(Outputs(model, call), (features(80, 3000),), time_axis=None)
 
 
 def speechbrain_conformer() -> Network:

@@ -65,9 +65,10 @@ def main() -> None:
     peers = [one for one in PEERS if not args.peers or one.name.startswith(tuple(args.peers))]
     torch.set_flush_denormal(True)
     began, load = time.monotonic(), os.getloadavg()[0]
-    with limited_threads(1) as threads:
+    with limited_threads(1):
         variants, parameters, failed = prepare(peers, {name: FORMATS[name] for name in args.formats}, args.work)
-        prepared = time.monotonic()
+    prepared = time.monotonic()
+    with limited_threads(1) as threads:  # again, because the packages have loaded more libraries
         measure(variants, args.rounds)
     report = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

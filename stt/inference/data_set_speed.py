@@ -6,7 +6,7 @@ the acoustic model and the language model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -53,7 +53,7 @@ def measure_data_set(
     Raises:
         InputError: the audio of a row cannot be read, or the decoder cannot be built.
     """
-    clips = sorted(_read(manifest, sample_rate, max_seconds), key=len)
+    clips = _read(manifest, sample_rate, max_seconds)
     audio_seconds = sum(map(len, clips)) / sample_rate
     cores = available_cores()
     searches = options.beam or options.custom or options.postprocessor
@@ -83,13 +83,22 @@ def _read(manifest: Manifest, sample_rate: int, max_seconds: float) -> list[Wave
     return [manifest.waveform(row, sample_rate) for row in track(order[: until + 1].tolist(), "reading")]
 
 
+def _by_length(clips: Sequence[Waveform], samples: int) -> Iterator[tuple[Any, Any]]:
+    """Yield batches of similar length with at most `samples` samples each, the longest first."""
+    waiting = sorted(clips, key=len)
+    while waiting:
+        count = max(1, samples // max(1, len(waiting[-1])))
+        yield from batches(waiting[-count:], count)
+        del waiting[-count:]
+
+
 def _run(
-    stages: Mapping[str, Stage], pool: DecodingPool, clips: list[Waveform], sample_rate: int
+    stages: Mapping[str, Stage], pool: DecodingPool, clips: Sequence[Waveform], sample_rate: int
 ) -> dict[str, Seconds]:
     """Return the seconds (2,) of every stage over all clips; decoding starts when the network has ended."""
     times = {name: np.zeros(2) for name in (*stages, DECODING)}
     outputs = []
-    for x, lengths in batches(clips, max(1, int(BATCH_SECONDS * sample_rate / len(clips[-1])))):
+    for x, lengths in _by_length(clips, int(BATCH_SECONDS * sample_rate)):
         for name, stage in stages.items():
             started = clocks()
             x, lengths = stage(x, lengths)
