@@ -29,7 +29,7 @@ def compiled_bfloat16(network: Network, folder: Path) -> Run:
     """Run the module compiled by Inductor, with its weights as constants, and in bfloat16 where autocast allows it."""
     from torch._inductor import config
 
-    config.freezing = True  # type: ignore[attr-defined]  # weights are converted and packed once
+    config.freezing = True  # weights are converted and packed once
     compiled: Any = torch.compile(network.module, dynamic=False)
 
     def run() -> Array:

@@ -60,7 +60,8 @@ class Outputs(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Compute the output."""
         result = self.call(*inputs)
-        return result[0] if isinstance(result, tuple) else result
+        output: Tensor = result[0] if isinstance(result, tuple) else result
+        return output
 
 
 def with_torch_export(module: nn.Module, inputs: tuple[Tensor, ...], time_axis: int | None) -> Network:
@@ -124,12 +125,12 @@ def quartznet_blocks() -> list[dict[str, Any]]:
 
 def citrinet_blocks(width: int = 512) -> list[dict[str, Any]]:
     """Return the blocks of Citrinet: 23, stride 8, squeeze-and-excitation in all."""
-    excitation = {"se": True, "se_context_size": -1}
+    excitation: dict[str, Any] = {"se": True, "se_context_size": -1}
     kernels = [(11, 13, 15, 17, 19, 21), (13, 15, 17, 19, 21, 23, 25), (25, 27, 29, 31, 33, 35, 37, 39)]
     blocks = [_block(width, 5, **excitation)]
     for stage in kernels:
         for i, kernel in enumerate(stage):
-            first = {"stride": 2, "stride_last": True, "residual_mode": "stride_add"} if i == 0 else {}
+            first: dict[str, Any] = {"stride": 2, "stride_last": True, "residual_mode": "stride_add"} if i == 0 else {}
             blocks.append(_block(width, kernel, repeat=5, residual=True, **first, **excitation))
     return [*blocks, _block(640, 41, **excitation)]
 
