@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from peer_networks import Network
 
+from stt.files import atomic_write
+
 Array = npt.NDArray[np.float32]
 Run = Callable[[], Array]
 
@@ -41,17 +43,15 @@ def compiled_bfloat16(network: Network, folder: Path) -> Run:
 
 def onnx_float32(network: Network, folder: Path) -> Run:
     """Run what the package exports."""
-    return _session(exported(network, folder), network)
+    return _session(written(folder / "float32.onnx", network.export), network)
 
 
 def onnx_int8(network: Network, folder: Path) -> Run:
-    """Run what the package exports, with the weights of matrix products in int8, quantized as they are used."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    """Run what the package exports with matrix products in int8: weights quantized once, activations as they come."""
+    from stt.inference.quantization import quantize
 
-    source, path = exported(network, folder), folder / "int8.onnx"
-    if not path.exists():
-        quantize_dynamic(source, path, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8, per_channel=True)
-    return _session(path, network)
+    source = written(folder / "for_int8.onnx", network.export_for_int8 or network.export)
+    return _session(written(folder / "int8.onnx", lambda path: quantize(source, path)), network)
 
 
 FORMATS: dict[str, Callable[[Network, Path], Run]] = {
@@ -62,12 +62,11 @@ FORMATS: dict[str, Callable[[Network, Path], Run]] = {
 }
 
 
-def exported(network: Network, folder: Path) -> Path:
-    """Export the network, unless that has been done."""
-    path = folder / "float32.onnx"
+def written(path: Path, write: Callable[[Path], None]) -> Path:
+    """Write a file, unless it is there, and return its path."""
     if not path.exists():
-        with torch.no_grad():
-            network.export(path)
+        with torch.no_grad(), atomic_write(path) as temporary:
+            write(temporary)
     return path
 
 

@@ -8,7 +8,7 @@ or the waveform where the network has no other front end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from common import ROOT
 from torch import Tensor, nn
 
+from stt.inference.graph import with_products
 from stt.inference.untrained import build_untrained
 from stt.recognition.recognizer import Recognizer
 from stt.text.tokenizer import Tokenizer, train_tokenizer
@@ -36,6 +37,7 @@ class Network:
     module: nn.Module
     inputs: tuple[Tensor, ...]
     export: Callable[[Path], None]
+    export_for_int8: Callable[[Path], None] | None = None  # None: the same
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def waveform() -> Tensor:
 def this_project(size: str) -> Network:
     """Build a network of configs/model/."""
     recognizer = build_untrained(ROOT / "configs" / "model" / f"{size}.yaml", tokenizer())
-    return with_torch_export(*log_probs_of(recognizer), time_axis=1)
+    network = with_torch_export(*log_probs_of(recognizer), time_axis=1)
+    products = with_torch_export(*log_probs_of(with_products(recognizer)), time_axis=1)  # as `stt export` does
+    return replace(network, export_for_int8=products.export)
 
 
 def log_probs_of(recognizer: Recognizer) -> tuple[nn.Module, tuple[Tensor, ...]]:

@@ -9,8 +9,9 @@ from stt.errors import missing_extra
 
 if TYPE_CHECKING:
     from stt.data.preprocessing import Preprocessing
+    from stt.inference.load import load
     from stt.recognition.evaluate import evaluate
-    from stt.recognition.recognizer import Recognizer, load
+    from stt.recognition.recognizer import Recognizer
     from stt.recognition.transcriber import Transcriber
     from stt.registry import register
     from stt.training.datamodule import SpeechDataModule
@@ -37,7 +38,7 @@ _MODULES = {
     "SpeechTask": "stt.training.task",
     "Transcriber": "stt.recognition.transcriber",
     "evaluate": "stt.recognition.evaluate",
-    "load": "stt.recognition.recognizer",
+    "load": "stt.inference.load",
     "register": "stt.registry",
 }
 

@@ -129,7 +129,7 @@ def mirror_ends(
     An utterance shorter than the padding is mirrored repeatedly.
     """
     lengths = lengths.clamp(min=1).unsqueeze(1)
-    outside = [torch.arange(-before, 0, device=waveforms.device).expand(len(waveforms), -1)]
+    outside = [torch.arange(-before, 0, device=waveforms.device).expand(waveforms.shape[0], -1)]
     outside.append(torch.arange(after, device=waveforms.device) + lengths)
     index = torch.cat(outside, dim=1)
     wrapped = torch.remainder(index, 2 * lengths)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torchaudio.functional
 from torch import Tensor
 from torch.nn import functional
 
+from stt.audio.waveform import Waveform
 from stt.errors import missing_extra
 
 SAMPLE_RATES = (8_000, 16_000)  # Hz, of silero-vad
@@ -54,3 +57,8 @@ class SpeechDetector:
         near = functional.max_pool1d(probabilities.unsqueeze(1), 2 * margin + 1, 1, margin).squeeze(1)
         middles = (torch.arange(frames) + 0.5) * hop / self.sample_rate  # seconds
         return near[:, (middles * CHUNKS_PER_SECOND).long().clamp(max=count - 1)] >= THRESHOLD
+
+
+def speech_frames(detector: SpeechDetector, waveforms: Waveform, hop: int) -> npt.NDArray[np.bool_]:
+    """Return what `detector.speech` does, for an array of waveforms (batch, sample) and as an array (batch, frame)."""
+    return detector.speech(torch.from_numpy(waveforms), hop).numpy()

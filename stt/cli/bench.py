@@ -84,7 +84,7 @@ def loading(
 
 @app.command()
 def infer(
-    model: Annotated[Path | None, typer.Argument(help="checkpoint")] = None,
+    model: Annotated[Path | None, typer.Argument(help="checkpoint or exported folder")] = None,
     config: Annotated[
         Path | None, typer.Option(help="model configuration to measure untrained, instead of a checkpoint")
     ] = None,
@@ -107,22 +107,32 @@ def infer(
     corrector: Corrector = None,
 ) -> None:
     """Measure the RTFx of features, network and decoding on one core, and with --audio on all; print JSON."""
-    from stt.inference.report import measure_inference  # imported here to keep --help fast
+    from stt.inference.data_set_speed import measure_data_set  # imported here to keep --help fast
+    from stt.inference.load import load
+    from stt.inference.report import measure_inference
     from stt.inference.speed import Case
+    from stt.inference.threads import available_cores
     from stt.inference.untrained import build_untrained
-    from stt.recognition.recognizer import load
     from stt.text.tokenizer import Tokenizer
 
     if (model is None) == (config is None):
         raise InputError("give either a checkpoint or --config, whose network is then measured untrained")
     if config and not tokenizer:
         raise InputError("--config needs --tokenizer FILE, whose size is that of the network's head")
-    options = decoder_options(decoder, lm, alpha, beta, beam_width, hot_word, corrector)
+    given = (decoder, lm, alpha, beta, beam_width, hot_word, corrector)
+    decoder_options(*given)  # fail before the network is loaded
 
     def load_model(threads: int) -> Model:
-        return load(model) if model else build_untrained(config or Path(), Tokenizer.load(tokenizer or ""))
+        if model:
+            return load(model, "cpu", threads)
+        return build_untrained(config or Path(), Tokenizer.load(tokenizer or ""))
 
-    cases = [Case(one, size) for one in seconds for size in batch]
+    recognizer = load_model(1)
+    options = decoder_options(*given, own=recognizer.decoder_options.beam)
     manifest = read_manifests(audio) if audio else None
-    report = measure_inference(load_model, options, cases, repeats, manifest, minutes)
+    cases = [Case(one, size) for one in seconds for size in batch]
+    report = measure_inference(recognizer, options, cases, repeats, manifest)
+    if manifest:
+        parallel = load_model(available_cores())
+        report["data_set"] = measure_data_set(parallel, options, manifest, 60 * minutes, repeats)
     print(json.dumps({"model": str(model or config), "trained": model is not None, **report}, indent=1))

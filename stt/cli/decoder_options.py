@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from stt.decoding.options import DecoderOptions
+    from stt.decoding.options import BeamOptions, DecoderOptions
 
 DecoderFile = Annotated[Path | None, typer.Option(help="decoder configuration, for example from `lm tune`")]
 LanguageModel = Annotated[Path | None, typer.Option(help="language model from `lm train`, for beam search")]
@@ -28,8 +29,9 @@ def decoder_options(
     beam_width: int | None,
     hot_words: Sequence[str] | None,
     corrector: Path | None,
+    own: BeamOptions | None = None,
 ) -> DecoderOptions:
-    """Combine the options of the command line, which override those of the file.
+    """Combine the options of the command line, which override those of the file, or the model's own without a file.
 
     Raises:
         InputError: the file is missing or not a decoder configuration, or an option is out of range.
@@ -44,4 +46,6 @@ def decoder_options(
         from stt.correction import Correction
 
         postprocessor = Correction(str(corrector))
+    if own and not decoder:  # an export brings a decoder
+        beam = {**asdict(own), **beam}
     return read_options(decoder, postprocessor, **beam)

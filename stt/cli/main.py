@@ -23,6 +23,7 @@ COMMANDS = (  # each is a module in stt.cli
     "dashboard",
     "lm",
     "bench",
+    "export",
     "report",
     "score",
     "transcribe",

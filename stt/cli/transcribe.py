@@ -35,7 +35,7 @@ app = typer.Typer()
 
 @app.command()
 def transcribe(
-    checkpoint: Path,
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint, or folder of stt export")],
     files: Annotated[list[str], typer.Argument(help="files, URLs, folders, manifests, or - for standard input")],
     file_format: Annotated[str, typer.Option("--format", help="text, json, srt, vtt or textgrid")] = "text",
     out: Annotated[
@@ -57,20 +57,21 @@ def transcribe(
     """Transcribe recordings of any length in any format that libsndfile or FFmpeg reads, with the times of words."""
     if file_format not in FORMATS:
         raise InputError(f"--format {file_format}: choose one of {', '.join(FORMATS)}")
-    import torch  # imported here to keep --help fast
-
-    from stt.audio.speech_detector import SpeechDetector
+    from stt.inference.load import load  # imported here to keep --help fast
     from stt.recognition.decoders import build_decoder
     from stt.recognition.inputs import check_paths, find_inputs
-    from stt.recognition.recognizer import default_device, load
     from stt.recognition.transcriber import Transcriber
 
-    if threads:
-        torch.set_num_threads(threads)
-    options = decoder_options(decoder, lm, alpha, beta, beam_width, hot_word, corrector)
-    recognizer = load(checkpoint, device or default_device())
+    given = (decoder, lm, alpha, beta, beam_width, hot_word, corrector)
+    decoder_options(*given)  # fail before the network is loaded
+    recognizer = load(checkpoint, device, threads)
+    options = decoder_options(*given, own=recognizer.decoder_options.beam)
     decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
-    detector = SpeechDetector(recognizer.sample_rate) if vad else None
+    detector = None
+    if vad:
+        from stt.audio.speech_detector import SpeechDetector
+
+        detector = SpeechDetector(recognizer.sample_rate)
     with TemporaryDirectory() as folder:
         inputs = find_inputs(files, Path(folder))
         if out:

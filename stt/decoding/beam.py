@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Word
 from stt.decoding.language_model import read_description
 from stt.decoding.options import BeamOptions
 from stt.decoding.prefix_tree import PrefixTree, Scorer, WordLanguageModel
 from stt.decoding.search import Beam, search
+from stt.decoding.words import Word
 from stt.errors import InputError
 from stt.text.tokenizer import Tokenizer
 

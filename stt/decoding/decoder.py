@@ -6,9 +6,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from stt.decoding.greedy import Word, greedy_decode, words_from_hypothesis
+from stt.decoding.words import Word, best_hypothesis, words_from_hypothesis
 from stt.text.tokenizer import Tokenizer
 
 
@@ -33,6 +32,5 @@ class Greedy(Decoder):
 
     def words(self, log_probs: npt.NDArray[np.float32], frame_seconds: float, start: float = 0.0) -> list[Word]:
         """Decode log_probs (frame, vocab) into words."""
-        batch = torch.from_numpy(log_probs).unsqueeze(0)
-        hypothesis = greedy_decode(batch, torch.tensor([len(log_probs)]), self.tokenizer)[0]
+        hypothesis = best_hypothesis(log_probs, self.tokenizer)
         return words_from_hypothesis(hypothesis, self.tokenizer, frame_seconds, start)

@@ -1,39 +1,15 @@
-"""Greedy CTC decoding: the most likely token of every frame, with repeats and blanks removed, and its time."""
+"""Greedy CTC decoding of a batch on its device: the most likely token of every frame, without repeats and blanks."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from stt.decoding.words import Hypothesis, Word, words_from_hypothesis
 from stt.tensors import length_mask
-from stt.text.tokenizer import WORD_START, Tokenizer
+from stt.text.tokenizer import Tokenizer
 
-
-@dataclass(frozen=True)
-class Word:
-    """A word with its times in the audio and the mean probability of its pieces."""
-
-    text: str
-    start: float  # seconds
-    end: float  # seconds
-    confidence: float  # 0..1
-
-
-@dataclass  # not frozen: Lightning traverses the output of `predict_step` and rejects frozen dataclasses
-class Hypothesis:
-    """Recognized text and tokens, with the first frame and the probability of each token."""
-
-    text: str
-    tokens: list[int]
-    frames: list[int]
-    confidences: list[float]
-
-    @property
-    def confidence(self) -> float:
-        """Mean probability of the tokens; 1 for an empty text."""
-        return sum(self.confidences) / len(self.confidences) if self.confidences else 1.0
+__all__ = ["Hypothesis", "Word", "emitted_tokens", "greedy_decode", "words_from_hypothesis"]
 
 
 def emitted_tokens(log_probs: Tensor, lengths: Tensor, blank_id: int) -> Tensor:
@@ -58,22 +34,3 @@ def greedy_decode(log_probs: Tensor, lengths: Tensor, tokenizer: Tokenizer) -> l
         Hypothesis(tokenizer.decode(ids := token.tolist()), ids, frame.tolist(), probability.tolist())
         for token, frame, probability in parts
     ]
-
-
-def words_from_hypothesis(
-    hypothesis: Hypothesis, tokenizer: Tokenizer, frame_seconds: float, start: float = 0.0
-) -> list[Word]:
-    """Join pieces into words, with times from their frames, offset by `start` seconds."""
-    groups: list[list[int]] = []
-    for i, token in enumerate(hypothesis.tokens):
-        if not groups or tokenizer.pieces[token].startswith(WORD_START):
-            groups.append([])
-        groups[-1].append(i)
-    words = []
-    for group in groups:
-        text = tokenizer.decode([hypothesis.tokens[i] for i in group])
-        if text:
-            confidence = sum(hypothesis.confidences[i] for i in group) / len(group)
-            first, last = hypothesis.frames[group[0]], hypothesis.frames[group[-1]]
-            words.append(Word(text, start + first * frame_seconds, start + (last + 1) * frame_seconds, confidence))
-    return words

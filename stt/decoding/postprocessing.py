@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.metrics.alignment import align_words
 
 

@@ -1,1 +1,1 @@
-"""What is done with a finished recognizer; no Lightning."""
+"""Models outside the project: exports, inference from them without torch, and the speed of inference."""

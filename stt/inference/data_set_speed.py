@@ -17,47 +17,39 @@ from stt.corpus.manifest import Manifest
 from stt.decoding.options import DecoderOptions
 from stt.decoding.workers import DecodingPool
 from stt.inference.speed import WALL, Seconds, batches, clocks, rounded
-from stt.inference.stages import DECODING, FEATURES, Stage
+from stt.inference.stages import DECODING, FEATURES, Model, Stage, stages_of
 from stt.inference.threads import available_cores, limited_threads
 from stt.progress import track
 from stt.recognition.decoders import build_decoder
-from stt.text.tokenizer import Tokenizer
 
 BATCH_SECONDS = 60.0
 
 
 def measure_data_set(
-    stages: Mapping[str, Stage],
-    options: DecoderOptions,
-    tokenizer: Tokenizer,
-    normalizer: str,
-    manifest: Manifest,
-    sample_rate: int,
-    max_seconds: float,
-    repeats: int,
+    model: Model, options: DecoderOptions, manifest: Manifest, max_seconds: float, repeats: int
 ) -> dict[str, Any]:
     """Measure the duration of utterances over the wall clock time of network and decoding, on all cores.
 
     Utterances are batched by length; beam searches run in one process per core. Reading audio is not part of the time.
 
     Args:
-        stages: from `stages_of`.
+        model: loaded for the CPU and all cores.
         options: the decoder.
-        tokenizer: the recognizer's.
-        normalizer: name of the recognizer's normalizer.
         manifest: utterances, taken in random order.
-        sample_rate: the recognizer's, Hz.
         max_seconds: enough audio to stop after.
         repeats: number of measurements, after one to warm up; the median counts.
 
     Raises:
         InputError: the audio of a row cannot be read, or the decoder cannot be built.
     """
+    stages, sample_rate = stages_of(model), model.sample_rate
     clips = _read(manifest, sample_rate, max_seconds)
     audio_seconds = sum(map(len, clips)) / sample_rate
     cores = available_cores()
     searches = options.beam or options.custom or options.postprocessor
-    pool = DecodingPool(partial(build_decoder, options), tokenizer, normalizer, cores if searches else 0)
+    pool = DecodingPool(
+        partial(build_decoder, options), model.tokenizer, model.normalizer.name, cores if searches else 0
+    )
     try:
         with limited_threads(cores) as threads:
             runs = [_run(stages, pool, clips, sample_rate) for _ in track(range(1 + repeats), "measuring all cores")]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
 from stt.recognition.recognizer import Recognizer
-from stt.text.normalize import Normalizer
-from stt.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # it needs ONNX Runtime, which checkpoints do not
+    from stt.inference.exported import ExportedRecognizer
 
 FEATURES, ACOUSTIC_MODEL, DECODING, WHOLE = "features", "acoustic model", "decoding", "whole"
 BOTH = "features and acoustic model"  # of a model that computes them at once
@@ -18,35 +19,7 @@ Stage = Callable[[Any, Any], tuple[Any, Any]]
 """Maps (batch, ...) and lengths (batch,) to the input of the next stage; arrays or CPU tensors."""
 
 
-class OneStageModel(Protocol):
-    """A model that computes log_probs from waveforms at once, such as a graph for ONNX Runtime."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate of the waveforms, Hz."""
-        ...
-
-    @property
-    def frame_seconds(self) -> float:
-        """Duration of an output frame, seconds."""
-        ...
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Tokenizer whose pieces are the classes of the output."""
-        ...
-
-    @property
-    def normalizer(self) -> Normalizer:
-        """Normalizer of the training texts."""
-        ...
-
-    def compute(self, waveforms: Any, lengths: Any) -> tuple[Any, Any]:
-        """Map waveforms (batch, sample) and lengths (batch,) to log_probs (batch, frame, vocab) and lengths."""
-        ...
-
-
-Model = Recognizer | OneStageModel
+Model: TypeAlias = "Recognizer | ExportedRecognizer"
 
 
 def stages_of(model: Model) -> dict[str, Stage]:

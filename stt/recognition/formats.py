@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stt.errors import InputError, missing_extra
 
 if TYPE_CHECKING:  # these import torch; FORMATS is also needed for --help
-    from stt.decoding.greedy import Word
+    from stt.decoding.words import Word
     from stt.recognition.transcript import Transcript
 
 FORMATS = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "textgrid": ".TextGrid"}  # name: extension

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.recognition.windows import Window
 from stt.text.tokenizer import WORD_START, Tokenizer
 

@@ -13,16 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from stt.audio.features import FrontEnd
-from stt.audio.io import Waveform, resample
+from stt.audio.io import Waveform
 from stt.audio.source import AudioSource
 from stt.checkpoint import check_weights, read_checkpoint
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Hypothesis, greedy_decode
+from stt.decoding.greedy import greedy_decode
+from stt.decoding.options import DecoderOptions
+from stt.decoding.words import Hypothesis
 from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.models.encoder import Encoder
+from stt.recognition.acoustic_model import NOT_A_NUMBER, Lengths, LogProbs
 from stt.recognition.description import KEY, VERSION, extract_description
-from stt.recognition.recording import check_waveform
+from stt.recognition.transcriber import Transcriber
 from stt.recognition.transcript import Transcript
 from stt.registry import build, describe
 from stt.tensors import length_mask
@@ -163,6 +166,11 @@ class Recognizer(nn.Module):
         long = torch.tensor([1 << 30])  # of which the rounding at the ends is no part
         return round(int(long) / int(self.output_lengths(long)))
 
+    @property
+    def decoder_options(self) -> DecoderOptions:
+        """The decoder of a checkpoint: greedy."""
+        return DecoderOptions()
+
     def output_lengths(self, samples: Tensor) -> Tensor:
         """Map numbers of samples (batch,) to numbers of output frames (batch,)."""
         return self.encoder.output_lengths(self.features.output_lengths(samples))
@@ -175,6 +183,14 @@ class Recognizer(nn.Module):
         """Map features (batch, frame, mel) to float32 log_probs (batch, frame, vocab) and lengths (batch,)."""
         x, frames = self.encoder(features, frames)
         return torch.log_softmax(self.head(x).float(), dim=-1), frames
+
+    def compute(self, waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
+        """Map arrays of waveforms (batch, sample) and lengths (batch,) to log_probs and lengths, without gradients."""
+        with inference(self):
+            log_probs, frames = self(
+                torch.from_numpy(waveforms).to(self.device), torch.from_numpy(lengths).to(self.device)
+            )
+        return log_probs.cpu().numpy(), frames.cpu().numpy()
 
     def recognize(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
         """Decode waveforms (batch, sample) of `lengths` samples (batch,), on the recognizer's device, greedily."""
@@ -189,7 +205,7 @@ class Recognizer(nn.Module):
         sample_rate: int | None = None,
         decoder: Decoder | None = None,
     ) -> Transcript:
-        """Transcribe a recording of any length.
+        """Transcribe a recording of any length: `Transcriber.transcribe`.
 
         Args:
             source: a file, URL or byte range in any format that libsndfile or FFmpeg reads, or a waveform (sample,) in
@@ -202,18 +218,7 @@ class Recognizer(nn.Module):
             InputError: the waveform is not mono, finite and floating point, its sample rate is missing, or the
                 network's output for it is not a number.
         """
-        from stt.recognition.transcriber import Transcriber  # which builds on this class
-
-        if isinstance(source, str | Path | AudioSource):
-            recording: AudioSource | Waveform = AudioSource.of(source)
-        else:
-            if sample_rate is None or sample_rate <= 0:
-                raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
-            recording = resample(check_waveform(source), sample_rate, self.sample_rate)
-        [result] = Transcriber(self, decoder).transcribe_all([recording])
-        if isinstance(result, InputError):
-            raise result
-        return result
+        return Transcriber(self, decoder).transcribe(source, sample_rate)
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
@@ -249,7 +254,7 @@ def check_outputs(log_probs: Tensor, frames: Tensor, names: Sequence[str]) -> No
     wrong = (log_probs.isnan().any(dim=-1) & length_mask(frames, log_probs.shape[1])).any(dim=-1).tolist()
     for name, is_wrong in zip(names, wrong, strict=False):
         if is_wrong:
-            raise InputError(f"{name}: the network's output is not a number (NaN); use another checkpoint or precision")
+            raise InputError(f"{name}: {NOT_A_NUMBER}")
 
 
 @contextlib.contextmanager

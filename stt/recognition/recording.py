@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from stt.audio.blocks import audio_blocks
 from stt.audio.io import Waveform
 from stt.audio.source import AudioError, AudioSource
 from stt.errors import InputError
+
+if TYPE_CHECKING:  # inference from an export does without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Recording:
         """
         if isinstance(source, Recording):
             return source
-        if isinstance(source, np.ndarray | Tensor):
+        if is_waveform(source):
             return cls("the waveform", lambda _: _waveform(source))
         return cls.excerpt(AudioSource.of(source), 0.0, None)
 
@@ -54,13 +56,18 @@ class Recording:
         return Recording(name, blocks)
 
 
+def is_waveform(source: object) -> TypeGuard[npt.NDArray[Any] | Tensor]:
+    """Whether a source is an array or a tensor."""
+    return isinstance(source, np.ndarray) or hasattr(source, "detach")
+
+
 def check_waveform(source: npt.NDArray[Any] | Tensor) -> Waveform:
     """Return a waveform as a contiguous array in float32.
 
     Raises:
         InputError: it is not mono, finite and floating point.
     """
-    waveform = source.detach().cpu().numpy() if isinstance(source, Tensor) else np.asarray(source)
+    waveform = source if isinstance(source, np.ndarray) else source.detach().cpu().numpy()
     if waveform.ndim != 1:
         raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
     if not np.issubdtype(waveform.dtype, np.floating):

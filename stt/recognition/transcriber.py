@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional
 
-from stt.audio.io import Waveform
+from stt.audio.io import Waveform, resample
 from stt.audio.source import AudioSource
-from stt.audio.speech_detector import SpeechDetector
-from stt.decoding.decoder import Decoder, Greedy
-from stt.decoding.greedy import Word
+from stt.decoding.decoder import Decoder
+from stt.decoding.words import Word
 from stt.errors import InputError
+from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel, Lengths, LogProbs
+from stt.recognition.decoders import build_decoder
 from stt.recognition.joiner import Joiner
-from stt.recognition.recognizer import Recognizer, check_outputs, inference
-from stt.recognition.recording import Recording
+from stt.recognition.recording import Recording, check_waveform, is_waveform
 from stt.recognition.transcript import Transcript
 from stt.recognition.windows import Window, cut_windows
+
+if TYPE_CHECKING:  # these need torch, and inference from an export does without
+    from torch import Tensor
+
+    from stt.audio.speech_detector import SpeechDetector
 
 LONGEST_SECONDS = 25.0  # of a window: attention costs the square of it
 SHORTEST_SECONDS = 2.0  # a network that was trained on single words is given some of them at once
@@ -33,7 +36,7 @@ BATCH_SECONDS = 60.0  # of audio that the network is given at once
 NEVER = -1e4  # log-probability of pieces where nobody speaks
 SORTED_SECONDS = 240.0  # of audio whose windows are sorted by length into batches
 
-Source = Recording | AudioSource | Waveform | Tensor | Path | str
+Source = Recording | AudioSource | Waveform | Path | str  # or a tensor
 Output = npt.NDArray[np.float32] | InputError  # log_probs (frame, vocab)
 
 
@@ -46,7 +49,7 @@ class _End:
 
 
 class Transcriber:
-    """Transcribes recordings with a recognizer and a decoder.
+    """Transcribes recordings with a recognizer, from a checkpoint or an export, and a decoder.
 
     A recording that is longer than what the network was trained on is cut where it is quiet, and each window is heard
     with some of the recording before and after it. What the network says of this context is dropped, and what it says
@@ -61,17 +64,19 @@ class Transcriber:
     """
 
     def __init__(
-        self, recognizer: Recognizer, decoder: Decoder | None = None, detector: SpeechDetector | None = None
+        self, recognizer: AcousticModel, decoder: Decoder | None = None, detector: SpeechDetector | None = None
     ) -> None:
         """Assemble the parts.
 
         Args:
             recognizer: runs on the device of its weights.
-            decoder: decoder to use; None: greedy decoding.
+            decoder: decoder to use; None: the recognizer's own, which is greedy unless an export brings another.
             detector: what it does not take for speech is not transcribed; None: everything is.
         """
         self.recognizer = recognizer
-        self.decoder = decoder or Greedy(recognizer.tokenizer)
+        self.decoder = decoder or build_decoder(
+            recognizer.decoder_options, recognizer.tokenizer, recognizer.normalizer.name
+        )
         self.detector = detector
 
     @property
@@ -79,6 +84,33 @@ class Transcriber:
         """Length of a window at most: what three quarters of the training utterances did not exceed, within limits."""
         longest = self.recognizer.utterance_seconds or LONGEST_SECONDS
         return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, longest))
+
+    def transcribe(
+        self, source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None = None
+    ) -> Transcript:
+        """Transcribe one recording.
+
+        Args:
+            source: a file, URL or byte range in any format that libsndfile or FFmpeg reads, or a waveform (sample,) in
+                [-1, 1].
+            sample_rate: sample rate of the waveform, Hz; ignored for files.
+
+        Raises:
+            AudioError: the file cannot be read.
+            InputError: the waveform is not mono, finite and floating point, its sample rate is missing, or the
+                network's output for it is not a number.
+        """
+        recording: AudioSource | Waveform
+        if isinstance(source, str | Path | AudioSource):
+            recording = AudioSource.of(source)
+        elif sample_rate is None or sample_rate <= 0:
+            raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
+        else:
+            recording = resample(check_waveform(source), sample_rate, self.recognizer.sample_rate)
+        [result] = self.transcribe_all([recording])
+        if isinstance(result, InputError):
+            raise result
+        return result
 
     def transcribe_all(
         self, sources: Iterable[Source], heard: Callable[[float], object] = lambda _: None
@@ -92,7 +124,7 @@ class Transcriber:
         Raises:
             InputError: `sources` is a single recording.
         """
-        if isinstance(sources, str | Path | np.ndarray | Tensor):
+        if isinstance(sources, str | Path) or is_waveform(sources):
             raise InputError("transcribe_all takes several recordings, in a list or another iterable")
         words: list[Word] = []
         error: InputError | None = None
@@ -183,37 +215,37 @@ class Transcriber:
 
     def _compute(self, windows: Sequence[Window], names: Sequence[str]) -> list[Output]:
         """Return the log_probs of each window's core, or why there are none."""
-        lengths = torch.tensor([len(window.samples) for window in windows])
-        waveforms = torch.zeros(len(windows), int(lengths.max()))
+        lengths = np.array([len(window.samples) for window in windows])
+        waveforms = np.zeros((len(windows), lengths.max()), np.float32)
         for row, window in zip(waveforms, windows, strict=True):
-            row[: len(window.samples)] = torch.from_numpy(window.samples)
+            row[: len(window.samples)] = window.samples
         log_probs, frames = self._log_probs(waveforms, lengths)
         outputs: list[Output] = []
         for i, (window, name) in enumerate(zip(windows, names, strict=True)):
-            try:
-                check_outputs(log_probs[i : i + 1], frames[i : i + 1], [name])
-            except InputError as error:
-                outputs.append(error)
+            if np.isnan(log_probs[i, : frames[i]]).any():
+                outputs.append(InputError(f"{name}: {NOT_A_NUMBER}"))
                 continue
             end = int(frames[i]) if window.core is None else window.before + window.core
-            outputs.append(log_probs[i, window.before : end].numpy().copy())
+            outputs.append(log_probs[i, window.before : end].copy())
         return outputs
 
-    def _log_probs(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log_probs (batch, frame, vocab) and numbers of frames (batch,), on the CPU; blanks without speech."""
+    def _log_probs(self, waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
+        """Return log_probs (batch, frame, vocab) and numbers of frames (batch,); blanks without speech."""
         recognizer = self.recognizer
-        with inference(recognizer):
-            if self.detector is None:
-                log_probs, frames = recognizer(waveforms.to(recognizer.device), lengths.to(recognizer.device))
-                return log_probs.cpu(), frames.cpu()
-            speech = self.detector.speech(waveforms, recognizer.frame_samples)
-            frames = recognizer.output_lengths(lengths)
-            shape = (len(waveforms), int(frames.max()), recognizer.tokenizer.vocab_size)
-            log_probs = torch.full(shape, NEVER)
-            log_probs[..., recognizer.tokenizer.blank_id] = 0.0
-            rows = speech.any(dim=1)
-            if rows.any():
-                heard, _ = recognizer(waveforms[rows].to(recognizer.device), lengths[rows].to(recognizer.device))
-                kept = functional.pad(speech[rows], (0, heard.shape[1]))[:, : heard.shape[1], None]
-                log_probs[rows, : heard.shape[1]] = torch.where(kept, heard.cpu(), log_probs[rows, : heard.shape[1]])
+        if self.detector is None:
+            return recognizer.compute(waveforms, lengths)
+        from stt.audio.speech_detector import speech_frames  # imported here because it needs torch
+
+        speech = speech_frames(self.detector, waveforms, recognizer.frame_samples)
+        frames = np.maximum(1, -(-lengths // recognizer.frame_samples))
+        rows = speech.any(axis=1)
+        heard = np.zeros((0, 0, recognizer.tokenizer.vocab_size), np.float32)
+        if rows.any():
+            heard, frames[rows] = recognizer.compute(waveforms[rows], lengths[rows])
+        shape = (len(waveforms), int(frames.max()), recognizer.tokenizer.vocab_size)
+        log_probs = np.full(shape, NEVER, np.float32)
+        log_probs[..., recognizer.tokenizer.blank_id] = 0.0
+        size = heard.shape[1]
+        kept = np.pad(speech[rows], ((0, 0), (0, size)))[:, :size, np.newaxis]
+        log_probs[rows, :size] = np.where(kept, heard, log_probs[rows, :size])
         return log_probs, frames

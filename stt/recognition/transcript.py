@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import yaml
 
 from stt.cli.main import main
 from stt.decoding.train_lm import train_language_model
+from stt.inference.export import export
 from stt.text.normalize import get_normalizer
 from tests.conftest import MICRO
 
@@ -42,6 +43,7 @@ def test_a_checkpoint_is_measured_stage_by_stage_on_generated_signals(
     report = infer(checkpoint, "--seconds", 1)
     assert report["audio"] == "generated signals, no speech"
     assert report["trained"]
+    assert report["kind"] == "PyTorch"
     assert "data_set" not in report
     assert set(report["threads"].values()) == {1}
     assert torch.get_num_threads() == before
@@ -70,6 +72,20 @@ def test_real_speech_is_also_measured_as_a_data_set(
     assert data["timed"] == ["acoustic model", "decoding"]
     assert 12 <= data["audio_seconds"] < 15
     assert data["one_over_rtf"] > data["one_over_rtf_with_features"] > 0
+
+
+def test_an_export_is_measured_too(
+    infer: Callable[..., dict[str, Any]], checkpoint: Path, tones: Path, tmp_path: Path
+) -> None:
+    export(checkpoint, tmp_path / "exported")
+    report = infer(tmp_path / "exported", "--audio", tones, "--minutes", 0.2)
+    assert report["kind"] == "onnx"
+    assert report["threads"]["ONNX Runtime"] == 1
+    for case in report["cases"]:
+        assert list(case["audio_seconds_per_core_second"]) == ["features and acoustic model", "decoding", "whole"]
+    data = report["data_set"]
+    assert data["timed"] == ["features and acoustic model", "decoding"]
+    assert data["one_over_rtf"] == data["one_over_rtf_with_features"] > 0
 
 
 @pytest.mark.slow  # starts processes that decode

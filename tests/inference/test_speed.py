@@ -8,14 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt.corpus.manifest import read_manifest
 from stt.decoding.decoder import Greedy
-from stt.decoding.options import DecoderOptions
 from stt.inference.clips import generated_clips
-from stt.inference.report import measure_inference
 from stt.inference.speed import CPU, WALL, Case, batches, measure_cases, summary, time_stages
-from stt.inference.stages import BOTH, DECODING, WHOLE, stages_of
-from stt.inference.threads import available_cores
+from stt.inference.stages import DECODING, WHOLE, stages_of
 from stt.inference.untrained import build_untrained
 from stt.recognition.recognizer import Recognizer
 from stt.text.tokenizer import Tokenizer
@@ -89,32 +85,3 @@ def test_the_median_does_not_depend_on_a_slow_repetition(cpu: list[float], audio
     assert speed(cpu) == pytest.approx(audio / np.median(cpu), rel=0.01)
     spoiled = [*cpu, min(cpu), 1e4]
     assert speed(spoiled) == pytest.approx(speed([*cpu, min(cpu), max(cpu)]), rel=0.01)
-
-
-class OneGraph:
-    """What `stages_of` needs of a model that computes log_probs from waveforms at once."""
-
-    def __init__(self, recognizer: Recognizer) -> None:
-        self.recognizer = recognizer
-        self.sample_rate, self.frame_seconds = recognizer.sample_rate, recognizer.frame_seconds
-        self.tokenizer, self.normalizer = recognizer.tokenizer, recognizer.normalizer
-
-    def compute(self, waveforms: Any, lengths: Any) -> tuple[Any, Any]:
-        with torch.inference_mode():
-            log_probs, frames = self.recognizer(torch.from_numpy(waveforms), torch.from_numpy(lengths))
-        return log_probs.numpy(), frames.numpy()
-
-
-def test_a_model_that_computes_log_probs_at_once_is_one_stage(recognizer: Recognizer, tones: Path) -> None:
-    asked: list[int] = []
-
-    def load(threads: int) -> OneGraph:
-        asked.append(threads)
-        return OneGraph(recognizer)
-
-    manifest = read_manifest(tones)
-    report = measure_inference(load, DecoderOptions(), [Case(0.5, 2)], 1, manifest, minutes=0.05)
-    [case] = report["cases"]
-    assert list(case["audio_seconds_per_core_second"]) == [BOTH, DECODING, WHOLE]
-    assert report["data_set"]["timed"] == [BOTH, DECODING]
-    assert asked == [1, available_cores()]
