@@ -55,7 +55,7 @@ class Variant:
 def main() -> None:
     """Build everything, measure in rounds, write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=13)
     parser.add_argument("--peers", nargs="*", help="networks whose names start like this; default: all")
     parser.add_argument("--formats", nargs="*", choices=list(FORMATS), default=list(FORMATS))
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "peers", help="folder for exported networks")
