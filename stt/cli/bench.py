@@ -123,8 +123,8 @@ def infer(
     decoder_options(*given)  # fail before the network is loaded
 
     def load_model(threads: int) -> Model:
-        if model:
-            return load(model, "cpu", threads)
+        if model:  # threads of PyTorch are limited while it is measured
+            return load(model, "cpu", threads if model.is_dir() else None)
         return build_untrained(config or Path(), Tokenizer.load(tokenizer or ""))
 
     recognizer = load_model(1)

@@ -66,7 +66,9 @@ def test_a_configuration_is_measured_untrained(infer: Callable[..., dict[str, An
 def test_real_speech_is_also_measured_as_a_data_set(
     infer: Callable[..., dict[str, Any]], checkpoint: Path, tones: Path
 ) -> None:
+    before = torch.get_num_threads()
     report = infer(checkpoint, "--audio", tones, "--minutes", 0.2)
+    assert torch.get_num_threads() == before
     assert report["audio"] == f"real speech, joined and cut: {tones}"
     data = report["data_set"]
     assert data["timed"] == ["acoustic model", "decoding"]
