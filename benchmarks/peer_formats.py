@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +26,23 @@ def torch_float32(network: Network, folder: Path) -> Run:
     return run
 
 
+def torch_bfloat16(network: Network, folder: Path) -> Run:
+    """Run the module as it is, in bfloat16 where autocast allows it."""
+    return _autocast(network.module, network)
+
+
 def compiled_bfloat16(network: Network, folder: Path) -> Run:
-    """Run the module compiled by Inductor, with its weights as constants, and in bfloat16 where autocast allows it."""
+    """Run the module compiled by Inductor, with its weights as constants, in bfloat16 where autocast allows it."""
     from torch._inductor import config
 
     config.freezing = True  # weights are converted and packed once
-    compiled: Any = torch.compile(network.module, dynamic=False)
+    return _autocast(torch.compile(network.module, dynamic=False), network)
 
+
+def _autocast(module: Callable[..., torch.Tensor], network: Network) -> Run:
     def run() -> Array:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            return _array(compiled(*network.inputs))
+            return _array(module(*network.inputs))
 
     return run
 
@@ -56,6 +62,7 @@ def onnx_int8(network: Network, folder: Path) -> Run:
 
 FORMATS: dict[str, Callable[[Network, Path], Run]] = {
     "PyTorch float32": torch_float32,
+    "PyTorch bfloat16": torch_bfloat16,
     "torch.compile bfloat16": compiled_bfloat16,
     "ONNX Runtime float32": onnx_float32,
     "ONNX Runtime int8": onnx_int8,
