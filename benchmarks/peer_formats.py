@@ -56,7 +56,8 @@ def onnx_int8(network: Network, folder: Path) -> Run:
     """Run what the package exports with matrix products in int8: weights quantized once, activations as they come."""
     from stt.inference.quantization import quantize
 
-    source = written(folder / "for_int8.onnx", network.export_for_int8 or network.export)
+    own = network.export_for_int8
+    source = written(folder / "for_int8.onnx", own) if own else written(folder / "float32.onnx", network.export)
     return _session(written(folder / "int8.onnx", lambda path: quantize(source, path)), network)
 
 
