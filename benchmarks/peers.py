@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "peers", help="folder for exported networks")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "peers.json")
     args = parser.parse_args()
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(args.work / "inductor"))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(args.work.resolve() / "inductor"))  # g++ runs elsewhere
     peers = [one for one in PEERS if not args.peers or one.name.startswith(tuple(args.peers))]
     torch.set_flush_denormal(True)
     began, load = time.monotonic(), os.getloadavg()[0]
