@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stt.cli.decoder_options import (
+    Alpha,
+    BeamWidth,
+    Beta,
+    Corrector,
+    DecoderFile,
+    HotWords,
+    LanguageModel,
+    decoder_options,
+)
 from stt.errors import InputError
 from stt.files import atomic_write
 from stt.progress import track_seconds
@@ -37,41 +46,26 @@ def transcribe(
         int | None, typer.Option(help="CPU threads of the network (default: all cores)", min=1, max=1024)
     ] = None,
     vad: Annotated[bool, typer.Option("--vad", help="transcribe only what silero-vad takes for speech")] = False,
-    decoder: Annotated[Path | None, typer.Option(help="decoder configuration, for example from `lm tune`")] = None,
-    lm: Annotated[Path | None, typer.Option(help="language model from `lm train`, for beam search")] = None,
-    alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
-    beta: Annotated[float | None, typer.Option(help="bonus per word")] = None,
-    beam_width: Annotated[
-        int | None, typer.Option(help="number of hypotheses that the beam search keeps", min=1)
-    ] = None,
-    hot_word: Annotated[list[str] | None, typer.Option(help="word to boost; may be repeated")] = None,
-    corrector: Annotated[
-        Path | None, typer.Option(help="corrector from `corrector train`, which rewrites the transcript")
-    ] = None,
+    decoder: DecoderFile = None,
+    lm: LanguageModel = None,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    beam_width: BeamWidth = None,
+    hot_word: HotWords = None,
+    corrector: Corrector = None,
 ) -> None:
     """Transcribe recordings of any length in any format that libsndfile or FFmpeg reads, with the times of words."""
     if file_format not in FORMATS:
         raise InputError(f"--format {file_format}: choose one of {', '.join(FORMATS)}")
-    from stt.decoding.options import read_options  # imported here to keep --help fast
-    from stt.inference.load import load
+    from stt.inference.load import load  # imported here to keep --help fast
     from stt.recognition.decoders import build_decoder
     from stt.recognition.inputs import check_paths, find_inputs
     from stt.recognition.transcriber import Transcriber
 
-    given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
-    given["hot_words"] = tuple(hot_word) if hot_word else None
-    beam = {name: value for name, value in given.items() if value is not None}
-    postprocessor = None
-    if corrector:
-        from stt.correction import Correction
-
-        postprocessor = Correction(str(corrector))
-    read_options(decoder, postprocessor, **beam)  # fail before the network is loaded
+    given = (decoder, lm, alpha, beta, beam_width, hot_word, corrector)
+    decoder_options(*given)  # fail before the network is loaded
     recognizer = load(checkpoint, device, threads)
-    own = recognizer.decoder_options.beam
-    if own and not decoder:  # an export brings a decoder, of which options may be changed
-        beam = {**asdict(own), **beam}
-    options = read_options(decoder, postprocessor, **beam)
+    options = decoder_options(*given, own=recognizer.decoder_options.beam)
     decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
     detector = None
     if vad:

@@ -1,1 +1,1 @@
-"""Models outside the project: exports for ONNX Runtime and sherpa-onnx, and inference from them without torch."""
+"""Models outside the project: exports, inference from them without torch, and the speed of inference."""

@@ -84,6 +84,11 @@ class ExportedRecognizer:
         return self.description.sample_rate
 
     @property
+    def threads(self) -> int:
+        """CPU threads of the network; 0: one per core."""
+        return int(self._session.get_session_options().intra_op_num_threads)
+
+    @property
     def frame_samples(self) -> int:
         """Number of samples from one output frame to the next."""
         return self.description.frame_samples
