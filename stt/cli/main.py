@@ -25,6 +25,7 @@ COMMANDS = (  # each is a module in stt.cli
     "bench",
     "report",
     "score",
+    "serve",
     "transcribe",
 )
 OUTPUTS = frozenset({"out", "label_errors", "dry_run"})  # parameters that name what a command writes

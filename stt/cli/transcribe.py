@@ -10,6 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stt.cli.recognizing import (
+    Alpha,
+    BeamWidth,
+    Beta,
+    Corrector,
+    DecoderFile,
+    Device,
+    HotWords,
+    Lm,
+    Threads,
+    Vad,
+    build_transcriber,
+)
 from stt.errors import InputError
 from stt.files import atomic_write
 from stt.progress import track_seconds
@@ -31,49 +44,25 @@ def transcribe(
     out: Annotated[
         Path | None, typer.Option(help="folder for one file per recording; default: standard output")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one)")] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads of the network (default: all cores)", min=1, max=1024)
-    ] = None,
-    vad: Annotated[bool, typer.Option("--vad", help="transcribe only what silero-vad takes for speech")] = False,
-    decoder: Annotated[Path | None, typer.Option(help="decoder configuration, for example from `lm tune`")] = None,
-    lm: Annotated[Path | None, typer.Option(help="language model from `lm train`, for beam search")] = None,
-    alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
-    beta: Annotated[float | None, typer.Option(help="bonus per word")] = None,
-    beam_width: Annotated[
-        int | None, typer.Option(help="number of hypotheses that the beam search keeps", min=1)
-    ] = None,
-    hot_word: Annotated[list[str] | None, typer.Option(help="word to boost; may be repeated")] = None,
-    corrector: Annotated[
-        Path | None, typer.Option(help="corrector from `corrector train`, which rewrites the transcript")
-    ] = None,
+    device: Device = None,
+    threads: Threads = None,
+    vad: Vad = False,
+    decoder: DecoderFile = None,
+    lm: Lm = None,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    beam_width: BeamWidth = None,
+    hot_words: HotWords = None,
+    corrector: Corrector = None,
 ) -> None:
     """Transcribe recordings of any length in any format that libsndfile or FFmpeg reads, with the times of words."""
     if file_format not in FORMATS:
         raise InputError(f"--format {file_format}: choose one of {', '.join(FORMATS)}")
-    import torch  # imported here to keep --help fast
+    from stt.recognition.inputs import check_paths, find_inputs  # imported here to keep --help fast
 
-    from stt.audio.speech_detector import SpeechDetector
-    from stt.decoding.options import read_options
-    from stt.recognition.decoders import build_decoder
-    from stt.recognition.inputs import check_paths, find_inputs
-    from stt.recognition.recognizer import default_device, load
-    from stt.recognition.transcriber import Transcriber
-
-    if threads:
-        torch.set_num_threads(threads)
-    given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
-    given["hot_words"] = tuple(hot_word) if hot_word else None
-    beam = {name: value for name, value in given.items() if value is not None}
-    postprocessor = None
-    if corrector:
-        from stt.correction import Correction
-
-        postprocessor = Correction(str(corrector))
-    options = read_options(decoder, postprocessor, **beam)
-    recognizer = load(checkpoint, device or default_device())
-    decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
-    detector = SpeechDetector(recognizer.sample_rate) if vad else None
+    beam: dict[str, Any] = {"lm": lm, "alpha": alpha, "beta": beta, "beam_width": beam_width, "hot_words": hot_words}
+    transcriber = build_transcriber(checkpoint, device, threads, vad, decoder, corrector, **beam)
+    normalizer = transcriber.recognizer.normalizer.name
     with TemporaryDirectory() as folder:
         inputs = find_inputs(files, Path(folder))
         if out:
@@ -81,12 +70,12 @@ def transcribe(
         if file_format not in ("text", "json") and not out and len(inputs) > 1:
             raise InputError(f"--format {file_format}: {len(inputs)} recordings need a folder: --out FOLDER")
         failed = 0
-        for one, result in _results(Transcriber(recognizer, decode, detector), inputs):
+        for one, result in _results(transcriber, inputs):
             if isinstance(result, InputError):
                 failed += 1
                 print(f"error: {result}", file=sys.stderr)
                 continue
-            content = render(result, file_format, one.recording.name, recognizer.normalizer.name)
+            content = render(result, file_format, one.recording.name, normalizer)
             if out:
                 with atomic_write(out / f"{one.path}{FORMATS[file_format]}") as temporary:
                     temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
