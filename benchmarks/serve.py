@@ -1,8 +1,8 @@
 """Load on `stt serve`: are requests lost or mixed up, how long do they take, and does memory grow?
 
-Starts the service over a checkpoint, and sends it recordings of a manifest from many clients at once. Each knows the text
-that the recording has when it is transcribed alone. First a minute of load, then as many requests as asked for, after a
-warm-up; memory is the service's resident set.
+Starts the service over a checkpoint, and sends it recordings of a manifest from many clients at once. Each knows the
+text that the recording has when it is transcribed alone. First a minute of load, then, after a warm-up, as many requests
+as asked for; memory is the service's resident set.
 
     python benchmarks/serve.py CKPT MANIFEST --out docs/results/serve.json
 """
@@ -53,11 +53,13 @@ def main() -> None:
         deadline = time.monotonic() + args.seconds
         minute = run(port, recordings, args.clients, lambda _: time.monotonic() < deadline)
         run(port, recordings, args.clients, lambda number: number < args.warm_up)
-        before = resident_mb(process)
+        before, used = resident_mb(process), cpu_seconds(process)
         many = run(port, recordings, args.clients, lambda number: number < args.requests)
+        many["cpu_ms_per_answer"] = round(1e3 * (cpu_seconds(process) - used) / args.requests, 2)
         after = resident_mb(process)
     memory = {"after_warm_up_mb": before, "at_the_end_mb": after, "growth_mb": round(after - before, 1)}
     report = {"clients": args.clients, "recordings": len(recordings), "minute": minute, "many": many, "memory": memory}
+    report["load_average"] = round(os.getloadavg()[0], 1)
     print(json.dumps(report))
     write_report(args.out, report)
 
@@ -102,6 +104,12 @@ def resident_mb(process: subprocess.Popen[str]) -> float:
     """Return the memory of a process in MB (10^6 bytes)."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     return round(int(status["VmRSS"].split()[0]) * 1024 / 1e6, 1)
+
+
+def cpu_seconds(process: subprocess.Popen[str]) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run(port: int, recordings: list[Recording], clients: int, goes_on: Callable[[int], bool]) -> dict[str, Any]:

@@ -11,19 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stt.cli.recognizing import (
-    Alpha,
-    BeamWidth,
-    Beta,
-    Corrector,
-    DecoderFile,
-    Device,
-    HotWords,
-    Lm,
-    Threads,
-    Vad,
-    build_transcriber,
-)
+from stt.cli import recognizing as options
 from stt.errors import InputError
 
 TOKEN = "STT_TOKEN"  # environment variable
@@ -41,18 +29,19 @@ def serve(
     max_minutes: Annotated[float, typer.Option(help="longest recording", min=0.001)] = 120.0,
     max_requests: Annotated[int, typer.Option(help="requests at once; more are told to come back", min=1)] = 64,
     timeout: Annotated[float, typer.Option(help="seconds for an upload, and for its transcription", min=0.001)] = 300.0,
-    device: Device = None,
-    threads: Threads = None,
-    vad: Vad = False,
-    decoder: DecoderFile = None,
-    lm: Lm = None,
-    alpha: Alpha = None,
-    beta: Beta = None,
-    beam_width: BeamWidth = None,
-    hot_words: HotWords = None,
-    corrector: Corrector = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    vad: options.Vad = False,
+    decoder: options.DecoderFile = None,
+    lm: options.Lm = None,
+    alpha: options.Alpha = None,
+    beta: options.Beta = None,
+    beam_width: options.BeamWidth = None,
+    hot_words: options.HotWords = None,
+    corrector: options.Corrector = None,
 ) -> None:
     """Transcribe over HTTP, as OpenAI's API does, with a page to try it; the environment's STT_TOKEN guards it."""
+    import python_multipart  # noqa: F401  # FastAPI needs it, and would miss it with a traceback
     import uvicorn  # imported here to keep --help fast
 
     from stt.inference.serve.app import create_app
@@ -61,7 +50,7 @@ def serve(
     token = os.environ.get(TOKEN)
     if token == "":
         raise InputError(f"{TOKEN} is empty: set it to a token, or unset it to let everybody in")
-    with _bind(host, port) as listener:
+    with _listen(host, port) as listener:
         beam: dict[str, Any] = {
             "lm": lm,
             "alpha": alpha,
@@ -69,10 +58,9 @@ def serve(
             "beam_width": beam_width,
             "hot_words": hot_words,
         }
-        transcriber = build_transcriber(checkpoint, device, threads, vad, decoder, corrector, **beam)
+        transcriber = options.build_transcriber(checkpoint, device, threads, vad, decoder, corrector, **beam)
         limits = Limits(round(max_megabytes * 1e6), max_minutes * 60, max_requests, timeout)
         service = create_app(transcriber, checkpoint.stem, limits, token)
-        listener.listen()
         name = f"[{host}]" if ":" in host else host
         print(f"listening at http://{name}:{listener.getsockname()[1]}, Ctrl-C stops", flush=True)
         if token is None and host not in ("127.0.0.1", "::1", "localhost"):
@@ -82,19 +70,10 @@ def serve(
             uvicorn.Server(config).run([listener])
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """Reserve a port, before a model is loaded in vain."""
+def _listen(host: str, port: int) -> socket.socket:
+    """Take a port before a model is loaded in vain; who connects meanwhile waits."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise InputError(f"--host {host}: no address of this machine ({error.strerror})") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a service that restarts need not wait
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            f"--host {host} --port {port}: cannot listen there ({error.strerror}): choose another"
-        ) from error
-    return listener
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise InputError(f"--host {host} --port {port}: cannot listen there ({reason}): choose another") from error

@@ -91,7 +91,7 @@ def create_app(transcriber: Transcriber, model: str, limits: Limits, token: str 
         """Transcribe a file in any format that libsndfile or FFmpeg reads."""
         if stream:
             raise HTTPException(400, "stream: answers come as a whole; leave it out")
-        upload = Upload(file.filename or "the file", file=file.file, size=file.size or 0)
+        upload = Upload(file.filename or "the file", file=file.file)
         work = asyncio.create_task(batcher.transcribe(recording(upload, limits.audio_seconds)))
         result = await _finish(work, request, limits.seconds)
         if isinstance(result, InputError):

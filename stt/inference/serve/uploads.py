@@ -1,4 +1,4 @@
-"""An uploaded file as a recording: of limited duration, in memory or in a temporary file that has no name."""
+"""An uploaded file as a recording of limited duration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from stt.audio.source import AudioSource
 from stt.errors import InputError
 from stt.recognition.recording import Recording
 
-MEMORY_BYTES = 1 << 20  # of a file that is read into memory, on Linux
 BLOCK_SECONDS = 5.0  # decoded at once: at the highest rate and with 8 channels, a minute would take a gigabyte
 
 
@@ -24,16 +23,16 @@ class TooLongError(InputError):
 
 @dataclass(frozen=True, kw_only=True)
 class Upload(AudioSource):
-    """An open file; its address is a name for messages."""
+    """An open temporary file, which needs no name; its address is for messages."""
 
     file: BinaryIO
-    size: int  # bytes
 
     def open(self) -> str | io.BytesIO:
-        """Return a path on Linux, where opening it gives a position of its own; otherwise all bytes."""
-        if sys.platform == "linux" and self.size > MEMORY_BYTES:
+        """Return a path where opening one gives a position of its own, on Linux; elsewhere all bytes."""
+        if sys.platform == "linux":
+            number = self.file.fileno()  # moves it out of memory
             self.file.flush()
-            return f"/proc/self/fd/{self.file.fileno()}"
+            return f"/proc/self/fd/{number}"
         self.file.seek(0)
         return io.BytesIO(self.file.read())
 
