@@ -1,8 +1,8 @@
 """Load on `stt serve`: are requests lost or mixed up, how long do they take, and does memory grow?
 
 Starts the service over a checkpoint, and sends it recordings of a manifest from many clients at once. Each knows the
-text that the recording has when it is transcribed alone. First a minute of load, then, after a warm-up, as many requests
-as asked for; memory is the service's resident set.
+text that the recording has when it is transcribed alone. First a minute of load, then, after a warm-up, many
+requests; memory is the service's resident set.
 
     python benchmarks/serve.py CKPT MANIFEST --out docs/results/serve.json
 """
