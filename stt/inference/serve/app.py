@@ -21,7 +21,10 @@ from stt.inference.serve.uploads import TooLongError, Upload, recording
 from stt.recognition.formats import render
 from stt.recognition.transcriber import Transcriber
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; media-src blob:; img-src data:"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "media-src blob:; img-src data:"
+)
 ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": "what is wrong, as {error: {message, type, param, code}}"}
 }
