@@ -47,6 +47,8 @@ def serve(
     from stt.inference.serve.app import create_app
     from stt.inference.serve.limits import Limits
 
+    # Batches are of any shape, and oneDNN keeps what it prepared for each: memory would grow by 80 MB.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
     token = os.environ.get(TOKEN)
     if token == "":
         raise InputError(f"{TOKEN} is empty: set it to a token, or unset it to let everybody in")
