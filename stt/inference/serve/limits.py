@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -48,16 +49,16 @@ class Gate:
         if scope["type"] != "http" or not scope["path"].startswith(API):
             await self._app(scope, receive, send)
             return
-        upload = _Upload(receive, send, self._limits)
         refused = self._refusal(Headers(scope=scope))
-        if refused:
-            await failure(refused)(scope, upload.receive, upload.send)
-            return
-        self._active += 1
-        try:
-            await self._app(scope, upload.receive, upload.send)
-        finally:
-            self._active -= 1
+        with ExitStack() as place:
+            if not refused:
+                self._active += 1
+                place.callback(self._leave)
+            upload = _Upload(receive, send, self._limits, place)
+            await (failure(refused) if refused else self._app)(scope, upload.receive, upload.send)
+
+    def _leave(self) -> None:
+        self._active -= 1
 
     def _refusal(self, headers: Headers) -> HTTPException | None:
         given = headers.get("authorization", "").encode("latin-1")
@@ -79,7 +80,8 @@ def too_large(limits: Limits) -> HTTPException:
 class _Upload:
     """The body of a request, of limited size and time; an early answer waits for its rest."""
 
-    def __init__(self, receive: Receive, send: Send, limits: Limits) -> None:
+    def __init__(self, receive: Receive, send: Send, limits: Limits, place: ExitStack) -> None:
+        self._place = place
         self._receive, self._send, self._limits = receive, send, limits
         self._deadline = asyncio.get_running_loop().time() + limits.seconds
         self._size = 0
@@ -100,10 +102,12 @@ class _Upload:
         return message
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.body" and not message.get("more_body") and not self._complete:
-            await self._send({**message, "more_body": True})
-            await self._discard()
-            message = {"type": "http.response.body"}
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            if not self._complete:
+                await self._send({**message, "more_body": True})
+                await self._discard()
+                message = {"type": "http.response.body"}
+            self._place.close()  # before the client knows, and sends the next
         await self._send(message)
 
     async def _discard(self) -> None:

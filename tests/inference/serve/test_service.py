@@ -106,7 +106,8 @@ def test_too_many_at_once_are_told_to_come_back(open_service: Open) -> None:
         waiting.sendall(body[-10:])
         assert status(waiting) == 200
         waiting.close()
-        assert client.with_options(max_retries=5).audio.transcriptions.create(model="m", file=flac("ab")).text == "ab"
+        for _ in range(20):  # the place of an answer is free before the client has it
+            assert client.audio.transcriptions.create(model="m", file=flac("ab")).text == "ab"
 
 
 def test_the_size_is_what_arrives_and_not_what_is_declared(open_service: Open) -> None:
