@@ -47,7 +47,7 @@ def serve(
     from stt.inference.serve.app import create_app
     from stt.inference.serve.limits import Limits
 
-    # Batches are of any shape, and oneDNN keeps what it prepared for each: memory would grow by 80 MB.
+    # Batches are of any shape, and oneDNN keeps what it prepared for each: memory would grow (docs/serving.md).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
     token = os.environ.get(TOKEN)
     if token == "":
