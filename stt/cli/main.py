@@ -26,6 +26,7 @@ COMMANDS = (  # each is a module in stt.cli
     "export",
     "report",
     "score",
+    "serve",
     "transcribe",
 )
 OUTPUTS = frozenset({"out", "label_errors", "dry_run"})  # parameters that name what a command writes

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stt.cli.decoder_options import (
-    Alpha,
-    BeamWidth,
-    Beta,
-    Corrector,
-    DecoderFile,
-    HotWords,
-    LanguageModel,
-    decoder_options,
-)
+from stt.cli.decoder_options import Alpha, BeamWidth, Beta, Corrector, DecoderFile, HotWords, LanguageModel
+from stt.cli.recognizing import Device, Model, Threads, Vad, build_transcriber
 from stt.errors import InputError
 from stt.files import atomic_write
 from stt.progress import track_seconds
@@ -35,17 +27,15 @@ app = typer.Typer()
 
 @app.command()
 def transcribe(
-    checkpoint: Annotated[Path, typer.Argument(help="checkpoint, or folder of stt export")],
+    checkpoint: Model,
     files: Annotated[list[str], typer.Argument(help="files, URLs, folders, manifests, or - for standard input")],
     file_format: Annotated[str, typer.Option("--format", help="text, json, srt, vtt or textgrid")] = "text",
     out: Annotated[
         Path | None, typer.Option(help="folder for one file per recording; default: standard output")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one)")] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads of the network (default: all cores)", min=1, max=1024)
-    ] = None,
-    vad: Annotated[bool, typer.Option("--vad", help="transcribe only what silero-vad takes for speech")] = False,
+    device: Device = None,
+    threads: Threads = None,
+    vad: Vad = False,
     decoder: DecoderFile = None,
     lm: LanguageModel = None,
     alpha: Alpha = None,
@@ -57,21 +47,11 @@ def transcribe(
     """Transcribe recordings of any length in any format that libsndfile or FFmpeg reads, with the times of words."""
     if file_format not in FORMATS:
         raise InputError(f"--format {file_format}: choose one of {', '.join(FORMATS)}")
-    from stt.inference.load import load  # imported here to keep --help fast
-    from stt.recognition.decoders import build_decoder
-    from stt.recognition.inputs import check_paths, find_inputs
-    from stt.recognition.transcriber import Transcriber
+    from stt.recognition.inputs import check_paths, find_inputs  # imported here to keep --help fast
 
     given = (decoder, lm, alpha, beta, beam_width, hot_word, corrector)
-    decoder_options(*given)  # fail before the network is loaded
-    recognizer = load(checkpoint, device, threads)
-    options = decoder_options(*given, own=recognizer.decoder_options.beam)
-    decode = build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)
-    detector = None
-    if vad:
-        from stt.audio.speech_detector import SpeechDetector
-
-        detector = SpeechDetector(recognizer.sample_rate)
+    transcriber = build_transcriber(checkpoint, device, threads, vad, *given)
+    normalizer = transcriber.recognizer.normalizer.name
     with TemporaryDirectory() as folder:
         inputs = find_inputs(files, Path(folder))
         if out:
@@ -79,12 +59,12 @@ def transcribe(
         if file_format not in ("text", "json") and not out and len(inputs) > 1:
             raise InputError(f"--format {file_format}: {len(inputs)} recordings need a folder: --out FOLDER")
         failed = 0
-        for one, result in _results(Transcriber(recognizer, decode, detector), inputs):
+        for one, result in _results(transcriber, inputs):
             if isinstance(result, InputError):
                 failed += 1
                 print(f"error: {result}", file=sys.stderr)
                 continue
-            content = render(result, file_format, one.recording.name, recognizer.normalizer.name)
+            content = render(result, file_format, one.recording.name, normalizer)
             if out:
                 with atomic_write(out / f"{one.path}{FORMATS[file_format]}") as temporary:
                     temporary.write_text(content, encoding="utf-8", errors="backslashreplace")

@@ -1,1 +1,1 @@
-"""Models outside the project: exports, inference from them without torch, and the speed of inference."""
+"""What is done with a trained model without training it: exports, their use without torch, speed, a service."""

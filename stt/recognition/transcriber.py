@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,38 @@ Output = npt.NDArray[np.float32] | InputError  # log_probs (frame, vocab)
 
 
 @dataclass(frozen=True)
-class _End:
+class End:
     """The end of a recording: its duration in seconds, and why it could not be read to its end."""
 
     seconds: float
     error: InputError | None = None
+
+
+Part = tuple[str, Window | End]  # of a recording, whose name is for messages
+
+
+class Draft:
+    """The transcript of a recording whose windows are being heard, in order."""
+
+    def __init__(self, joiner: Joiner) -> None:
+        """Begin with no words."""
+        self._joiner = joiner
+        self._words: list[Word] = []
+        self._error: InputError | None = None
+
+    def add(self, window: Window, output: Output) -> float:
+        """Add the output for the next window; return its duration in seconds, 0 if there is none."""
+        if isinstance(output, InputError):
+            self._error = self._error or output
+            return 0.0
+        self._words += self._joiner.add(window, output)
+        return len(output) * self._joiner.frame_seconds
+
+    def finish(self, end: End) -> Transcript | InputError:
+        """Return the transcript, or what went wrong first in reading, otherwise in hearing."""
+        self._words += self._joiner.flush()
+        text = " ".join(word.text for word in self._words)
+        return end.error or self._error or Transcript(text, self._words, end.seconds)
 
 
 class Transcriber:
@@ -126,20 +154,13 @@ class Transcriber:
         """
         if isinstance(sources, str | Path) or is_waveform(sources):
             raise InputError("transcribe_all takes several recordings, in a list or another iterable")
-        words: list[Word] = []
-        error: InputError | None = None
-        joiner = self._joiner()
-        for part, output in self._outputs(self._parts(sources)):
-            if isinstance(part, _End):
-                words += joiner.flush()
-                text = " ".join(word.text for word in words)
-                yield part.error or error or Transcript(text, words, part.seconds)
-                words, error, joiner = [], None, self._joiner()
-            elif isinstance(output, InputError):
-                error = error or output
+        draft = self.draft()
+        for part, output in self._outputs(chain.from_iterable(map(self.parts, sources))):
+            if isinstance(part, End):
+                yield draft.finish(part)
+                draft = self.draft()
             elif output is not None:
-                words += joiner.add(part, output)
-                heard(len(output) * joiner.frame_seconds)
+                heard(draft.add(part, output))
 
     def words(self, blocks: Iterable[Waveform]) -> Iterator[Word]:
         """Transcribe a stream; yield words once they are certain: after 20 seconds, at the next joint between words.
@@ -168,40 +189,44 @@ class Transcriber:
             blocks, self.recognizer.frame_samples, *(int(one * self.recognizer.sample_rate) for one in seconds)
         )
 
-    def _parts(self, sources: Iterable[Source]) -> Iterator[tuple[str, Window | _End]]:
-        """Yield the windows of all recordings and their ends, with a name for messages."""
-        rate = self.recognizer.sample_rate
-        for recording in map(Recording.of, sources):
-            samples = 0
+    def draft(self) -> Draft:
+        """Return the transcript of a recording of which nothing was heard yet."""
+        return Draft(self._joiner())
 
-            def counted(blocks: Iterable[Waveform]) -> Iterator[Waveform]:
-                nonlocal samples
-                for block in blocks:
-                    samples += len(block)
-                    yield block
+    def parts(self, source: Source) -> Generator[Part, None, None]:
+        """Yield the windows of a recording, and its end; what cannot be read is an error of the end."""
+        recording, rate = Recording.of(source), self.recognizer.sample_rate
+        samples = 0
 
-            try:
-                for window in self._windows(counted(recording.blocks(rate))):
-                    yield recording.name, window
-            except InputError as error:
-                yield recording.name, _End(samples / rate, error)
-            else:
-                yield recording.name, _End(samples / rate)
+        def counted(blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+            nonlocal samples
+            for block in blocks:
+                samples += len(block)
+                yield block
 
-    def _outputs(self, parts: Iterable[tuple[str, Window | _End]]) -> Iterator[tuple[Window | _End, Output | None]]:
+        try:
+            for window in self._windows(counted(recording.blocks(rate))):
+                yield recording.name, window
+        except InputError as error:
+            yield recording.name, End(samples / rate, error)
+        else:
+            yield recording.name, End(samples / rate)
+
+    def _outputs(self, parts: Iterable[Part]) -> Iterator[tuple[Window | End, Output | None]]:
         """Compute the outputs of windows in batches of similar length; yield everything in order."""
         limit = SORTED_SECONDS * self.recognizer.sample_rate
-        waiting: list[tuple[str, Window | _End]] = []
+        waiting: list[Part] = []
         samples = 0
         for name, part in parts:
             waiting.append((name, part))
             samples += len(part.samples) if isinstance(part, Window) else 0
             if samples >= limit:
-                yield from self._in_order(waiting)
+                yield from self.outputs(waiting)
                 waiting, samples = [], 0
-        yield from self._in_order(waiting)
+        yield from self.outputs(waiting)
 
-    def _in_order(self, parts: Sequence[tuple[str, Window | _End]]) -> Iterator[tuple[Window | _End, Output | None]]:
+    def outputs(self, parts: Sequence[Part]) -> Iterator[tuple[Window | End, Output | None]]:
+        """Compute the outputs of windows of any recordings in batches of similar length; yield all in order."""
         windows = [(i, name, part) for i, (name, part) in enumerate(parts) if isinstance(part, Window)]
         windows.sort(key=lambda item: len(item[2].samples))
         outputs: dict[int, Output] = {}

@@ -1,0 +1,1 @@
+"""A transcription service over HTTP, as OpenAI defines it."""
