@@ -1,4 +1,4 @@
-"""The decoder options of `stt transcribe` and `stt bench infer`."""
+"""The decoder options of `stt transcribe`, `stt serve` and `stt bench infer`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def decoder_options(
     beam_width: int | None,
     hot_words: Sequence[str] | None,
     corrector: Path | None,
+    *,
     own: BeamOptions | None = None,
 ) -> DecoderOptions:
     """Combine the options of the command line, which override those of the file, or the model's own without a file.
