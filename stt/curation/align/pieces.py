@@ -1,0 +1,97 @@
+"""Pieces of a recording: sentences where they have the wanted length, else cut at pauses or joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from stt.curation.align.words import Alignment
+
+UNWRITTEN_FRAMES = 2  # of speech that is not in the text, between words that are not joined
+JOINED_SECONDS = 1.5  # of a pause at most within a piece that is joined of sentences
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Wanted duration of a piece, seconds."""
+
+    least: float = 1.0
+    most: float = 20.0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Words from `first` to `end`, without `end`."""
+
+    first: int
+    end: int
+
+
+def cut_pieces(alignment: Alignment, lengths: Lengths) -> list[Piece]:
+    """Cut the words of an alignment into pieces; every word is in one.
+
+    A sentence that is too long is cut at the longest pauses between its words, and where words are not found. One that
+    is too short is joined with what follows, if no more than a pause is between them, else with what precedes.
+    """
+    starts = [*alignment.script.sentences, len(alignment.script.words)]
+    cut = [part for first, end in pairwise(starts) for part in _cut(alignment, Piece(first, end), lengths)]
+    joined: list[Piece] = []
+    for piece in cut:
+        if joined and _joins(alignment, joined[-1], piece, lengths):
+            joined[-1] = Piece(joined[-1].first, piece.end)
+        else:
+            joined.append(piece)
+    return joined
+
+
+def seconds(alignment: Alignment, piece: Piece) -> float:
+    """Return the duration from the first to the last word of a piece that is found; 0 if none is."""
+    found = np.flatnonzero(alignment.found[piece.first : piece.end]) + piece.first
+    if not len(found):
+        return 0.0
+    frames = alignment.last[found[-1]] + 1 - alignment.first[found[0]]
+    return float(frames * alignment.outputs.frame_seconds)
+
+
+def _cut(alignment: Alignment, whole: Piece, lengths: Lengths) -> Iterator[Piece]:
+    waiting = [whole]
+    while waiting:
+        piece = waiting.pop()
+        if seconds(alignment, piece) <= lengths.most or piece.end - piece.first == 1:
+            yield piece
+        else:
+            middle = _best_cut(alignment, piece, lengths)
+            waiting += [Piece(middle, piece.end), Piece(piece.first, middle)]
+
+
+def _best_cut(alignment: Alignment, piece: Piece, lengths: Lengths) -> int:
+    """Return the word before which a piece is cut: the longest pause that leaves enough on both sides."""
+    first, last = (one[piece.first : piece.end] for one in (alignment.first, alignment.last))
+    found = first >= 0
+    changes = np.flatnonzero(found[1:] != found[:-1])
+    if len(changes):
+        return piece.first + int(changes[0]) + 1
+    pauses = (first[1:] - last[:-1]).astype(np.float64)
+    frames = alignment.outputs.frame_seconds
+    enough = ((last[:-1] + 1 - first[0]) * frames >= lengths.least) & ((last[-1] + 1 - first[1:]) * frames >= lengths.least)
+    if enough.any():
+        pauses[~enough] = -np.inf
+    balance = np.minimum(np.arange(len(pauses)), np.arange(len(pauses))[::-1])  # of equal pauses, the one in the middle
+    return piece.first + 1 + int(np.lexsort((balance, pauses))[-1])
+
+
+def _joins(alignment: Alignment, one: Piece, other: Piece, lengths: Lengths) -> bool:
+    if min(seconds(alignment, one), seconds(alignment, other)) >= lengths.least:
+        return False
+    if not alignment.found[one.first : other.end].all():
+        return False
+    last, first = alignment.last[one.end - 1], alignment.first[other.first]
+    frame_seconds = alignment.outputs.frame_seconds
+    return bool(
+        (first - last) * frame_seconds <= JOINED_SECONDS
+        and alignment.unwritten[last:first].sum() < UNWRITTEN_FRAMES
+        and (alignment.last[other.end - 1] + 1 - alignment.first[one.first]) * frame_seconds <= lengths.most
+    )
