@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from rich.console import Console
 
+from stt.cli.corpus_align import align
 from stt.corpus.importers import importers
 from stt.corpus.ingest import ingest
 from stt.corpus.manifest import read_manifest, read_manifests
@@ -28,6 +29,7 @@ Manifests = Annotated[list[Path], typer.Argument(help="manifests; several are co
 app = typer.Typer(help="Create and inspect corpora.", no_args_is_help=True)
 import_app = typer.Typer(help="Import a corpus into a manifest.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
+app.command()(align)
 
 
 @app.command()

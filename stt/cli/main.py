@@ -27,7 +27,7 @@ COMMANDS = (  # each is a module in stt.cli
     "score",
     "transcribe",
 )
-OUTPUTS = frozenset({"out", "label_errors", "dry_run"})  # parameters that name what a command writes
+OUTPUTS = frozenset({"out", "label_errors", "dry_run", "srt", "textgrid"})  # parameters that name what a command writes
 
 
 class Commands(TyperGroup):

@@ -11,6 +11,7 @@ import numpy as np
 from stt.curation.align.words import Alignment
 
 UNWRITTEN_FRAMES = 2  # of speech that is not in the text, between words that are not joined
+APART_SECONDS = 0.4  # between the tokens of a piece and speech that is not in the text; else it goes on in the piece
 JOINED_SECONDS = 1.5  # of a pause at most within a piece that is joined of sentences
 
 
@@ -54,6 +55,18 @@ def seconds(alignment: Alignment, piece: Piece) -> float:
         return 0.0
     frames = alignment.last[found[-1]] + 1 - alignment.first[found[0]]
     return float(frames * alignment.outputs.frame_seconds)
+
+
+def among_unwritten(alignment: Alignment, piece: Piece) -> bool:
+    """Tell whether there is speech that is not in the text right beside a piece, all of which is found, or in it."""
+    begin, end = alignment.first[piece.first], alignment.last[piece.end - 1]
+    apart = round(APART_SECONDS / alignment.outputs.frame_seconds)
+    if alignment.unwritten[max(0, begin - apart) : begin].any() or alignment.unwritten[end : end + 1 + apart].any():
+        return True
+    first, last = alignment.first[piece.first : piece.end], alignment.last[piece.first : piece.end]
+    total = np.append(0, np.cumsum(alignment.unwritten[first[0] : last[-1] + 1]))
+    passed = total[first[1:] - first[0]] - total[last[:-1] - first[0]]
+    return bool((passed >= UNWRITTEN_FRAMES).any())
 
 
 def _cut(alignment: Alignment, whole: Piece, lengths: Lengths) -> Iterator[Piece]:

@@ -12,7 +12,16 @@ from stt.curation.align.trellis import Block, Prices, Trellis
 from stt.curation.align.words import Alignment
 
 SAMPLE = 300  # pieces that are compared with other texts
-FORCED = Prices(unwritten=1e6, unspoken=1e6)
+REACHED = 0.99  # of the scores of other texts that are below the limit
+HIGHEST = -1.0
+NEVER = 1e6  # nats
+FORCED = Prices(NEVER, NEVER, NEVER, NEVER)
+
+
+def usual_limit(alignment: Alignment, pieces: Sequence[Piece]) -> float:
+    """Return a score that texts of other pieces do not reach, nor pieces that are far worse than most."""
+    others = other_scores(alignment, pieces)
+    return max(HIGHEST, float(np.quantile(others, REACHED))) if len(others) else HIGHEST
 
 
 def other_scores(alignment: Alignment, pieces: Sequence[Piece], seed: int = 0) -> npt.NDArray[np.float32]:
@@ -31,8 +40,9 @@ def other_scores(alignment: Alignment, pieces: Sequence[Piece], seed: int = 0) -
             continue
         first, end = int(alignment.first[piece.first]), int(alignment.last[piece.end - 1]) + 1
         tokens = script.tokens[script.bounds[pieces[other].first] : script.bounds[pieces[other].end]]
-        trellis = Trellis(tokens, np.array([0, len(tokens)]), outputs.blank, FORCED)
-        path = trellis.best_path(lambda a, b, first=first: outputs.relative(first + a, first + b), [Block(0, end - first, 0, 1)])
-        if path.score > -FORCED.unspoken:
+        trellis = Trellis(tokens, np.array([0, len(tokens)]), np.array([0]), outputs.blank, FORCED)
+        part = outputs.relative(first, end)
+        path = trellis.best_path(lambda a, b, part=part: part[a:b], [Block(0, len(part), 0, 1)])
+        if path.score > -NEVER:
             scores.append(path.score / len(tokens))
     return np.array(scores, np.float32)

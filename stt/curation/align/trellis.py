@@ -3,7 +3,8 @@
 Viterbi over the extended CTC trellis (Graves et al. 2006, "Connectionist Temporal Classification"; for long recordings
 Kürzinger et al. 2020, "CTC-Segmentation of Large Corpora for German End-to-end Speech Recognition"), with two
 additions, both at a price. Between words, frames in which something else is said may be passed over: speech that is not
-in the text. And words may be skipped, any number at once: text that is not spoken.
+in the text. And words may be skipped, any number at once: text that is not spoken. Both cost less where they concern
+whole sentences.
 
 Memory does not grow with frames times tokens. Scores are stored at the beginning of every block of frames only; the way
 back is found block by block from the end, each of which is computed a second time (Grice, Hughey and Speck 1997,
@@ -29,8 +30,10 @@ Bools = npt.NDArray[np.bool_]
 class Prices:
     """What is paid, in nats, for what text and audio do not have in common."""
 
-    unwritten: float = 1.5  # a frame between words whose best token is passed over
-    unspoken: float = 2.5  # a token that is skipped, with its word
+    unwritten: float = 3.0  # a frame between sentences whose best token is passed over
+    unwritten_inside: float = 6.0  # the same between the words of a sentence
+    unspoken: float = 4.0  # a token that is skipped with its sentence
+    unspoken_inside: float = 8.0  # a token that is skipped with its word only
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,23 @@ class Path:
 class Trellis:
     """Finds the best path of a text, whose words are sequences of tokens."""
 
-    def __init__(self, tokens: Ints, bounds: Ints, blank: int, prices: Prices) -> None:
+    def __init__(self, tokens: Ints, bounds: Ints, sentences: Ints, blank: int, prices: Prices) -> None:
         """Prepare a text.
 
         Args:
             tokens: the tokens of all words (token,).
             bounds: index of the first token of each word, and the number of tokens (word + 1,); no word is empty.
+            sentences: index of the first word of each sentence, of which the first is 0 (sentence,).
             blank: index of the blank.
             prices: in nats.
         """
         self.tokens = tokens
         self.bounds = bounds
+        self.sentences = np.append(sentences, len(bounds) - 1)
         self.blank = blank
         self.prices = prices
+        self.passing = np.full(len(bounds), prices.unwritten_inside)  # price of a frame before each word
+        self.passing[self.sentences] = prices.unwritten
         # From a token straight to the next, which must be another.
         self._follow = np.where(np.diff(tokens, prepend=-1) != 0, 0.0, -np.inf).astype(np.float32)
 
@@ -84,7 +91,7 @@ class Trellis:
                 the last.
         """
         stored: list[_Scores] = []
-        scores, total = _Scores.start(blocks[0], self.bounds, self.prices), 0.0
+        scores, total = self._start(blocks[0]), 0.0
         for block in blocks:
             stored.append(scores)
             scores = self._forward(outputs(block.first, block.end), block, scores, None)
@@ -92,10 +99,20 @@ class Trellis:
         trace = _Trace(self, blocks[-1].end, scores)
         for block, before in zip(reversed(blocks), reversed(stored), strict=True):
             emissions = outputs(block.first, block.end)
-            back = _Back(block, self.bounds)
+            back = _Back(self, block)
             self._forward(emissions, block, before, back)
             trace.follow(emissions, block, back)
         return trace.path(total + scores.last)
+
+    def _start(self, block: Block) -> _Scores:
+        """Return the scores before the first frame: at the first word, or after some that are skipped."""
+        count = int(self.bounds[block.high])
+        tokens, blanks = (np.full(length, -np.inf, np.float32) for length in (count, count + 1))
+        words = np.arange(block.high + 1)
+        begun = self.bounds[self.sentences[np.searchsorted(self.sentences, words, side="right") - 1]]
+        reached = self.bounds[words]
+        blanks[reached] = -self.prices.unspoken * begun - self.prices.unspoken_inside * (reached - begun)
+        return _Scores(0, tokens, blanks)
 
     def _forward(self, emissions: Floats, block: Block, before: _Scores, back: _Back | None) -> _Scores:
         """Return the scores after a block, given those before it; store the way back, if it is wanted."""
@@ -103,7 +120,10 @@ class Trellis:
         tokens, blanks = before.within(first, end)
         labels, follow = self.tokens[first:end], self._follow[first + 1 : end]
         between = self.bounds[block.low : block.high + 1] - first  # the blanks between words
-        paid = between * self.prices.unspoken
+        passing = -self.passing[block.low : block.high + 1]
+        whole = self.between_sentences(block)
+        paid_words = between * self.prices.unspoken_inside
+        paid_sentences = between[whole] * self.prices.unspoken
         for t, row in enumerate(emissions):
             blank = row[self.blank]
             entered = np.maximum(tokens, blanks[:-1])
@@ -116,14 +136,30 @@ class Trellis:
             np.maximum(entered[1:], followed, out=entered[1:])
             tokens = entered + row[labels]
             blanks = np.concatenate((blanks[:1], left)) + blank
-            bounds = blanks[between] + (max(blank, -self.prices.unwritten) - blank)
-            owed = bounds + paid
-            best = np.maximum.accumulate(owed)
-            skips = best > owed
-            blanks[between] = np.where(skips, best - paid, bounds)
+            bounds = blanks[between] + (np.maximum(blank, passing) - blank)
+            bounds[whole], sentences = _skip(bounds[whole], paid_sentences)
+            blanks[between], words = _skip(bounds, paid_words)
             if back is not None:
-                back.skips[t] = skips
+                back.sentences[t], back.words[t] = sentences, words
         return _Scores(first, tokens, blanks)
+
+    def between_sentences(self, block: Block) -> Ints:
+        """Return the words, from the lowest of a block on, before which a sentence begins, or the text ends."""
+        first, end = np.searchsorted(self.sentences, [block.low, block.high + 1])
+        return self.sentences[first:end] - block.low
+
+
+def _skip(scores: npt.NDArray[np.float64], paid: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], Bools]:
+    """Return scores with those that are better when words or sentences are skipped, and where they are.
+
+    Args:
+        scores: before each word or sentence, and after the last.
+        paid: price of skipping all that is before it.
+    """
+    owed = scores + paid
+    best = np.maximum.accumulate(owed)
+    skips = best > owed
+    return np.where(skips, best - paid, scores), skips
 
 
 class _Scores:
@@ -133,15 +169,6 @@ class _Scores:
         self.first = first
         self.tokens = tokens
         self.blanks = blanks
-
-    @classmethod
-    def start(cls, block: Block, bounds: Ints, prices: Prices) -> _Scores:
-        """Return the scores before the first frame: no word, or some that are skipped."""
-        count = int(bounds[block.high])
-        tokens, blanks = (np.full(length, -np.inf, np.float32) for length in (count, count + 1))
-        reached = bounds[: block.high + 1]
-        blanks[reached] = -prices.unspoken * reached
-        return cls(0, tokens, blanks)
 
     def within(self, first: int, end: int) -> tuple[Floats, Floats]:
         """Return the scores of the tokens from `first` to `end` and the blanks around them."""
@@ -167,13 +194,16 @@ class _Scores:
 
 
 class _Back:
-    """The way back through a block: a byte for each frame and token, and for each frame and blank."""
+    """The way back through a block: two bytes for each frame and token."""
 
-    def __init__(self, block: Block, bounds: Ints) -> None:
-        frames, count = block.end - block.first, int(bounds[block.high] - bounds[block.low])
+    def __init__(self, trellis: Trellis, block: Block) -> None:
+        frames, words = block.end - block.first, block.high - block.low
+        count = int(trellis.bounds[block.high] - trellis.bounds[block.low])
         self.reached = np.zeros((frames, count), np.uint8)  # how each token is reached
         self.left = np.zeros((frames, count), np.bool_)  # whether the blank after each token is reached from it
-        self.skips = np.zeros((frames, block.high - block.low + 1), np.bool_)  # whether the word before is skipped
+        self.words = np.zeros((frames, words + 1), np.bool_)  # whether the word before is skipped
+        self.starts = trellis.between_sentences(block) + block.low
+        self.sentences = np.zeros((frames, len(self.starts)), np.bool_)  # whether the sentence before is skipped
 
 
 class _Trace:
@@ -196,11 +226,10 @@ class _Trace:
         """Follow the path from the end of a block to its beginning."""
         bounds, labels, blank = self.trellis.bounds, self.trellis.tokens, self.trellis.blank
         first = int(bounds[block.low])
-        price = -self.trellis.prices.unwritten
         for t in range(len(emissions) - 1, -1, -1):
             frame = block.first + t
-            while self._between() and back.skips[t, self.word - block.low]:
-                self._skip()
+            if self._between():
+                self._skip_back(back, t, block.low)
             self.words[frame] = self.word
             if self.in_token:
                 self.tokens[frame] = self.index
@@ -210,8 +239,8 @@ class _Trace:
                 self._move(self.index - int(came == FOLLOW))
             else:
                 self.costs[frame] = emissions[t, blank]
-                if self._between() and price > self.costs[frame]:
-                    self.unwritten[frame], self.costs[frame] = True, price
+                if self._between() and -self.trellis.passing[self.word] > self.costs[frame]:
+                    self.unwritten[frame], self.costs[frame] = True, -self.trellis.passing[self.word]
                 if self.index > first and back.left[t, self.index - 1 - first]:
                     self.in_token = True
                     self._move(self.index - 1)
@@ -225,6 +254,17 @@ class _Trace:
     def _between(self) -> bool:
         """Whether the path is at a blank between words."""
         return not self.in_token and self.index == int(self.trellis.bounds[self.word])
+
+    def _skip_back(self, back: _Back, t: int, low: int) -> None:
+        """Go back over the words that are skipped after a frame, and then over the sentences."""
+        while back.words[t, self.word - low]:
+            self._skip()
+        sentence = int(np.searchsorted(back.starts, self.word))
+        if sentence < len(back.starts) and back.starts[sentence] == self.word:
+            while back.sentences[t, sentence]:
+                sentence -= 1
+                while self.word > back.starts[sentence]:
+                    self._skip()
 
     def _skip(self) -> None:
         self.skipped[self.word - 1] = True

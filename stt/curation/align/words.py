@@ -65,7 +65,8 @@ def align_words(script: Script, outputs: Outputs, tokenizer: Tokenizer, prices: 
         raise InputError(f"{name}: what is recognized is no nearer to the text than to its words in another order")
     positions = np.minimum(letter_positions(hypothesis, text), len(text) - 1)
     letter_words = np.searchsorted(bounds, text_tokens[positions], side="right") - 1
-    trellis = Trellis(script.tokens, bounds, outputs.blank, prices)
+    sentences = np.unique(np.minimum(np.searchsorted(spelled, script.sentences), len(spelled) - 1))
+    trellis = Trellis(script.tokens, bounds, sentences, outputs.blank, prices)
     margin = MARGIN
     while True:
         blocks = plan_blocks(len(outputs.log_probs), frames[letter_tokens], letter_words, len(spelled), margin)
