@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,14 +60,13 @@ def main() -> None:
     parser.add_argument("--changed", type=float, nargs="+", default=[0.0, 0.1], help="share missing, and foreign")
     parser.add_argument("--options", nargs="*", default=[], help="of the command, without their dashes: min-score=-1")
     parser.add_argument("--name", default="alignment", help="of the results in the report")
-    parser.add_argument("--keep", type=Path, help="folder for the recordings; default: a temporary one")
     parser.add_argument("--out", type=Path, default=Path("docs/results/alignment.json"))
     args = parser.parse_args()
     results: dict[str, Any] = {}
     with TemporaryDirectory() as temporary:
         for minutes in args.minutes:
             for changed in args.changed:
-                folder = (args.keep or Path(temporary)) / f"{args.name}_{minutes:g}_{changed:g}"
+                folder = Path(temporary) / f"{args.name}_{minutes:g}_{changed:g}"
                 truth = make(folder, args.checkpoint, args.manifest, args.foreign, minutes, changed)
                 key = f"{minutes:g} minutes" + (f", {changed:.0%} changed" if changed else "")
                 results[key] = measure(folder, args.checkpoint, truth, args.options)
@@ -77,9 +76,7 @@ def main() -> None:
     write_report(args.out, {**kept, args.name: {"checkpoint": str(args.checkpoint), **results}})
 
 
-def make(
-    folder: Path, checkpoint: Path, source: Path, foreign: Path, minutes: float, changed: float
-) -> list[Spoken]:
+def make(folder: Path, checkpoint: Path, source: Path, foreign: Path, minutes: float, changed: float) -> list[Spoken]:
     """Write a recording and its transcript; return what is spoken in it."""
     rate = stt.load(checkpoint).sample_rate
     rng = np.random.default_rng(0)
@@ -99,7 +96,6 @@ def make(
             file.write(waveform)
             samples += len(pause) + len(waveform)
     (folder / "text.txt").write_text("".join(f"{line}\n" for line in lines))
-    (folder / "truth.json").write_text(json.dumps([asdict(one) for one in truth]))
     return truth
 
 
@@ -132,7 +128,8 @@ def powers(waveform: Waveform, rate: int) -> npt.NDArray[np.float64]:
     """Return the power in every 10 ms (10 ms,)."""
     hop = rate // 100
     frames = waveform[: len(waveform) // hop * hop].reshape(-1, hop)
-    return np.square(frames, dtype=np.float64).mean(axis=1)
+    power: npt.NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1)
+    return power
 
 
 def sound(waveform: Waveform, rate: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from stt.curation.align.edges import Edges
 from stt.curation.align.outputs import Outputs, compute_outputs
-from stt.curation.align.pieces import Lengths, Piece, cut_pieces, seconds, among_unwritten
+from stt.curation.align.pieces import Lengths, Piece, among_unwritten, cut_pieces, seconds
 from stt.curation.align.scores import usual_limit
 from stt.curation.align.script import Script, read_script
 from stt.curation.align.trellis import Prices

@@ -8,7 +8,8 @@ recognizes whole words. rapidfuzz computes it in memory that does not grow with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isqrt
+from itertools import pairwise
+from math import isqrt, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ def belong_together(hypothesis: str, text: str) -> bool:
     words = text.split()
     others = [" " + " ".join(rng.permutation(words)) for _ in range(SHUFFLES)]
     usual = sum(Levenshtein.distance(hypothesis, other) for other in others) / SHUFFLES
-    return Levenshtein.distance(hypothesis, text) < usual - len(text) ** 0.5
+    return Levenshtein.distance(hypothesis, text) < usual - sqrt(len(text))
 
 
 def plan_blocks(frames: int, letter_frames: Ints, letter_words: Ints, words: int, margin: int) -> list[Block]:
@@ -64,7 +65,7 @@ def plan_blocks(frames: int, letter_frames: Ints, letter_words: Ints, words: int
     length = max(LEAST_FRAMES, isqrt(frames))
     edges = [*range(0, frames, length), frames]
     blocks = []
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         before = int(np.searchsorted(letter_frames, first)) - 1
         after = int(np.searchsorted(letter_frames, end))
         low = int(letter_words[before]) - margin if before >= 0 else 0

@@ -61,7 +61,7 @@ class Edges:
 
     @staticmethod
     def _distance(levels: Levels, usual: float) -> float:
-        """Return the seconds from the beginning of levels to the edge: in the next pause, or else where it is quietest."""
+        """Return the seconds from the first level to the edge: in the next pause, or else where it is quietest."""
         quiet = levels < max(float(levels.min()) + ABOVE_DB, usual - BELOW_DB)
         changes = np.flatnonzero(np.diff(quiet, prepend=False, append=False)).reshape(-1, 2)
         pauses = changes[changes[:, 1] - changes[:, 0] >= round(PAUSE_SECONDS / LEVEL_SECONDS)]

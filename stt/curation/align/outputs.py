@@ -37,8 +37,9 @@ class Outputs:
 
     def relative(self, first: int, end: int) -> npt.NDArray[np.float32]:
         """Return log-probabilities (frame, vocab) of frames `first` to `end`, less those of the best token."""
-        part = self.log_probs[first:end].astype(np.float32)
-        return part - part.max(axis=1, keepdims=True)
+        part: npt.NDArray[np.float32] = self.log_probs[first:end].astype(np.float32)
+        part -= part.max(axis=1, keepdims=True)
+        return part
 
 
 def compute_outputs(

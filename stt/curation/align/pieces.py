@@ -11,7 +11,7 @@ import numpy as np
 from stt.curation.align.words import Alignment
 
 UNWRITTEN_FRAMES = 2  # of speech that is not in the text, between words that are not joined
-APART_SECONDS = 0.4  # between the tokens of a piece and speech that is not in the text; else it goes on in the piece
+APART_SECONDS = 0.5  # between the tokens of a piece and speech that is not in the text; else it goes on in the piece
 JOINED_SECONDS = 1.5  # of a pause at most within a piece that is joined of sentences
 
 
@@ -89,7 +89,9 @@ def _best_cut(alignment: Alignment, piece: Piece, lengths: Lengths) -> int:
         return piece.first + int(changes[0]) + 1
     pauses = (first[1:] - last[:-1]).astype(np.float64)
     frames = alignment.outputs.frame_seconds
-    enough = ((last[:-1] + 1 - first[0]) * frames >= lengths.least) & ((last[-1] + 1 - first[1:]) * frames >= lengths.least)
+    enough = ((last[:-1] + 1 - first[0]) * frames >= lengths.least) & (
+        (last[-1] + 1 - first[1:]) * frames >= lengths.least
+    )
     if enough.any():
         pauses[~enough] = -np.inf
     balance = np.minimum(np.arange(len(pauses)), np.arange(len(pauses))[::-1])  # of equal pauses, the one in the middle

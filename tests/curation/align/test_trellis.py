@@ -133,12 +133,14 @@ def test_a_path_is_monotone_covers_the_words_and_pays_what_it_scores(
     seed=st.integers(0, 10_000),
     edges=st.sets(st.integers(1, 11)),
 )
-def test_blocks_find_the_path_of_the_whole(words: list[list[int]], frames: int, length: int, seed: int, edges: set[int]) -> None:
+def test_blocks_find_the_path_of_the_whole(
+    words: list[list[int]], frames: int, length: int, seed: int, edges: set[int]
+) -> None:
     starts = sentence_starts(words, edges)
     outputs = relative(frames, 5, seed)
     whole = find(outputs, words, starts)
     edges = [*range(0, frames, length), frames]
-    blocks = [Block(first, end, 0, len(words)) for first, end in zip(edges[:-1], edges[1:], strict=True)]
+    blocks = [Block(first, end, 0, len(words)) for first, end in pairwise(edges)]
     parts = find(outputs, words, starts, blocks)
     assert parts.score == pytest.approx(whole.score, abs=1e-3)
     # The narrowest band that contains the path: the words that it visits in each block, and on both sides of it.
@@ -152,4 +154,6 @@ def test_blocks_find_the_path_of_the_whole(words: list[list[int]], frames: int, 
     narrow[-1] = replace(narrow[-1], high=len(words))
     banded = find(outputs, words, starts, narrow)
     assert banded.score == pytest.approx(whole.score, abs=1e-3)
-    assert banded.score == pytest.approx(banded.costs.sum() - skip_price(banded.skipped.tolist(), words, starts), abs=1e-3)
+    assert banded.score == pytest.approx(
+        banded.costs.sum() - skip_price(banded.skipped.tolist(), words, starts), abs=1e-3
+    )
