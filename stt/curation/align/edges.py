@@ -1,4 +1,4 @@
-"""Where a piece begins and ends: in the pause beside it, which the level of the sound shows better than the frames do."""
+"""Where a piece begins and ends: in the pause beside it, which the level of the sound shows better than frames do."""
 
 from __future__ import annotations
 

@@ -39,13 +39,7 @@ def cut_pieces(alignment: Alignment, lengths: Lengths) -> list[Piece]:
     """
     starts = [*alignment.script.sentences, len(alignment.script.words)]
     cut = [part for first, end in pairwise(starts) for part in _cut(alignment, Piece(first, end), lengths)]
-    joined: list[Piece] = []
-    for piece in cut:
-        if joined and _joins(alignment, joined[-1], piece, lengths):
-            joined[-1] = Piece(joined[-1].first, piece.end)
-        else:
-            joined.append(piece)
-    return joined
+    return _joined(_joined(cut, alignment, lengths, forwards=True), alignment, lengths, forwards=False)
 
 
 def seconds(alignment: Alignment, piece: Piece) -> float:
@@ -98,9 +92,20 @@ def _best_cut(alignment: Alignment, piece: Piece, lengths: Lengths) -> int:
     return piece.first + 1 + int(np.lexsort((balance, pauses))[-1])
 
 
+def _joined(pieces: list[Piece], alignment: Alignment, lengths: Lengths, forwards: bool) -> list[Piece]:
+    """Join pieces that are too short with what follows, or with what precedes."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        short = joined and seconds(alignment, joined[-1] if forwards else piece) < lengths.least
+        if short and _joins(alignment, joined[-1], piece, lengths):
+            joined[-1] = Piece(joined[-1].first, piece.end)
+        else:
+            joined.append(piece)
+    return joined
+
+
 def _joins(alignment: Alignment, one: Piece, other: Piece, lengths: Lengths) -> bool:
-    if min(seconds(alignment, one), seconds(alignment, other)) >= lengths.least:
-        return False
+    """Tell whether two pieces may be one: all of their words are found, and no more than a pause is between them."""
     if not alignment.found[one.first : other.end].all():
         return False
     last, first = alignment.last[one.end - 1], alignment.first[other.first]
