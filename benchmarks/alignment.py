@@ -73,7 +73,7 @@ def main() -> None:
                 print(json.dumps({key: results[key]}), flush=True)
     earlier = json.loads(args.out.read_text()) if args.out.exists() else {}
     kept = {name: value for name, value in earlier.items() if name not in ("command", "machine", args.name)}
-    write_report(args.out, {**kept, args.name: {"checkpoint": str(args.checkpoint), **results}})
+    write_report(args.out, {**kept, args.name: {"arguments": " ".join(sys.argv[1:]), **results}})
 
 
 def make(folder: Path, checkpoint: Path, source: Path, foreign: Path, minutes: float, changed: float) -> list[Spoken]:
