@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from stt.cli.corpus_align import align
 from stt.cli.corpus_download import app as download_app
 from stt.cli.corpus_export import app as export_app
 from stt.cli.options import REQUIRED, add_command
@@ -31,6 +32,7 @@ import_app = typer.Typer(help="Import a corpus into a manifest.", no_args_is_hel
 app.add_typer(import_app, name="import")
 app.add_typer(export_app, name="export")
 app.add_typer(download_app, name="download")
+app.command()(align)
 
 
 @app.command()

@@ -29,7 +29,7 @@ COMMANDS = (  # each is a module in stt.cli
     "serve",
     "transcribe",
 )
-OUTPUTS = frozenset({"out", "label_errors", "dry_run"})  # parameters that name what a command writes
+OUTPUTS = frozenset({"out", "label_errors", "dry_run", "srt", "textgrid"})  # parameters that name what a command writes
 
 
 class Commands(TyperGroup):

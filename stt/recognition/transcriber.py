@@ -162,6 +162,21 @@ class Transcriber:
             elif output is not None:
                 heard(draft.add(part, output))
 
+    def log_probs(self, source: Source) -> Iterator[npt.NDArray[np.float32]]:
+        """Compute the outputs of a recording of any length; yield log_probs (frame, vocab) of its successive parts.
+
+        Raises:
+            InputError: the recording cannot be read, or the network's output is not a number.
+        """
+        for part, output in self._outputs(self._parts([source])):
+            if isinstance(part, _End):
+                if part.error:
+                    raise part.error
+            elif isinstance(output, InputError):
+                raise output
+            elif output is not None:
+                yield output
+
     def words(self, blocks: Iterable[Waveform]) -> Iterator[Word]:
         """Transcribe a stream; yield words once they are certain: after 20 seconds, at the next joint between words.
 

@@ -216,3 +216,16 @@ def test_the_last_frame_of_an_hour_has_its_time(tokenizer_file: Path, rate: int)
     frames = int(recognizer.output_lengths(torch.tensor([3600 * rate])))
     assert frames * recognizer.frame_seconds == pytest.approx(3600, abs=0.1)
     assert recognizer.frame_seconds == recognizer.frame_samples / rate
+
+
+def test_the_outputs_of_a_recording_are_those_that_its_words_are_made_of(
+    recognizer: Recognizer, tmp_path: Path
+) -> None:
+    waveform, _ = long_recording(20)
+    parts = list(stt.Transcriber(recognizer).log_probs(waveform))
+    assert len(parts) > 1
+    whole = np.concatenate(parts)
+    assert len(whole) * recognizer.frame_seconds == pytest.approx(len(waveform) / RATE, abs=0.1)
+    assert stt.Transcriber(recognizer).decoder.text(whole) == recognizer.transcribe(waveform, RATE).text
+    with pytest.raises(AudioError, match=r"missing\.wav: the audio file is missing"):
+        list(stt.Transcriber(recognizer).log_probs(tmp_path / "missing.wav"))

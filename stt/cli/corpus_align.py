@@ -1,0 +1,65 @@
+"""The command `stt corpus align`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stt.errors import InputError
+from stt.progress import track_seconds
+
+
+def align(
+    audio: Annotated[Path, typer.Argument(help="a recording of any length")],
+    text: Annotated[Path, typer.Argument(help="its text, which may lack parts or have parts that are not spoken")],
+    ckpt: Annotated[Path, typer.Option(help="checkpoint of a recognizer for the language")],
+    out: Annotated[Path, typer.Option(help="manifest to write (.parquet)")],
+    srt: Annotated[Path | None, typer.Option(help="subtitles to write")] = None,
+    textgrid: Annotated[Path | None, typer.Option(help="Praat's TextGrid of the words to write")] = None,
+    min_seconds: Annotated[float, typer.Option(help="shortest piece; shorter sentences are joined", min=0.0)] = 1.0,
+    max_seconds: Annotated[float, typer.Option(help="longest piece; longer sentences are cut at pauses")] = 20.0,
+    min_score: Annotated[
+        float | None, typer.Option(help="lowest score of a piece, nats per token; default: found from the recording")
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="domain of all pieces; default: the name of the recording")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: a GPU if there is one)")] = None,
+) -> None:
+    """Cut a long recording with a rough text of it into utterances; what does not fit is listed in OUT.rejected.csv."""
+    if out.suffix.lower() != ".parquet" or out.is_dir():
+        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+    if not max_seconds > min_seconds:
+        raise InputError(f"--max-seconds {max_seconds:g} must be more than --min-seconds {min_seconds:g}")
+    from stt.audio.io import audio_info  # imported here to keep --help fast
+    from stt.corpus.columns import check_domains
+    from stt.corpus.texts import read_texts
+    from stt.curation.align import write
+    from stt.curation.align.align import align as align_text
+    from stt.curation.align.pieces import Lengths
+    from stt.recognition.recognizer import default_device, load
+    from stt.recognition.recording import Recording
+
+    domain = domain or audio.stem
+    check_domains([domain], "--domain")
+    lines = [one.text for one in read_texts([text])]
+    recognizer = load(ckpt, device or default_device())
+    with track_seconds("listening", audio_info(audio).duration) as heard:
+        lengths = Lengths(min_seconds, max_seconds)
+        found = align_text(recognizer, Recording.of(audio), lines, str(text), lengths, min_score, heard)
+    write.write_rejected(found.rejected, out.with_suffix(".rejected.csv"))
+    if srt:
+        write.write_words(found, srt, "srt")
+    if textgrid:
+        write.write_words(found, textgrid, "textgrid")
+    write.write_pieces(found.kept, audio, out, domain, recognizer.normalizer.name)
+    for kind, count in found.unknown.most_common():
+        print(f"unknown to the checkpoint: {kind}: {count} times")
+    reasons = Counter(piece.reason for piece in found.rejected).most_common()
+    rejected = f"{len(found.rejected)} rejected" + "".join(f", {count} {reason}" for reason, count in reasons)
+    kept = sum(piece.end - piece.start for piece in found.kept)
+    print(
+        f"{len(found.kept)} pieces of {kept / 60:.1f} minutes, score {found.min_score:.2f} or more, written to {out}; "
+        f"{rejected}, listed in {out.with_suffix('.rejected.csv')}"
+    )

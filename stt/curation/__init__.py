@@ -1,0 +1,1 @@
+"""Corpora made better with a recognizer: what needs more than the audio and the texts. No Lightning."""
