@@ -168,8 +168,8 @@ class Transcriber:
         Raises:
             InputError: the recording cannot be read, or the network's output is not a number.
         """
-        for part, output in self._outputs(self._parts([source])):
-            if isinstance(part, _End):
+        for part, output in self._outputs(self.parts(source)):
+            if isinstance(part, End):
                 if part.error:
                     raise part.error
             elif isinstance(output, InputError):
