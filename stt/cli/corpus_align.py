@@ -15,7 +15,7 @@ from stt.progress import track_seconds
 def align(
     audio: Annotated[Path, typer.Argument(help="a recording of any length")],
     text: Annotated[Path, typer.Argument(help="its text, which may lack parts or have parts that are not spoken")],
-    ckpt: Annotated[Path, typer.Option(help="checkpoint of a recognizer for the language")],
+    ckpt: Annotated[Path, typer.Option(help="checkpoint for the language, or folder of stt export")],
     out: Annotated[Path, typer.Option(help="manifest to write (.parquet)")],
     srt: Annotated[Path | None, typer.Option(help="subtitles to write")] = None,
     textgrid: Annotated[Path | None, typer.Option(help="Praat's TextGrid of the words to write")] = None,
@@ -38,13 +38,13 @@ def align(
     from stt.curation.align import write
     from stt.curation.align.align import align as align_text
     from stt.curation.align.pieces import Lengths
-    from stt.recognition.recognizer import default_device, load
+    from stt.inference.load import load
     from stt.recognition.recording import Recording
 
     domain = domain or audio.stem
     check_domains([domain], "--domain")
     lines = [one.text for one in read_texts([text])]
-    recognizer = load(ckpt, device or default_device())
+    recognizer = load(ckpt, device)
     with track_seconds("listening", audio_info(audio).duration) as heard:
         lengths = Lengths(min_seconds, max_seconds)
         found = align_text(recognizer, Recording.of(audio), lines, str(text), lengths, min_score, heard)

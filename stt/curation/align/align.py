@@ -19,7 +19,7 @@ from stt.curation.align.words import Alignment, align_words
 from stt.decoding.greedy import Word
 from stt.errors import InputError
 from stt.metrics.error_rate import character_error_rate
-from stt.recognition.recognizer import Recognizer
+from stt.recognition.acoustic_model import AcousticModel
 from stt.recognition.recording import Recording
 from stt.recognition.transcriber import Transcriber
 from stt.recognition.transcript import Transcript
@@ -62,7 +62,7 @@ class Aligned:
 
 
 def align(
-    recognizer: Recognizer,
+    recognizer: AcousticModel,
     recording: Recording,
     lines: Iterable[str],
     name: str,
