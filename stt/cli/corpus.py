@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from stt.cli.options import with_options
+from stt.cli.steps import SHARED, add_steps
 from stt.corpus.importers import importers
-from stt.corpus.ingest import ingest
+from stt.corpus.ingest import Origin, ingest
 from stt.corpus.manifest import read_manifest, read_manifests
 from stt.corpus.row import Row
+from stt.corpus.sharding.engine import Engine
 from stt.corpus.split import split_manifest
 from stt.corpus.stats import stats_table
 from stt.errors import InputError
@@ -119,10 +121,19 @@ def _import(
     skip_bad: bool,
     hold_out: float,
     id_prefix: str,
+    workers: int,
+    cluster: str,
     **options: Any,
 ) -> None:
     _check_out(source, out)
-    report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad, id_prefix)
+    used = {"format": importer.__module__.rpartition(".")[2], "normalizer": normalizer, "skip_bad": skip_bad, **options}
+    origin = Origin(
+        source.name,
+        {name: value if isinstance(value, int | float) else str(value or "") for name, value in used.items()},
+    )
+    engine = Engine(workers, cluster) if workers > 1 or cluster else None
+    rows = importer(source, **options)
+    report = ingest(rows, out, get_normalizer(normalizer), skip_bad, id_prefix, origin, engine)
     for line in report.lines():
         print(line)
     print(f"{report.kept} rows written to {out}, {report.bad_count} skipped")
@@ -146,8 +157,6 @@ def _check_out(source: Path, out: Path) -> None:
 
 def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
     """Add the command of an importer: the shared options, and its keyword parameters as further options."""
-    hints = get_type_hints(importer)
-    keyword = inspect.Parameter.KEYWORD_ONLY
     shared = {
         "source": (Path, inspect.Parameter.empty),
         "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], inspect.Parameter.empty),
@@ -161,23 +170,16 @@ def _add_command(name: str, importer: Callable[..., Iterator[Row]]) -> None:
             0.0,
         ),
         "id_prefix": (Annotated[str, typer.Option(help="prefix for all ids, to keep them unique across corpora")], ""),
+        "workers": (
+            Annotated[int, typer.Option(help="processes that check rows; 1 for threads", min=1, max=1000)],
+            1,
+        ),
+        "cluster": SHARED["cluster"],
     }
-    specific = {
-        parameter.name: (hints[parameter.name], parameter.default)
-        for parameter in inspect.signature(importer).parameters.values()
-        if parameter.kind is keyword
-    }
-    command = functools.partial(_import, importer)
-    parameters = {**shared, **specific}
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(key, keyword, default=default, annotation=kind)
-            for key, (kind, default) in parameters.items()
-        ]
-    )
-    command.__annotations__ = {key: kind for key, (kind, _) in parameters.items()}
+    command = with_options(_import, importer, shared)
     import_app.command(name, help=inspect.getdoc(importer))(command)
 
 
 for _name, _importer in importers().items():
     _add_command(_name, _importer)
+add_steps(app)
