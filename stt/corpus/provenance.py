@@ -63,8 +63,6 @@ class Step:
         for one in self.inputs:
             if one.step is not None:
                 yield from one.step.lines(deeper)
-            else:
-                yield f"{'  ' * deeper}{one.name}, fingerprint {one.fingerprint[:16]}, of which nothing is recorded"
         options = " ".join(f"{name}={value}" for name, value in self.options.items() if value not in ("", None, False))
         read = ", ".join(f"{one.name} ({one.fingerprint[:16]})" for one in self.inputs)
         indent = "  " * depth
