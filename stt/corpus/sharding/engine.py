@@ -94,7 +94,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
         try:
             yield executor, max(1, sum(client.ncores().values()))
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)  # cancels what has not started
 
 
 def _start_worker() -> None:
