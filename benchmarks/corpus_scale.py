@@ -140,6 +140,7 @@ def spans(rows: Manifest, name: str) -> Part:
 def merge(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Merge three manifests, and print the statistics of the three."""
     parts = [folder / f"{number}.parquet" for number in range(3)]
+    os.environ["XDG_CACHE_HOME"] = str((folder / "cache").resolve())
     if not parts[-1].exists():
         make(folder, args.merged // 3)
         manifest = read_manifest(folder / "corpus.parquet")

@@ -150,8 +150,7 @@ class Manifest:
         table = self.table
         for i, name in enumerate(table.column_names):
             if pa.types.is_dictionary(kind := table[name].type):  # whose values may be those of a million rows
-                plain = table[name].cast(kind.value_type)
-                table = table.set_column(i, name, plain.dictionary_encode().cast(kind))
+                table = table.set_column(i, name, table[name].cast(kind.value_type).dictionary_encode())
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)

@@ -143,6 +143,17 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
         pack(corpus(tmp_path), tmp_path / "new", sample_rate=11_025)
 
 
+def test_a_manifest_in_another_encoding_is_named(tmp_path: Path, fails: Callable[..., str]) -> None:
+    content = "audio,text,duration,domain\na.wav,привет мир,1.0,d\n"
+    (tmp_path / "m.csv").write_bytes(content.encode("cp1251"))
+    (tmp_path / "n.csv").write_bytes(content.encode("utf-16"))
+    for name, encoding in (("m.csv", "cp1251"), ("n.csv", "UTF-16")):
+        for command, out in (("pack", "out"), ("merge", "all.parquet")):
+            said = fails(main, ["corpus", command, str(tmp_path / name), "--out", str(tmp_path / out)])
+            assert f"{name}: the encoding looks like {encoding}" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "n.csv"]
+
+
 def test_a_tar_file_that_was_cut_off_is_named_with_the_row(tmp_path: Path) -> None:
     packed = read_manifest(pack(corpus(tmp_path), tmp_path / "out", codec="flac"))
     tar = tmp_path / "out" / "m-000000.tar"
