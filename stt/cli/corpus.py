@@ -132,8 +132,8 @@ def _import(
         {name: value if isinstance(value, int | float) else str(value or "") for name, value in used.items()},
     )
     engine = Engine(workers, cluster) if workers > 1 or cluster else None
-    rows = importer(source, **options)
-    report = ingest(rows, out, get_normalizer(normalizer), skip_bad, id_prefix, origin, engine)
+    rows = importer(source.absolute() if engine else source, **options)  # processes may be in another folder
+    report = ingest(rows, out.absolute(), get_normalizer(normalizer), skip_bad, id_prefix, origin, engine)
     for line in report.lines():
         print(line)
     print(f"{report.kept} rows written to {out}, {report.bad_count} skipped")

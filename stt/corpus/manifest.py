@@ -154,7 +154,8 @@ class Manifest:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        return pickle.dumps((sink.getvalue().to_pybytes(), self.path, self.parts))
+        parts = tuple((first, path.absolute()) for first, path in self.parts)  # a process may be in another folder
+        return pickle.dumps((sink.getvalue().to_pybytes(), self.path.absolute(), parts))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:

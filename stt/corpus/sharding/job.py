@@ -60,7 +60,7 @@ class Job:
     @property
     def work_folder(self) -> Path:
         """The folder for what is not finished."""
-        target = self.beside or self.result
+        target = (self.beside or self.result).absolute()  # a process may be in another folder
         return target.parent / f".{target.name}.work-{self.key[:16]}"
 
     def finished(self) -> bool:

@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("remote", [False, True])
 def test_a_packed_corpus_is_trained_on_tested_and_reported(
-    tones: Path, trained: Path, tokenizer_file: Path, tmp_path: Path, server: str, remote: bool
+    tones: Path, tokenizer_file: Path, tmp_path: Path, server: str, remote: bool
 ) -> None:
     url = f"{server}/packed" if remote else ""
     manifest = run(
@@ -44,14 +44,13 @@ def test_a_packed_corpus_is_trained_on_tested_and_reported(
     fit = tmp_path / "fit"
     main(["fit", f"--config={MICRO}", tokenizer, *splits, f"--run={fit}", "--data.num_workers=2"])
     assert not list(fit.rglob("skipped.csv"))
-    best = trained / "checkpoints" / "best.ckpt"
+    last = fit / "checkpoints" / "last.ckpt"
     tested = {}
-    for name, path in (("single", tones), ("packed", manifest.path)):
-        folder = tmp_path / f"run_{name}"
-        main(["test", f"--ckpt_path={best}", f"--run={folder}", f"--data.test={path}", "--data.num_workers=2"])
-        tested[name] = json.loads((folder / "test_metrics.json").read_text())["domains"]
-    assert tested["packed"] == tested["single"]
+    for folder, path in ((tmp_path / "single", tones), (fit, manifest.path)):
+        main(["test", f"--ckpt_path={last}", f"--run={folder}", f"--data.test={path}", "--data.num_workers=2"])
+        tested[folder.name] = json.loads((folder / "test_metrics.json").read_text())["domains"]
+    assert tested["fit"] == tested["single"]
     with pytest.raises(SystemExit) as done:
-        stt(["report", str(tmp_path / "run_packed"), "--out", str(tmp_path / "report.html")])
+        stt(["report", str(fit), "--out", str(tmp_path / "report.html")])
     assert done.value.code == 0
     assert "data:audio" in (tmp_path / "report.html").read_text()
