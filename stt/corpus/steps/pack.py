@@ -59,11 +59,11 @@ def run(
     bad_list = out.with_name(f"{out.name}.bad.csv")  # while there is no folder
     with job.folder() as folder:
         packed = folder / "packed"
-        for leftover in packed.glob(".*"):
-            leftover.unlink()  # what was being written when an earlier attempt was killed
         packer = Packer(packed, re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:40], codec, sample_rate, url)
         edges = edges_by_seconds(manifest, shard_mb * 1e6 / (BYTES_PER_SECOND[codec] * sample_rate))
         table, report = run_shards(manifest, packer, edges, folder / "shards", engine, skip_bad, f"packing {name}")
+        for leftover in packed.glob(".*"):
+            leftover.unlink()  # what a process was writing when it was killed
         if report.bad and not skip_bad:
             report.write(bad_list)
             raise InputError(report.refusal("the folder was not created", bad_list))
