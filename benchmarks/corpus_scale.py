@@ -38,11 +38,7 @@ from startup import make
 
 from stt.audio.io import read_audio
 from stt.audio.source import AudioSource
-from stt.corpus.columns import COLUMNS
-from stt.corpus.manifest import Manifest, read_manifest, write_manifest
-from stt.corpus.sharding.engine import Engine
-from stt.corpus.sharding.job import Job
-from stt.corpus.sharding.shards import Part, edges_by_seconds, run_shards
+from stt.corpus.manifest import read_manifest, write_manifest
 from stt.files import atomic_write
 from stt.progress import track
 
@@ -60,11 +56,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--merged", type=int, default=16_500_000, help="rows of all merged manifests together")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--index", action="store_true", help=argparse.SUPPRESS)  # in a process of its own
     args = parser.parse_args()
-    if args.index:
-        index(args.folder)
-        return
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"unknown parts: {', '.join(unknown)}")
     results = json.loads(args.out.read_text()) if args.out.exists() else {}
@@ -85,8 +77,8 @@ def rows(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     command = ("corpus", "import", "table", str(table), "--out", str(out))
     measured: dict[str, Any] = {**report, "import": measure("-m", "stt", *command, "--workers", "2")}
     (folder / "indexed.parquet").unlink(missing_ok=True)
-    itself = ("--index", "--folder", str(folder))
-    measured["index"] = measure("benchmarks/corpus_scale.py", *itself)
+    names = (str(out), str(folder / "indexed.parquet"))
+    measured["index"] = measure(str(ROOT / "benchmarks" / "packed_index.py"), *names, cache=folder / "cache")
     measured["history"] = measure("-m", "stt", "corpus", "history", str(folder / "indexed.parquet"))
     assert len(read_manifest(folder / "indexed.parquet")) == args.rows
     return measured
@@ -115,26 +107,6 @@ def write_table(folder: Path, speech: Path, count: int) -> Path:
     with atomic_write(folder / "table.parquet") as temporary:
         pyarrow.parquet.write_table(table, temporary)
     return folder / "table.parquet"
-
-
-def index(folder: Path) -> None:
-    """Do with the rows what packing does, but for the audio."""
-    manifest = read_manifest(folder / "imported.parquet")
-    job = Job("index", 1, {}, manifest, folder / "indexed.parquet")
-    with job.folder() as work:
-        edges = edges_by_seconds(manifest, 64e6 / 3600)
-        table, report = run_shards(manifest, spans, edges, work / "shards", Engine(2), False, "indexing")
-        write_manifest(table, job.result, manifest.normalizer or "", job.step(table, report))
-
-
-def spans(rows: Manifest, name: str) -> Part:
-    """Return the rows of a shard as if their audio were in a tar file."""
-    starts = np.arange(len(rows)) * 10_000
-    columns = {"audio": [f"{name}.tar"] * len(rows), "byte_offset": starts, "byte_length": starts * 0 + 9_000}
-    table = rows.table
-    for column, values in columns.items():
-        table = table.set_column(table.column_names.index(column), column, pa.array(values, COLUMNS[column]))
-    return Part(table)
 
 
 def merge(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
