@@ -5,8 +5,28 @@ from __future__ import annotations
 import zlib
 
 _HEADER_BYTES = 27  # of a page; the number of its segments is the last, their lengths follow
-_CHECKSUM = slice(22, 26)
+_SERIAL, _CHECKSUM = slice(14, 18), slice(22, 26)
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def with_serial(data: bytes, serial: int) -> bytes:
+    """Return an Ogg file of one stream with another serial number: encoders draw it by chance, so no two are equal.
+
+    Raises:
+        ValueError: it is not a sequence of pages.
+    """
+    pages = []
+    position = 0
+    while position < len(data):
+        end = _page_end(data, position)
+        if end is None:
+            raise ValueError(f"no Ogg page at byte {position}")
+        page = data[position : position + _SERIAL.start] + serial.to_bytes(4, "little")
+        page += data[position + _SERIAL.stop : end]
+        checksum = _checksum(page).to_bytes(4, "little")
+        pages.append(page[: _CHECKSUM.start] + checksum + page[_CHECKSUM.stop :])
+        position = end
+    return b"".join(pages)
 
 
 def damaged_at(data: bytes) -> int | None:
@@ -16,16 +36,24 @@ def damaged_at(data: bytes) -> int | None:
     """
     position = max(data.find(b"OggS"), 0)
     while data.find(b"OggS", position) >= 0:
-        header = data[position : position + _HEADER_BYTES]
-        if len(header) < _HEADER_BYTES or not header.startswith(b"OggS"):
+        end = _page_end(data, position)
+        if end is None:
             return position
-        segments = data[position + _HEADER_BYTES : position + _HEADER_BYTES + header[-1]]
-        end = position + _HEADER_BYTES + header[-1] + sum(segments)
         page = data[position:end]
-        if end > len(data) or _checksum(page) != int.from_bytes(page[_CHECKSUM], "little"):
+        if _checksum(page) != int.from_bytes(page[_CHECKSUM], "little"):
             return position
         position = end
     return None
+
+
+def _page_end(data: bytes, position: int) -> int | None:
+    """Return where the page ends that starts at a position; None if there is no complete one."""
+    header = data[position : position + _HEADER_BYTES]
+    if len(header) < _HEADER_BYTES or not header.startswith(b"OggS"):
+        return None
+    segments = data[position + _HEADER_BYTES : position + _HEADER_BYTES + header[-1]]
+    end = position + _HEADER_BYTES + header[-1] + sum(segments)
+    return end if end <= len(data) else None
 
 
 def _checksum(page: bytes) -> int:

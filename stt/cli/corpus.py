@@ -15,10 +15,12 @@ from stt.cli.corpus_align import align
 from stt.cli.corpus_download import app as download_app
 from stt.cli.corpus_export import app as export_app
 from stt.cli.options import REQUIRED, add_command
+from stt.cli.steps import CLUSTER, add_steps
 from stt.corpus.importers import importers
-from stt.corpus.ingest import ingest
+from stt.corpus.ingest import Origin, ingest
 from stt.corpus.manifest import read_manifest, read_manifests
 from stt.corpus.row import Row
+from stt.corpus.sharding.engine import Engine
 from stt.corpus.split import split_manifest
 from stt.corpus.stats import stats_table
 from stt.errors import InputError
@@ -124,10 +126,19 @@ def _import(
     skip_bad: bool,
     hold_out: float,
     id_prefix: str,
+    workers: int,
+    cluster: str,
     **options: Any,
 ) -> None:
     _check_out(source, out)
-    report = ingest(importer(source, **options), out, get_normalizer(normalizer), skip_bad, id_prefix)
+    used = {"format": importer.__module__.rpartition(".")[2], "normalizer": normalizer, "skip_bad": skip_bad, **options}
+    origin = Origin(
+        source.name,
+        {name: value if isinstance(value, int | float) else str(value or "") for name, value in used.items()},
+    )
+    engine = Engine(workers, cluster) if workers > 1 or cluster else None
+    rows = importer(source.absolute() if engine else source, **options)  # processes may be in another folder
+    report = ingest(rows, out.absolute(), get_normalizer(normalizer), skip_bad, id_prefix, origin, engine)
     for line in report.lines():
         print(line)
     print(f"{report.kept} rows written to {out}, {report.bad_count} skipped")
@@ -159,6 +170,9 @@ SHARED = {
         0.0,
     ),
     "id_prefix": (Annotated[str, typer.Option(help="prefix for all ids, to keep them unique across corpora")], ""),
+    "workers": (Annotated[int, typer.Option(help="processes that check rows; 1 for threads", min=1, max=1000)], 1),
+    "cluster": (CLUSTER, ""),
 }
 for _name, _importer in importers().items():
     add_command(import_app, _name, _importer, _import, SHARED)
+add_steps(app)

@@ -1,14 +1,15 @@
-"""Commands whose options are the keyword parameters of a function: those of the formats of corpora."""
+"""Commands made of functions, whose keyword parameters become options."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 import typer
 
+Parameter = tuple[Any, Any]  # type and default
 REQUIRED = inspect.Parameter.empty
 
 
@@ -17,25 +18,25 @@ def add_command(
     name: str,
     function: Callable[..., Any],
     run: Callable[..., None],
-    shared: Mapping[str, tuple[Any, Any]],
+    shared: Mapping[str, Parameter],
+    given: Sequence[str] = (),
 ) -> None:
     """Add a command that calls `run(function, **options)`; its help is the docstring of the function.
 
     Args:
         app: where to add it.
         name: of the command.
-        function: its keyword-only parameters become options.
+        function: its keyword-only parameters become options, but for those that are shared or `given` by `run`.
         run: what the command does.
         shared: type and default of further parameters of `run`, by name; `REQUIRED` for no default.
+        given: names of parameters that are no options.
     """
     hints = get_type_hints(function)
-    specific = {
-        parameter.name: (hints[parameter.name], parameter.default)
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    parameters = dict(shared)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in {*shared, *given}:
+            parameters[parameter.name] = hints[parameter.name], parameter.default
     command = functools.partial(run, function)
-    parameters = {**shared, **specific}
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,62 +21,52 @@ from stt.audio.source import AudioSource, relative_address
 from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
+from stt.corpus.provenance import Input, Step, count_domains
+from stt.corpus.report import Report
 from stt.corpus.row import Row
+from stt.corpus.sharding.engine import Engine, result_of
 from stt.errors import InputError
-from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
+VERSION = 1  # of the import, in the records of manifests
 MAX_TEXT = 100_000  # characters; an hour of speech has about 60,000
 MAX_BYTES = 2**63  # of the columns' type
 CHUNK_ROWS = 2_000  # checked at once; limits memory, whatever the size of the source
 CHUNK_BYTES = 64_000_000  # of audio that importers have in memory
 
 
-@dataclass
-class Report:
-    """Result of an import: rows kept, bad and excluded rows by kind, and changes made by the normalizer."""
+class Checked(NamedTuple):
+    """A row with its normalized text and its duration, why it is bad if it is, and what the normalizer has changed."""
 
-    kept: int = 0
-    excluded: Counter[str] = field(default_factory=Counter)  # by the importer's options
-    bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
-    changed: Counter[str] = field(default_factory=Counter)
-    changed_texts: int = 0  # in more than letter case, punctuation and spaces
-    as_strings: list[str] = field(default_factory=list)  # columns whose values have no common type
-
-    @property
-    def bad_count(self) -> int:
-        """Number of bad rows."""
-        return sum(map(len, self.bad.values()))
-
-    def lines(self) -> Iterator[str]:
-        """Format the report: a line for each kind, with the first occurrences."""
-        if self.changed_texts:
-            yield f"normalizer: {self.changed_texts} of {self.kept} texts changed"
-        for kind, count in self.changed.most_common():
-            yield f"normalizer: {kind}: {count} times"
-        for kind, count in self.excluded.most_common():
-            yield f"excluded: {kind}: {count} rows"
-        for name in self.as_strings:
-            yield f"column {name}: the values have no common type, so they are stored as strings"
-        for kind, rows in sorted(self.bad.items()):
-            locations = ", ".join(where for where, _ in rows[:10]) + (" ..." if len(rows) > 10 else "")
-            yield f"{kind}: {len(rows)} rows ({locations}); first: {rows[0][1]}"
-
-    def write(self, path: Path) -> None:
-        """List all bad rows in a CSV file."""
-        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["where", "kind", "reason"])
-            writer.writerows([where, kind, reason] for kind, bad in self.bad.items() for where, reason in bad)
+    row: Row
+    error: tuple[str, str] | None  # kind and reason
+    changed: Counter[str]
 
 
-def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: bool, id_prefix: str = "") -> Report:
+@dataclass(frozen=True)
+class Origin:
+    """What is imported, for the record in the manifest."""
+
+    source: str  # name of the file or folder
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the import
+
+
+def ingest(
+    rows: Iterable[Row],
+    out: Path,
+    normalizer: Normalizer,
+    skip_bad: bool,
+    id_prefix: str = "",
+    origin: Origin | None = None,
+    engine: Engine | None = None,
+) -> Report:
     """Check rows and write the good ones to a Parquet manifest.
 
     Every row gets an id: `id_prefix` followed by the id from the source, or by one derived from its audio reference.
     Additional fields of the source become columns.
 
+    Rows are checked by eight threads, or by the processes of an engine: reading headers takes longer than the rest.
     Rows that the importer excludes are counted. Bad rows are listed in `OUT.bad.csv`. Unless `skip_bad` is true, no
     manifest is written if there is a single bad row.
 
@@ -84,33 +77,25 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     bad_list = out.with_suffix(".bad.csv")
     tables = []
     ids: set[str] = set()
-    progress = track(rows, f"importing to {out.name}")
-    with ThreadPoolExecutor(8) as pool:
-        for chunk in _chunks(progress, report):
+    source = _Source(rows)
+    progress = track(source, f"importing to {out.name}")
+    with _checked(_chunks(progress, report), out, normalizer, engine) as checked:
+        for chunk in checked:
             good = []
-            for row, error in pool.map(lambda row: _check(row, out), chunk):
-                text = normalizer("" if error else row.text)
-                error = error or text_error(text.text, text.rejected) or _id_error(row.id, ids)
+            for row, error, changed in chunk:
+                error = error or _id_error(row.id, ids)
                 if error:
                     report.bad.setdefault(error[0], []).append((row.where, error[1]))
                 else:
-                    report.changed += text.changed
-                    report.changed_texts += bool(set(text.changed) - {"punctuation"})
-                    good.append(replace(row, text=text.text))
+                    report.changed += changed
+                    report.changed_texts += bool(set(changed) - {"punctuation"})
+                    good.append(row)
             tables.append(_table(good, out))
             report.kept += len(good)
     if report.bad:
         report.write(bad_list)
         if not skip_bad:
-            raise InputError(
-                "\n  ".join(
-                    [
-                        f"{report.bad_count} of {report.bad_count + report.kept} rows are bad, no manifest was written "
-                        f"(use --skip-bad to skip them; all are listed in {bad_list}):",
-                        *report.lines(),
-                    ]
-                )
-            )
+            raise InputError(report.refusal("no manifest was written", bad_list))
     else:
         bad_list.unlink(missing_ok=True)  # of an earlier import; only now, because it may be what was read
     if not report.kept:
@@ -119,7 +104,8 @@ def ingest(rows: Iterable[Row], out: Path, normalizer: Normalizer, skip_bad: boo
     table = with_ids(table)
     prefix, separator = pa.scalar(id_prefix, pa.large_string()), pa.scalar("", pa.large_string())
     prefixed = pc.binary_join_element_wise(prefix, table["id"], separator)
-    write_manifest(table.set_column(table.column_names.index("id"), "id", prefixed), out, normalizer.name)
+    table = table.set_column(table.column_names.index("id"), "id", prefixed)
+    write_manifest(table, out, normalizer.name, source.step(table, report, origin) if origin else None)
     return report
 
 
@@ -138,6 +124,66 @@ def _chunks(rows: Iterable[Row], report: Report) -> Iterator[list[Row]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+class _Source:
+    """The rows of an import, of which it keeps the count by domain and a fingerprint."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+        self._domains: Counter[str] = Counter()
+        self._digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self._domains[row.domain or "(no domain)"] += 1
+            told = (row.where, str(row.audio), row.text, row.domain, row.duration, row.offset, row.speaker, row.id)
+            span = (row.byte_offset, row.byte_length, row.cer, row.error)
+            self._digest.update(repr(told + span).encode(errors="backslashreplace"))
+            yield row
+
+    def step(self, table: pa.Table, report: Report, origin: Origin) -> Step:
+        source = Input(origin.source, self._digest.hexdigest())
+        counts = dict(sorted(self._domains.items()))
+        return Step("import", VERSION, origin.options, counts, count_domains(table), (source,), report.skipped)
+
+
+@contextmanager
+def _checked(
+    chunks: Iterator[list[Row]], out: Path, normalizer: Normalizer, engine: Engine | None
+) -> Iterator[Iterator[list[Checked]]]:
+    """Yield the checked chunks in order; some are checked ahead by the processes of an engine, if there is one."""
+    if engine is None:
+        with ThreadPoolExecutor(8) as pool:
+            check = partial(_check_row, out, normalizer)
+            yield (list(pool.map(check, chunk)) for chunk in chunks)
+    else:
+        with engine.executor() as (executor, slots):
+            yield _ahead(chunks, executor, slots, partial(_check_rows, out, normalizer))
+
+
+def _ahead(
+    chunks: Iterator[list[Row]], executor: Executor, slots: int, check: Callable[[list[Row]], list[Checked]]
+) -> Iterator[list[Checked]]:
+    pending: deque[Future[list[Checked]]] = deque()
+    for chunk in chunks:
+        pending.append(executor.submit(check, chunk))
+        if len(pending) > slots:
+            yield result_of(pending.popleft())
+    while pending:
+        yield result_of(pending.popleft())
+
+
+def _check_rows(out: Path, normalizer: Normalizer, rows: list[Row]) -> list[Checked]:
+    """Check rows in a process of an engine."""
+    return [_check_row(out, normalizer, row) for row in rows]
+
+
+def _check_row(out: Path, normalizer: Normalizer, row: Row) -> Checked:
+    """Check a row and normalize its text."""
+    row, error = _check(row, out)
+    text = normalizer("" if error else row.text)
+    return Checked(replace(row, text=text.text), error or text_error(text.text, text.rejected), text.changed)
 
 
 def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:

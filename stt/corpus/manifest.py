@@ -6,6 +6,7 @@ import bisect
 import hashlib
 import logging
 import os
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,8 @@ from stt.audio.source import AudioSource, resolve_address
 from stt.corpus.arrow_cache import load_table
 from stt.corpus.columns import COLUMNS, cast_columns, check_domains, concat_tables
 from stt.corpus.ids import first_duplicate, hashes, with_ids
-from stt.corpus.memory_map import filter_rows
+from stt.corpus.memory_map import filter_rows, iter_tables
+from stt.corpus.provenance import Step, encode_step
 from stt.errors import InputError
 from stt.files import atomic_write
 
@@ -132,6 +134,35 @@ class Manifest:
         index = self.domain_index if keep is None else np.where(keep, self.domain_index, -1)
         return [np.flatnonzero(index == i) for i in range(len(self.domains))]
 
+    def slice(self, start: int, stop: int) -> Manifest:
+        """Return a manifest of the rows from `start` to before `stop`, with their places in the files."""
+        edges = [*(first for first, _ in self.parts[1:]), len(self)]
+        parts = self.parts or ((0, self.path),)
+        within = [(first - start, path) for (first, path), end in zip(parts, edges, strict=True) if end > start]
+        table = self.table.slice(start, stop - start)
+        if self.has_offsets and table["offset"].null_count == len(table):  # or its rows would be whole files
+            offsets = pc.fill_null(table["offset"], 0.0)
+            table = table.set_column(table.column_names.index("offset"), "offset", offsets)
+        return Manifest(table, self.path, tuple(within))
+
+    def to_bytes(self) -> bytes:
+        """Encode it for another process: without the rest of the table of which it is a slice."""
+        table = self.table
+        for i, name in enumerate(table.column_names):
+            if pa.types.is_dictionary(kind := table[name].type):  # whose values may be those of a million rows
+                table = table.set_column(i, name, table[name].cast(kind.value_type).dictionary_encode())
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        parts = tuple((first, path.absolute()) for first, path in self.parts)  # a process may be in another folder
+        return pickle.dumps((sink.getvalue().to_pybytes(), self.path.absolute(), parts))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Decode what `to_bytes` has encoded."""
+        table, path, parts = pickle.loads(data)
+        return cls(pa.ipc.open_stream(table).read_all().unify_dictionaries(), path, parts)
+
     def filter(self, keep: npt.NDArray[np.bool_]) -> Manifest:
         """Return a manifest of the rows where `keep` (row,) is true, in memory."""
         edges = np.concatenate([[0], np.cumsum(keep)]).tolist()
@@ -198,14 +229,20 @@ def read_manifests(paths: Sequence[Path | str]) -> Manifest:
     return manifest
 
 
-def write_manifest(table: pa.Table, path: Path, normalizer: str) -> None:
-    """Write a Parquet manifest atomically, with the name of the normalizer applied to its texts.
+def write_manifest(table: pa.Table, path: Path, normalizer: str, step: Step | None = None) -> None:
+    """Write a Parquet manifest atomically, with the normalizer applied to its texts and the step that it comes from.
 
     Rows without an id get one, which they keep when the file is moved. Columns of your own are written unchanged.
     """
-    table = with_ids(cast_columns(table, path)).replace_schema_metadata({NORMALIZER_KEY: normalizer.encode()})
-    with atomic_write(path) as temporary, pa.OSFile(os.fsencode(temporary), "wb") as file:
-        pyarrow.parquet.write_table(table, file, compression="zstd")
+    metadata = {NORMALIZER_KEY: normalizer.encode()} | (encode_step(step) if step else {})
+    table = with_ids(cast_columns(table, path)).replace_schema_metadata(metadata)
+    with (
+        atomic_write(path) as temporary,
+        pa.OSFile(os.fsencode(temporary), "wb") as file,
+        pyarrow.parquet.ParquetWriter(file, table.schema, compression="zstd") as writer,
+    ):
+        for rows in iter_tables(table):
+            writer.write_table(rows)
 
 
 def _read(path: Path) -> pa.Table:

@@ -31,6 +31,13 @@ def iter_chunks(column: pa.ChunkedArray, rows: int = CHUNK_ROWS) -> Iterator[pa.
             _release_pages()
 
 
+def iter_tables(table: pa.Table, rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+    """Iterate over a table in slices of at most `rows` rows, releasing the pages of each."""
+    for start in range(0, len(table), rows):
+        yield table.slice(start, rows)
+        _release_pages()
+
+
 def filter_rows(table: pa.Table, mask: npt.NDArray[np.bool_]) -> pa.Table:
     """Copy the rows where `mask` (row,) is true into memory, releasing the pages that they were read from."""
     filtered = []

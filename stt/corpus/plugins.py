@@ -1,4 +1,4 @@
-"""Formats of corpora: one for each file of a package, and those that installed packages provide."""
+"""Functions found by name: one for each file of a package, and those that installed packages provide."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from stt.errors import reason
 log = logging.getLogger(__name__)
 
 
-def formats(package: str, path: Sequence[str], function: str, group: str) -> dict[str, Callable[..., Any]]:
-    """Return a function by the name of its format.
+def find_plugins(package: str, path: Sequence[str], function: str, group: str) -> dict[str, Callable[..., Any]]:
+    """Return functions by name, each that of its file or of an entry point.
 
     Args:
-        package: name of the package whose files are formats.
+        package: name of the package whose files have the function.
         path: its folders.
         function: name of the function in each of them.
-        group: group of the entry points of installed packages; their names are further formats.
+        group: group of the entry points of installed packages; their names are further ones.
     """
     names = sorted(module.name for module in pkgutil.iter_modules(path))
     by_name = {name: getattr(importlib.import_module(f"{package}.{name}"), function) for name in names}
@@ -32,6 +32,6 @@ def formats(package: str, path: Sequence[str], function: str, group: str) -> dic
             continue
         try:
             by_name[point.name] = point.load()
-        except Exception as error:  # a broken package must not disable the other formats
+        except Exception as error:  # a broken package must not disable the others
             log.warning("skipping the %s %s of %s: %s", kind, point.name, point.value, reason(error))
     return by_name

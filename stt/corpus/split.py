@@ -10,7 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stt.corpus.manifest import Manifest, write_manifest
+from stt.corpus.provenance import Step, count_domains
+from stt.corpus.sharding.job import inputs_of
 from stt.errors import InputError
+
+VERSION = 1
 
 
 def split_manifest(manifest: Manifest, share: float) -> dict[str, Path]:
@@ -34,8 +38,11 @@ def split_manifest(manifest: Manifest, share: float) -> dict[str, Path]:
     for split in ("train", "validate", "test"):
         _check(manifest, split, masks[split])
         paths[split] = manifest.path.with_suffix(f".{split}.parquet")
+    before, inputs = count_domains(manifest.table), inputs_of(manifest)
     for split, path in paths.items():
-        write_manifest(manifest.table.filter(pa.array(masks[split])), path, manifest.normalizer or "")
+        table = manifest.table.filter(pa.array(masks[split]))
+        step = Step("hold out", VERSION, {"share": share, "split": split}, before, count_domains(table), inputs)
+        write_manifest(table, path, manifest.normalizer or "", step)
     return paths
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stt.corpus.manifest import Manifest
+from stt.corpus.memory_map import iter_chunks
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,40 @@ class DomainStats:
 def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
     """Compute the statistics of every domain."""
     stats = {}
-    lengths = pc.utf8_length(manifest.table["text"]).to_numpy()
-    for domain, rows in zip(manifest.domains, manifest.rows_by_domain(), strict=True):
+    lengths = _concatenated(pc.utf8_length(chunk) for chunk in iter_chunks(manifest.table["text"]))
+    words = _distinct(manifest, "text", lambda texts: pc.list_flatten(pc.utf8_split_whitespace(texts)))
+    speakers = _distinct(manifest, "speaker", lambda names: names.cast(pa.large_string()).drop_null())
+    for index, (domain, rows) in enumerate(zip(manifest.domains, manifest.rows_by_domain(), strict=True)):
         durations = manifest.durations[rows]
-        part = manifest.table.select(["text", "speaker"]).take(pa.array(rows))
-        words = pc.unique(pc.list_flatten(pc.utf8_split_whitespace(part["text"])))
         stats[domain] = DomainStats(
             hours=float(durations.sum(dtype=np.float64)) / 3600,
             utterances=len(rows),
-            speakers=len(pc.unique(pc.drop_null(pc.cast(part["speaker"], pa.string())))),
-            characters_per_second=float(lengths[rows].sum() / durations.sum(dtype=np.float64)),
-            vocabulary=len(words),
+            speakers=speakers[index],
+            characters_per_second=float(lengths[rows].sum(dtype=np.int64) / durations.sum(dtype=np.float64)),
+            vocabulary=words[index],
             shortest=float(durations.min()),
             median=float(np.median(durations)),
             longest=float(durations.max()),
             characters=int(np.median(lengths[rows])),
         )
     return stats
+
+
+def _concatenated(chunks: Iterable[pa.Array]) -> npt.NDArray[np.int32]:
+    return np.concatenate([chunk.to_numpy(zero_copy_only=False).astype(np.int32) for chunk in chunks])
+
+
+def _distinct(manifest: Manifest, column: str, values: Callable[[pa.Array], pa.Array]) -> list[int]:
+    """Count the distinct values of each domain, chunk by chunk: the words of all texts would not fit into memory."""
+    found = [pa.array([], pa.large_string())] * len(manifest.domains)
+    start = 0
+    for chunk in iter_chunks(manifest.table[column]):
+        domains = manifest.domain_index[start : start + len(chunk)]
+        start += len(chunk)
+        for index in np.unique(domains):
+            new = values(chunk.filter(pa.array(domains == index)))
+            found[index] = pc.unique(pa.concat_arrays([found[index], pc.unique(new)]))
+    return [len(one) for one in found]
 
 
 def stats_table(manifest: Manifest) -> Table:
@@ -65,7 +85,8 @@ def stats_table(manifest: Manifest) -> Table:
         counts = (f"{s.hours:.2f}", str(s.utterances), str(s.speakers or "-"), f"{s.characters_per_second:.1f}")
         lengths = f"{s.shortest:.1f}/{s.median:.1f}/{s.longest:.1f}"
         table.add_row(domain, *counts, str(s.vocabulary), lengths, str(s.characters))
-    alphabet = sorted({character for text in pc.unique(manifest.table["text"]).to_pylist() for character in text})
+    chunks = iter_chunks(manifest.table["text"])
+    alphabet = sorted(set().union(*(set("".join(chunk.to_pylist())) for chunk in chunks)))
     table.caption = (
         "words: distinct words; chars: median length of a text\n"
         f"fingerprint: {manifest.fingerprint[:16]}\n"

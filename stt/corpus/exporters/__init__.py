@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stt.corpus.plugins import formats
+from stt.corpus.plugins import find_plugins
 
 
 def exporters() -> dict[str, Callable[..., None]]:
     """Return the built-in exporters by file name, and those provided by installed packages."""
-    return formats(__name__, __path__, "export", "stt.exporters")
+    return find_plugins(__name__, __path__, "export", "stt.exporters")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from stt.corpus.plugins import formats
+from stt.corpus.plugins import find_plugins
 from stt.corpus.row import Row
 
 
 def importers() -> dict[str, Callable[..., Iterator[Row]]]:
     """Return the built-in importers by file name, and those provided by installed packages."""
-    return formats(__name__, __path__, "rows", "stt.importers")
+    return find_plugins(__name__, __path__, "rows", "stt.importers")

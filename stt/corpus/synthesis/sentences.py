@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from stt.corpus.ingest import Report, text_error
+from stt.corpus.ingest import text_error
+from stt.corpus.report import Report
 from stt.corpus.synthesis.plan import Sentence
 from stt.corpus.texts import read_texts
 from stt.errors import InputError

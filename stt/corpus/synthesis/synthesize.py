@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from stt.corpus.columns import check_domains
-from stt.corpus.ingest import Report
 from stt.corpus.manifest import write_manifest
+from stt.corpus.report import Report
 from stt.corpus.synthesis.engines import ENGINES, ESPEAK_NG
 from stt.corpus.synthesis.plan import Utterance, plan
 from stt.corpus.synthesis.recorded import PROGRAMS

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stt.corpus.ingest import Report
+from stt.corpus.report import Report
 from stt.corpus.synthesis.plan import Sentence
 from stt.corpus.synthesis.sentences import MAX_CHARACTERS, read_sentences
 from stt.errors import InputError

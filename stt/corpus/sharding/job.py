@@ -1,0 +1,120 @@
+"""A step that runs on a manifest: what identifies it, and its work folder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stt.corpus.manifest import Manifest
+from stt.corpus.provenance import Input, Step, count_domains, read_step
+from stt.corpus.report import Report
+from stt.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step with its options, the manifest that it reads and the one that it writes.
+
+    Attributes:
+        name: of the step.
+        version: of the step; to be raised when its results change.
+        options: that the result depends on, as JSON has them.
+        manifest: what is read.
+        result: the manifest that is written.
+        beside: the file or folder beside which the work folder lies, if not the result.
+    """
+
+    name: str
+    version: int
+    options: Mapping[str, Any]
+    manifest: Manifest
+    result: Path
+    beside: Path | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 over all that the result depends on: the step, its version and options, and its input's content."""
+        digest = hashlib.sha256(json.dumps([self.name, self.version, self.options], sort_keys=True).encode())
+        for path in self.manifest.files:
+            digest.update(os.fsencode(path.resolve().parent) + b"\0")  # audio is relative to it
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(self.manifest.fingerprint.encode())  # of rows that were chosen from the files
+        digest.update(self.manifest.durations.data)
+        return digest.hexdigest()
+
+    @property
+    def work_folder(self) -> Path:
+        """The folder for what is not finished."""
+        target = (self.beside or self.result).absolute()  # a process may be in another folder
+        return target.parent / f".{target.name}.work-{self.key[:16]}"
+
+    def finished(self) -> bool:
+        """Return whether the result is there: a step that was killed after its last write is not done again."""
+        if not self.result.is_file():
+            return False
+        try:
+            step = read_step(self.result)
+        except InputError:  # anything may have this name, and is replaced or refused like any other file
+            return False
+        if step is None or step.key != self.key:
+            return False
+        shutil.rmtree(self.work_folder, ignore_errors=True)
+        return True
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Yield the work folder `.NAME.work-KEY` beside the result; it is removed if the block succeeds.
+
+        Raises:
+            InputError: another process works in it.
+        """
+        folder = self.work_folder
+        for other in sorted(folder.parent.glob(folder.name[: -len(self.key[:16])] + "*")):
+            if other != folder:
+                log.warning("%s is of an unfinished command with another input or options; it may be deleted", other)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.result}: another process is working on it already, in {folder}") from None
+            yield folder
+        shutil.rmtree(folder)
+
+    def step(self, table: pa.Table, report: Report, notes: Mapping[str, Any] | None = None) -> Step:
+        """Return the record of this step, whose result is `table` and in which the rows of `report` are missing."""
+        return Step(
+            self.name,
+            self.version,
+            self.options,
+            rows_in=count_domains(self.manifest.table),
+            rows_out=count_domains(table),
+            inputs=inputs_of(self.manifest),
+            skipped=report.skipped,
+            notes=notes or {},
+            key=self.key,
+        )
+
+
+def inputs_of(manifest: Manifest) -> tuple[Input, ...]:
+    """Return the files that a manifest was read from, each with the fingerprint of its rows and its steps."""
+    starts = [first for first, _ in manifest.parts] or [0]
+    stops = [*starts[1:], len(manifest)]
+    parts = [manifest.slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
+    found = zip(manifest.files, parts, strict=True)
+    return tuple(Input(path.name, part.fingerprint, read_step(path)) for path, part in found if len(part))
