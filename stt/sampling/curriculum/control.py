@@ -123,7 +123,7 @@ class Curriculum:
             observed = observations.select((index == domain) & np.isfinite(observations.cers))
             if not len(observed.rows):
                 continue
-            score = label_error_scores(observed)
+            score = label_error_scores(observed, float(self.ledger.mean[domain]))
             weights = observed.weights * ~self.label_errors[observed.rows]
             self.ledger.observe(observed.rows, observed.cers, score, weights, domain)
             tilt = self.tilts[domain]

@@ -1,9 +1,10 @@
 """Suspected label errors: utterances whose label is as unlikely to the model as that of another utterance.
 
-The loss of a hard utterance with a clean label is higher than that of an easy one, but far lower than for a text
-that was never spoken. The reference is the loss of the same audio against the text of another utterance. CER is much
-less informative: it is coarse for short utterances, and a noisy utterance with a clean label reaches the CER of a
-label error.
+Two signs, each 0 for a label that was learned and 1 for a text that was never spoken. The loss, compared with that of
+the same audio against the text of another utterance: it tells wrong texts from hard audio, whose loss is higher than
+that of easy audio, but far lower than for another text. And the CER, compared with the domain's: it finds texts that
+lack a part of what is spoken, which networks soon learn to expect, so that their loss is low. A CER is coarse for short
+utterances, so only the mean over several observations counts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ CLEAN_SCORE = 0.2  # typical score of a clean label
 MAX_QUARANTINED_SHARE = 0.5  # of a domain: if more labels seem wrong, the labels are not the cause
 
 
-def label_error_scores(observed: Observations) -> Floats:
+def label_error_scores(observed: Observations, mean_cer: float) -> Floats:
     """Score labels: about 0 if the label was learned, 1 if it fits no better than another utterance's.
 
     Args:
         observed: observations of one domain since the last update.
+        mean_cer: mean CER of the domain's trusted utterances.
 
     Returns:
         Label-error scores, NaN where the losses are unknown; all NaN while the network recognizes too little.
@@ -35,7 +37,9 @@ def label_error_scores(observed: Observations) -> Floats:
     losses, random = observed.losses, observed.random_losses[np.isfinite(observed.random_losses)]
     if not len(random) or np.median(observed.cers) > MAX_MEDIAN_CER:
         return np.full(len(losses), np.nan, np.float32)
-    return np.asarray(np.clip(losses / np.median(random), 0, MAX_SCORE), dtype=np.float32)
+    by_loss = np.clip(losses / np.median(random), 0, MAX_SCORE)
+    by_cer = (np.minimum(observed.cers, 1) - mean_cer) / max(1 - mean_cer, 1e-6)
+    return np.asarray(np.maximum(by_loss, by_cer), dtype=np.float32)
 
 
 def find_label_errors(score: npt.NDArray[np.float16], observations: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
