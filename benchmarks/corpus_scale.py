@@ -61,6 +61,7 @@ def main() -> None:
         parser.error(f"unknown parts: {', '.join(unknown)}")
     results = json.loads(args.out.read_text()) if args.out.exists() else {}
     results = {part: results[part] for part in PARTS if part in results}
+    os.environ["XDG_CACHE_HOME"] = str((args.folder / "cache").resolve())
     for part in args.parts:
         folder = args.folder / part
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +113,6 @@ def write_table(folder: Path, speech: Path, count: int) -> Path:
 def merge(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Merge three manifests, and print the statistics of the three."""
     parts = [folder / f"{number}.parquet" for number in range(3)]
-    os.environ["XDG_CACHE_HOME"] = str((folder / "cache").resolve())
     if not parts[-1].exists():
         make(folder, args.merged // 3)
         manifest = read_manifest(folder / "corpus.parquet")
