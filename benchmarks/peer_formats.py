@@ -83,7 +83,6 @@ def _session(path: Path, network: Network) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # as `torch.set_flush_denormal`
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]  # an input that the graph does not use is dropped
     feed = {name: value.numpy() for name, value in zip(names, network.inputs, strict=False)}

@@ -63,11 +63,12 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(args.work.resolve() / "inductor"))  # g++ runs elsewhere
     peers = [one for one in PEERS if not args.peers or one.name.startswith(tuple(args.peers))]
-    torch.set_flush_denormal(True)
     began, load = time.monotonic(), os.getloadavg()[0]
     with limited_threads(1):
         variants, parameters, failed = prepare(peers, {name: FORMATS[name] for name in args.formats}, args.work)
     prepared = time.monotonic()
+    # Of this thread, in which ONNX Runtime runs as well; its first session has set it for itself.
+    torch.set_flush_denormal(True)
     with limited_threads(1) as threads:  # again, because the packages have loaded more libraries
         measure(variants, args.rounds)
     report = {
