@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -49,6 +50,8 @@ def serve(
 
     # Batches are of any shape, and oneDNN keeps what it prepared for each: memory would grow (docs/serving.md).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+    if not math.isfinite(max_megabytes + max_minutes + timeout):
+        raise InputError("--max-megabytes, --max-minutes and --timeout must be finite")
     token = os.environ.get(TOKEN)
     if token == "":
         raise InputError(f"{TOKEN} is empty: set it to a token, or unset it to let everybody in")

@@ -23,7 +23,7 @@ from tests.fuzz.harness import run
 
 INTEGERS = ("-1", "0", str(-(2**63)), str(2**63), str(10**30))
 NUMBERS = ("-1", "0", "nan", "inf", "-inf", "1e300", "-1e300")
-ARGUMENTS = {  # of every command with a numeric option; {m}: manifest, {c}: checkpoint, {a}: audio, {o}: output
+ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoint, {a}: audio, {t}: text, {o}: output
     "corpus demo": "--out {o}",
     "corpus synthesize": "{m} --language en --out {o}",
     "corpus feasibility": "{m}",
@@ -33,6 +33,11 @@ ARGUMENTS = {  # of every command with a numeric option; {m}: manifest, {c}: che
     "lm tune": "{c} {m} --lm {l} --out {o} --utterances 1 --beam-width 1",
     "bench train": "--config {missing}",
     "bench loading": "{m} --utterances 1 --strength 0 --sample-rate 8000",
+    "bench infer": "{c} --audio {m} --seconds 1 --batch 1 --repeats 1 --minutes 0.01",
+    "export": "{c} {o}",
+    "serve": "{c} --port 0",
+    "corpus align": "{a} {t} --ckpt {c} --out {o}.parquet",
+    "corpus pack": "{m} --out {o} --workers 1",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
     "corpus import fsdd": "{fsdd} --out {o} --strings 1",
@@ -47,13 +52,17 @@ ARGUMENTS = {  # of every command with a numeric option; {m}: manifest, {c}: che
     "corpus import librispeech": "{folder} --out {o}",
     "corpus import open_stt": "{folder} --out {o}",
 }
-PROCESSES = {"lm train"}
+PROCESSES = {"lm train", "corpus pack"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
     "corpus demo": "stt.corpus.demo.make.make_demo",
     "corpus synthesize": "stt.corpus.synthesis.synthesize.synthesize",
     "report": "stt.reports.page.render_page",
     "bench train": "stt.cli.bench.measure_training",
     "lm tune": "stt.recognition.tuning.tune",
+    "bench infer": "stt.inference.report.measure_inference",
+    "export": "stt.inference.graph._trace",
+    "serve": "uvicorn.Server",
+    "corpus pack": "stt.corpus.steps.pack.run_shards",
 }
 
 
@@ -84,7 +93,9 @@ def files(steered: Path, tones: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copy(tones.parent / "0.wav", folder / "folder" / "radio")
     (folder / "folder" / "radio" / "0.txt").write_text("a bad cab")
     names = {one: folder / one for one in ("fsdd", "folder")}
+    (folder / "text.txt").write_text("a bad cab\n")
     names |= {"m": folder / "m.jsonl", "a": folder / "0.wav", "l": folder / "lm.binary", "missing": folder / "missing"}
+    names["t"] = folder / "text.txt"
     return names | {"c": steered / "checkpoints" / "last.ckpt", "run": steered}
 
 
@@ -125,7 +136,7 @@ def inputs() -> Iterator[tuple[str, list[str], int]]:
         if command == "bench train":  # a process of its own reads its input
             continue
         parts = arguments.split()
-        yield from ((command, parts, i) for i, part in enumerate(parts) if part.startswith("{") and part != "{o}")
+        yield from ((command, parts, i) for i, part in enumerate(parts) if part.startswith("{") and "{o}" not in part)
 
 
 @pytest.mark.parametrize("wrong", ["missing", "folder", "empty", "null byte", "too long"])
