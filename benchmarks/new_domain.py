@@ -54,7 +54,7 @@ def main() -> None:
     common = [f"--data.{split}={clean}/{split}.parquet" for split in ("validate", "test")]
 
     def before(seed: int) -> Path:
-        run = args.work / f"old.{seed}"
+        run: Path = args.work / f"old.{seed}"
         options = [f"--model.tokenizer={clean}/tokenizer.model", f"--trainer.max_steps={STEPS['old']}"]
         fit(run, *common, f"--data.train={old}", "--data.batches_per_epoch=100", *options, *seeded(seed))
         return run

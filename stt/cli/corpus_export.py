@@ -27,6 +27,10 @@ def _export(exporter: Callable[..., None], manifests: list[Path], out: Path, cop
         exporter(corpus, **options)
     for reason, rows in corpus.copied.most_common():
         print(f"audio written as files: {rows} rows ({reason})")
+    if manifest.normalizer:
+        print(
+            f"texts are normalized with {manifest.normalizer}: to import them again, --normalizer {manifest.normalizer}"
+        )
     for what, rows in corpus.lost.most_common():
         print(f"not carried: {what}: {rows} rows")
     print(f"{len(manifest)} rows, {manifest.durations.sum(dtype=float) / 3600:.2f} hours, exported to {out}")

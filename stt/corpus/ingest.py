@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -26,6 +28,7 @@ from stt.corpus.report import Report
 from stt.corpus.row import Row
 from stt.corpus.sharding.engine import Engine, result_of
 from stt.errors import InputError
+from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
@@ -205,14 +208,14 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if start is not None and length is not None and not (0 <= start < MAX_BYTES and 0 < length < MAX_BYTES):
         return row, ("invalid byte span", f"no file has {length} bytes from byte {start} on")
     if row.waveform is not None:
-        path = _place(row, out)
-        soundfile.write(path, row.waveform, row.sample_rate)
+        file = io.BytesIO()
+        soundfile.write(file, row.waveform, row.sample_rate, format=Path(row.audio).suffix[1:])
+        path, _ = _store(file.getvalue(), row, out)
         return replace(row, audio=path, waveform=None, duration=len(row.waveform) / row.sample_rate), None
     if row.content is not None:
-        path = _place(row, out)
-        path.write_bytes(row.content)
+        path, is_new = _store(row.content, row, out)
         row, error = _check(replace(row, audio=path, content=None), out)
-        if error:
+        if error and is_new:
             path.unlink()
         return row, error
     try:
@@ -231,11 +234,22 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     return row, None
 
 
-def _place(row: Row, out: Path) -> Path:
-    """Return where to write the audio of a row, in a folder that exists."""
-    path = out.with_suffix("") / row.audio
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _store(content: bytes, row: Row, out: Path) -> tuple[Path, bool]:
+    """Write the audio of a row next to the manifest; other audio, which an earlier import has left, is kept.
+
+    Returns:
+        Where it is, and whether it was written now.
+    """
+    path = first = out.with_suffix("") / row.audio
+    for number in itertools.count(2):
+        if not path.exists():
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(content)
+            return path, True
+        if path.stat().st_size == len(content) and path.read_bytes() == content:
+            return path, False
+        path = first.with_stem(f"{first.stem}-{number}")
+    raise AssertionError("there is always another number")
 
 
 def _is_unicode(row: Row) -> bool:

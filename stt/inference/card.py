@@ -38,7 +38,7 @@ A CTC network ({encoder}) from audio at {rate} Hz to text normalized by `{normal
 
 Trained on the domains {domains}. {utterances}
 
-## Error rates of the checkpoint
+## Test results of the run
 
 {results}
 

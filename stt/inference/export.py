@@ -122,10 +122,12 @@ def _write_network(
 
     path = folder / MODEL
     computes: dict[str, Compute] = {"checkpoint": recognizer.compute}
+    reference: Compute = recognizer.compute
     if export_format == SHERPA:
-        from stt.inference.sherpa import compute_energies, write_sherpa
+        from stt.inference.sherpa import compute_energies, compute_whole_frames, write_sherpa
 
         write_sherpa(recognizer, folder)
+        reference = compute_whole_frames(recognizer)
         computes["export"] = compute_energies(recognizer, open_session(path, 1))
     elif export_format == INT8:
         from stt.inference.quantization import quantize
@@ -139,7 +141,11 @@ def _write_network(
     else:
         graph.write_waveform_graph(recognizer, path)
         computes["export"] = _computes(path, recognizer)
-    figures = compare(recognizer.compute, computes["export"], recognizer, samples)
+    figures = compare(reference, computes["export"], recognizer, samples)
+    if reference is not recognizer.compute:
+        figures["cer_checkpoint"] = compare(recognizer.compute, recognizer.compute, recognizer, samples)[
+            "cer_checkpoint"
+        ]
     _check_loss(figures, export_format, limits)
     figures["speed"] = speeds(computes, recognizer.sample_rate, samples)
     _check_speed(figures["speed"], limits)

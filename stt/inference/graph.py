@@ -49,10 +49,36 @@ class LogMelNetwork(nn.Module):
         super().__init__()
         self.normalize = GraphLogMel(features).normalize
         self.recognizer = recognizer
+        self.stride = recognizer.frame_samples // features.hop_length
 
     def forward(self, energies: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Compute log_probs and frames."""
-        return self.recognizer.log_probs(self.normalize(energies.transpose(1, 2), frames), frames)
+        log_probs, output_frames = self.recognizer.log_probs(self.normalize(energies.transpose(1, 2), frames), frames)
+        return whole_frames(log_probs, output_frames, frames // self.stride, self.recognizer.tokenizer.blank_id)
+
+
+def whole_frames(log_probs: Tensor, frames: Tensor, whole: Tensor, blank_id: int) -> tuple[Tensor, Tensor]:
+    """Leave out a frame of log_probs (batch, frame, vocab) where one more than `whole` (batch,) is there.
+
+    sherpa-onnx reads no output frame that stands for an incomplete number of feature frames, so the last token of many
+    utterances would be lost. Left out is the latest frame without which greedy decoding gives the same tokens: a
+    repeat, or a blank that is not between equal tokens.
+    """
+    tokens = log_probs.argmax(dim=-1)
+    blank = torch.full_like(tokens[:, :1], blank_id)
+    place = torch.arange(log_probs.shape[1], device=log_probs.device).unsqueeze(0)
+    last = whole.unsqueeze(1)
+    before = torch.cat([blank, tokens[:, :-1]], dim=1)
+    after = torch.where(place < last, torch.cat([tokens[:, 1:], blank], dim=1), blank)
+    between_equals = (before == after) & (before != blank_id)
+    superfluous = (tokens == before) | ((tokens == blank_id) & ~between_equals)
+    left_out = (
+        torch.where(superfluous & (place <= last), place, torch.zeros_like(place)).max(dim=1, keepdim=True).values
+    )
+    more = (frames > whole) & (whole > 0)
+    source = place + (more.unsqueeze(1) & (place >= left_out)).long()
+    source = torch.minimum(source, place.max()).unsqueeze(-1).expand(-1, -1, log_probs.shape[2])
+    return log_probs.gather(1, source), frames - more.long()
 
 
 class PointwiseProduct(MaskedConv1d):

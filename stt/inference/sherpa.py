@@ -18,7 +18,7 @@ from stt.audio.io import Waveform
 from stt.errors import InputError
 from stt.inference.check import Compute
 from stt.inference.folder import MODEL, TOKENS
-from stt.inference.graph import write_log_mel_graph
+from stt.inference.graph import whole_frames, write_log_mel_graph
 from stt.recognition.acoustic_model import Lengths, LogProbs
 from stt.recognition.recognizer import Recognizer
 
@@ -66,6 +66,22 @@ def compute_energies(recognizer: Recognizer, session: onnxruntime.InferenceSessi
         inputs = {"features": np.ascontiguousarray(energies.numpy()), "lengths": frames.numpy()}
         log_probs, output_frames = session.run(None, inputs)
         return log_probs, output_frames
+
+    return compute
+
+
+def compute_whole_frames(recognizer: Recognizer) -> Compute:
+    """Return the function from waveforms to the log_probs of a recognizer that sherpa-onnx should read."""
+    features = recognizer.features
+    assert isinstance(features, LogMel)
+    stride = recognizer.frame_samples // features.hop_length
+
+    def compute(waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
+        log_probs, frames = recognizer.compute(waveforms, lengths)
+        whole = features.output_lengths(torch.from_numpy(lengths)) // stride
+        blank = recognizer.tokenizer.blank_id
+        kept, kept_frames = whole_frames(torch.from_numpy(log_probs), torch.from_numpy(frames), whole, blank)
+        return kept.numpy(), kept_frames.numpy()
 
     return compute
 

@@ -8,6 +8,11 @@ import pytest
 import soundfile
 
 from stt.cli.main import main
+from stt.corpus.ingest import ingest
+from stt.corpus.manifest import read_manifest
+from stt.corpus.row import Row
+from stt.errors import InputError
+from stt.text.normalize import get_normalizer
 from tests.corpus.test_importers import RATE, run_import, sound, texts
 
 
@@ -158,3 +163,16 @@ def test_a_table_without_a_readable_row_says_why(tmp_path: Path, fails: Callable
     (tmp_path / "t.jsonl").write_text('{"audio": "a.wav",\n')
     said = fails(main, ["corpus", "import", "table", str(tmp_path / "t.jsonl"), "--out", str(tmp_path / "m.parquet")])
     assert "bad line: 1 rows (t.jsonl:1); first: not valid JSON" in said
+
+
+def test_the_audio_of_an_earlier_import_is_kept_when_another_one_fails(tmp_path: Path) -> None:
+    def rows(loud: float, text: str) -> list[Row]:
+        return [Row("1", "a.wav", text, "d", waveform=np.full(800, loud, np.float32), sample_rate=8000)]
+
+    out, plain = tmp_path / "m.parquet", get_normalizer("plain-1")
+    ingest(rows(0.1, "a bad cab"), out, plain, skip_bad=False)
+    with pytest.raises(InputError, match="no manifest was written"):
+        ingest(rows(0.5, ""), out, plain, skip_bad=False)
+    assert read_manifest(out).waveform(0, 8000).max() < 0.2
+    ingest(rows(0.5, "a bed"), out, plain, skip_bad=False)
+    assert read_manifest(out).waveform(0, 8000).max() > 0.4

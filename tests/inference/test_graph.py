@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import stt
@@ -11,7 +13,7 @@ from stt.audio.features import FrontEnd, LogMel
 from stt.errors import InputError
 from stt.inference.check import compare, samples_of
 from stt.inference.exported import compute_waveforms, open_session
-from stt.inference.graph import with_products, write_waveform_graph
+from stt.inference.graph import whole_frames, with_products, write_waveform_graph
 from stt.inference.graph_features import GraphLogMel
 from stt.models import ConvTransformer, DeepSpeech2, Encoder, Wav2Letter
 from stt.recognition.recognizer import Recognizer
@@ -147,3 +149,19 @@ def test_pointwise_convolutions_as_products_change_nothing(tokenizer_file: Path)
         assert sum(type(part).__name__ == "PointwiseProduct" for part in products.modules()) == 7
         torch.testing.assert_close(products(waveforms, lengths)[0], expected, atol=1e-5, rtol=1e-5)
     assert all(torch.equal(value, weights[name]) for name, value in recognizer.state_dict().items())
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=3, max_size=12))
+def test_greedy_decoding_of_whole_frames_loses_no_token_where_one_frame_can_be_left_out(tokens: list[int]) -> None:
+    def decoded(frames: list[int]) -> list[int]:
+        return [token for token, previous in zip(frames, [0, *frames], strict=False) if token not in (0, previous)]
+
+    log_probs = torch.nn.functional.one_hot(torch.tensor([tokens, tokens]), 3).float().log_softmax(dim=-1)
+    count = len(tokens)
+    kept, frames = whole_frames(log_probs, torch.tensor([count, count]), torch.tensor([count - 1, count]), 0)
+    assert frames.tolist() == [count - 1, count]
+    assert kept[1].argmax(dim=-1).tolist() == tokens
+    without = [tokens[:i] + tokens[i + 1 :] for i in range(count)]
+    if any(decoded(one) == decoded(tokens) for one in without):
+        assert decoded(kept[0, : count - 1].argmax(dim=-1).tolist()) == decoded(tokens)

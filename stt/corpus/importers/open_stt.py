@@ -28,7 +28,7 @@ def rows(
     source: Path,
     *,
     split: Literal["train", "validation", "all"] = "train",
-    only: str = "",
+    only: list[str] | None = None,
     domain: str = "{domain}",
     domains: Path | None = None,
     exclude: list[Path] | None = None,
@@ -44,7 +44,8 @@ def rows(
     Args:
         source: the folder of the corpus, or one of its tables.
         split: which tables of a folder to import; `all` is not for training.
-        only: tables to import instead, such as `audiobook_2,radio_2`, by the names of the files or of the data sets.
+        only: table to import instead, such as `audiobook_2`, by the name of the file or of the data set; may be
+            repeated.
         domain: template over `table`, `name`, `domain` and `split` of the list of domains, and `folder` of the audio;
             or a fixed name.
         domains: your own list of domains instead of `stt/corpus/open_stt/domains.csv`, with the same columns.
@@ -59,7 +60,7 @@ def rows(
     if not source.is_file() and (source / "manifests").is_dir():
         folder = source / "manifests"
     root = audio_root or (folder.parent if folder.resolve().name == "manifests" else folder)
-    chosen = [source] if source.is_file() else _choose(folder, known, split, only)
+    chosen = [source] if source.is_file() else _choose(folder, known, split, only or [])
     for path in chosen:
         if path.stem not in known:
             raise InputError(f"{path}: the table is not in the list of domains; add it to a copy, for --domains")
@@ -76,8 +77,7 @@ def rows(
             yield _row(record, table, root, domain, excluded, spoken if table.split == "train" else set())
 
 
-def _choose(folder: Path, known: dict[str, Table], split: str, only: str) -> list[Path]:
-    names = [name.strip() for name in only.split(",") if name.strip()]
+def _choose(folder: Path, known: dict[str, Table], split: str, names: Sequence[str]) -> list[Path]:
     by_name = {name: table.table for table in known.values() for name in (table.name, table.table)}
     unknown = sorted(name for name in names if name not in by_name)
     if unknown:

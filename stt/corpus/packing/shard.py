@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from stt.audio.io import AudioError, durations_agree, read_audio
+from stt.audio.io import AudioError, audio_info, durations_agree, read_audio
 from stt.audio.source import AudioSource
 from stt.corpus.columns import COLUMNS
 from stt.corpus.manifest import Manifest
@@ -87,7 +87,8 @@ class Packer:
         found, expected = len(waveform) / self.sample_rate, float(rows.durations[row])
         if not durations_agree(expected, found):
             raise AudioError(f"{source}: expected {expected:g} s, found {found:.2f} s")
-        stored = None if rows.has_offsets else as_stored(source, self.codec, self.sample_rate)
+        whole = rows.offset(row) == 0 and durations_agree(expected, audio_info(source).duration)
+        stored = as_stored(source, self.codec, self.sample_rate) if whole else None
         if stored is None:
             stored = encode(waveform, self.codec, self.sample_rate)
         return stored, reference(waveform, self.codec)

@@ -35,7 +35,7 @@ class Script:
 
     words: list[ScriptWord]
     sentences: list[int]  # index of the first word of each sentence
-    unknown: Counter[str]  # what cannot be spelled: characters, or what the normalizer says of the word
+    unknown: Counter[str]  # what cannot be spelled or read word by word: characters, or what the normalizer says
 
     @cached_property
     def bounds(self) -> npt.NDArray[np.int64]:
@@ -72,7 +72,7 @@ def read_script(lines: Iterable[str], normalizer: Normalizer, tokenizer: Tokeniz
     sentences: list[int] = []
     unknown: Counter[str] = Counter()
     for line in lines:
-        begins = True
+        begins, first = True, len(words)
         for original in line.split():
             normalized = normalizer(original)
             if not normalized.text and not normalized.rejected:  # a dash, or a mark on its own
@@ -87,6 +87,8 @@ def read_script(lines: Iterable[str], normalizer: Normalizer, tokenizer: Tokeniz
             tokens = tuple(tokenizer.encode(normalized.text)) if spelled else ()
             words.append(ScriptWord(original, normalized.text, tokens))
             begins = bool(_SENTENCE_END.search(original))
+        if normalizer(line).text != " ".join(word.text for word in words[first:]):
+            unknown["lines with numbers or abbreviations that depend on other words"] += 1
     if not words:
         raise InputError(f"{name}: the text has no words")
     silent = sum(not word.tokens for word in words)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from stt.audio.source import relative_address
 from stt.corpus.columns import check_domains
 from stt.corpus.manifest import write_manifest
+from stt.corpus.provenance import Step
 from stt.curation.align.align import Aligned, AlignedPiece
-from stt.errors import InputError
 from stt.files import atomic_write
 from stt.recognition.formats import render
 
 REJECTED = ("first_word", "start", "end", "score", "cer", "reason", "text")
 
 
-def write_pieces(kept: Sequence[AlignedPiece], audio: Path, out: Path, domain: str, normalizer: str) -> None:
+def write_pieces(
+    kept: Sequence[AlignedPiece], audio: Path, out: Path, domain: str, normalizer: str, id_prefix: str, step: Step
+) -> None:
     """Write a manifest of pieces, whose audio is parts of the recording; the original wording is a column.
 
     Args:
@@ -28,16 +31,18 @@ def write_pieces(kept: Sequence[AlignedPiece], audio: Path, out: Path, domain: s
         out: the manifest.
         domain: of all pieces.
         normalizer: name of the normalizer of their texts.
+        id_prefix: before each id.
+        step: record of the alignment, without the rows that come out.
 
     Raises:
         InputError: the domain has a reserved name.
     """
     check_domains([domain], "--domain")
-    relative = os.path.relpath(audio.resolve(), out.parent.resolve())
+    address = relative_address(str(audio), out.parent.resolve())
     table = pa.table(
         {
-            "id": [f"{audio.stem}-{i:06d}" for i in range(1, len(kept) + 1)],
-            "audio": [relative] * len(kept),
+            "id": [f"{id_prefix}{audio.stem}-{i:06d}" for i in range(1, len(kept) + 1)],
+            "audio": [address] * len(kept),
             "offset": [round(piece.start, 3) for piece in kept],
             "duration": [round(piece.end - piece.start, 3) for piece in kept],
             "text": [piece.text for piece in kept],
@@ -47,7 +52,7 @@ def write_pieces(kept: Sequence[AlignedPiece], audio: Path, out: Path, domain: s
             "score": [round(piece.score, 4) for piece in kept],
         }
     )
-    write_manifest(table, out, normalizer)
+    write_manifest(table, out, normalizer, replace(step, rows_out={domain: len(kept)}))
 
 
 def write_rejected(rejected: Sequence[AlignedPiece], path: Path) -> None:
@@ -63,8 +68,6 @@ def write_rejected(rejected: Sequence[AlignedPiece], path: Path) -> None:
 
 def write_words(aligned: Aligned, path: Path, file_format: str) -> None:
     """Write the words that are found, in their original wording, as subtitles or a TextGrid."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file")
     content = render(aligned.transcript, file_format, aligned.name, "")
     with atomic_write(path) as temporary:
         temporary.write_text(content, encoding="utf-8", errors="backslashreplace")

@@ -91,7 +91,7 @@ def _segment(number: int, segment: Segment, tokenizer: Tokenizer) -> SpokenSegme
         id=number,
         seek=int(segment.start * FRAMES_PER_SECOND),
         start=segment.start,
-        end=segment.end,
+        end=segment.words[-1].end,  # a subtitle stays longer
         text=segment.text,
         tokens=tokenizer.encode(segment.text),
         avg_logprob=sum(logs) / len(logs),

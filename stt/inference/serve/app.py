@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Form, HTTPException, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -30,7 +31,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(transcriber: Transcriber, model: str, limits: Limits, token: str | None = None) -> FastAPI:
+def create_app(
+    transcriber: Transcriber, model: str, limits: Limits, token: str | None = None, hosts: Sequence[str] = ("*",)
+) -> FastAPI:
     """Return the service as an ASGI application.
 
     Args:
@@ -38,6 +41,7 @@ def create_app(transcriber: Transcriber, model: str, limits: Limits, token: str 
         model: its name; requests may give any.
         limits: of each request.
         token: what requests must bear; None: nothing.
+        hosts: names by which it may be called: pages of others must not reach it by names that lead here.
     """
     batcher = Batcher(transcriber)
     recognizer = transcriber.recognizer
@@ -50,6 +54,7 @@ def create_app(transcriber: Transcriber, model: str, limits: Limits, token: str 
     # Without FastAPI's own pages, which load scripts from elsewhere.
     app = FastAPI(title="stt", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(Gate, limits=limits, token=token)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     app.add_exception_handler(StarletteHTTPException, _http_failure)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)
