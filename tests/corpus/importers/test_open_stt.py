@@ -142,3 +142,8 @@ def test_all_tables_of_the_release_have_a_domain() -> None:
     assert len(tables) == 19
     assert sum(table.split == "validation" for table in tables.values()) == 3
     assert next(iter(rows.__kwdefaults__)) == "split"
+
+
+def test_several_tables_are_named_by_repeating_the_option(corpus: Path) -> None:
+    both = ("--only", "radio_2", "--only", "audiobook_2", "--normalizer", "russian-1")
+    assert len(run_import("open_stt", corpus, corpus / "m.parquet", *both)) == 3

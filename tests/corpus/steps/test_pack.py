@@ -202,3 +202,16 @@ def test_opus_of_real_speech_is_copied(real_speech: Path, tmp_path: Path) -> Non
     packed = read_manifest(pack(tmp_path / "m.parquet", tmp_path / "out"))
     for row, path in enumerate(paths):
         assert packed.audio(row).open().getvalue() == path.read_bytes()  # type: ignore[union-attr]
+
+
+def test_whole_files_are_copied_also_beside_windows_of_others(tmp_path: Path) -> None:
+    once = read_manifest(pack(corpus(tmp_path, 3), tmp_path / "once", codec="flac"))
+    table = once.table
+    for name, values in {"offset": [None, 0.25, 0.0], "duration": [1.0, 0.5, 1.0]}.items():
+        column = pa.array(values, table[name].type)
+        table = table.set_column(table.column_names.index(name), name, column)
+    write_manifest(table, tmp_path / "once" / "mixed.parquet", "plain-1")
+    again = read_manifest(pack(tmp_path / "once" / "mixed.parquet", tmp_path / "again", codec="flac"))
+    for row in (0, 2):
+        assert again.audio(row).open().getvalue() == once.audio(row).open().getvalue()  # type: ignore[union-attr]
+    assert len(again.waveform(1, RATE)) == RATE // 2

@@ -138,3 +138,20 @@ def test_the_inputs_are_not_overwritten(ckpt: Path, tmp_path: Path, fails: Calla
     args = ["corpus", "align", str(audio), str(text), "--ckpt", str(ckpt), "--out", out, "--srt", str(text)]
     assert "is an input of this command" in fails(main, args)
     assert text.read_text().splitlines() == phrases(12)
+
+
+def test_a_manifest_tells_how_it_was_aligned_and_its_ids_can_be_told_apart(
+    ckpt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = phrases(12)
+    audio, text = record(tmp_path / "01.wav", texts), write_text(tmp_path / "01.txt", [f"{one}." for one in texts])
+    out = align(audio, text, ckpt, "--id-prefix", "book-", "--domain", "books")
+    manifest = read_manifest(out)
+    assert str(manifest.value(0, "id")).startswith("book-01-")
+    assert manifest.value(0, "audio") == "01.wav"
+    with pytest.raises(SystemExit):
+        main(["corpus", "history", str(out)])
+    said = capsys.readouterr().out
+    assert "align" in said
+    assert "min_seconds" in said
+    assert "01.txt" in said

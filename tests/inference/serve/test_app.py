@@ -206,3 +206,16 @@ def test_a_failure_of_the_network_is_an_answer_and_the_next_request_succeeds(
         assert response.status_code == 500
         assert json.loads(response.text)["error"]["type"] == "server_error"
     assert post(client).json()["text"] == TEXT
+
+
+def test_a_segment_does_not_end_after_the_recording(client: TestClient) -> None:
+    answer = post(client, response_format="verbose_json").json()
+    assert answer["segments"][-1]["end"] <= answer["duration"]
+
+
+def test_a_service_of_this_machine_answers_to_its_own_names_only(transcriber: stt.Transcriber) -> None:
+    service = create_app(transcriber, "tones", Limits(), hosts=["127.0.0.1", "localhost"])
+    with TestClient(service, base_url="http://evil.example") as stranger:
+        assert stranger.get("/health").status_code == 400
+    with TestClient(service, base_url="http://localhost:8000") as known:
+        assert known.get("/health").status_code == 200
