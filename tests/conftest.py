@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +165,13 @@ def steered(tones: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempPath
     data = [*(f"--data.{split}={tones}" for split in ("train", "validate", "test")), "--data.sampler=CurriculumSampler"]
     length = ["--trainer.max_steps=96", "--data.batches_per_epoch=32"]
     return fit_once(tmp_path_factory, "steered", [f"--model.tokenizer={tokenizer_file}", *data, *length])
+
+
+@pytest.fixture
+def limited() -> Iterator[Callable[[int], None]]:
+    """Let files grow to so many bytes only, as if the disk were full then."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writes then fail instead
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)

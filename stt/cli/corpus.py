@@ -14,7 +14,7 @@ from rich.console import Console
 from stt.cli.corpus_align import align
 from stt.cli.corpus_download import app as download_app
 from stt.cli.corpus_export import app as export_app
-from stt.cli.options import REQUIRED, add_command
+from stt.cli.options import REQUIRED, add_command, check_manifest_name
 from stt.cli.steps import CLUSTER, add_steps
 from stt.corpus.importers import importers
 from stt.corpus.ingest import Origin, ingest
@@ -153,8 +153,7 @@ def _check_out(source: Path, out: Path) -> None:
     Raises:
         InputError: it cannot.
     """
-    if out.suffix.lower() != ".parquet" or out.is_dir():
-        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+    check_manifest_name(out)
     for written in (out, out.with_suffix(".bad.csv")):  # the latter lists bad rows
         if written.exists() and source.exists() and written.samefile(source):
             raise InputError(f"--out {out}: the import would overwrite its source {source}, choose another name")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stt.cli.options import check_manifest_name
 from stt.cli.recognizing import Device, Threads
 from stt.errors import InputError
 from stt.progress import track_seconds
@@ -33,8 +34,7 @@ def align(
     threads: Threads = None,
 ) -> None:
     """Cut a long recording with a rough text of it into utterances; what does not fit is listed in OUT.rejected.csv."""
-    if out.suffix.lower() != ".parquet" or out.is_dir():
-        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+    check_manifest_name(out)
     for path in (srt, textgrid):
         if path and path.is_dir():
             raise InputError(f"{path} is a folder; give the name of a file")

@@ -1,4 +1,4 @@
-"""The decoder options of `stt transcribe`, `stt serve` and `stt bench infer`."""
+"""The decoder options of `stt transcribe`, `stt serve`, `stt export` and `stt bench infer`."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from stt.cli.decoder_options import Alpha, BeamWidth, Beta, DecoderFile, HotWords, LanguageModel, decoder_options
 
 app = typer.Typer()
 
@@ -28,26 +30,22 @@ def export(
         bool, typer.Option("--allow-slower", help="export int8 even if float32 is faster on this machine")
     ] = False,
     license_name: Annotated[str, typer.Option("--license", help="licence of the weights, for the model card")] = "",
-    decoder: Annotated[Path | None, typer.Option(help="decoder configuration that goes along")] = None,
-    lm: Annotated[Path | None, typer.Option(help="language model from `lm train` that goes along")] = None,
-    alpha: Annotated[float | None, typer.Option(help="weight of the language model")] = None,
-    beta: Annotated[float | None, typer.Option(help="bonus per word")] = None,
-    beam_width: Annotated[
-        int | None, typer.Option(help="number of hypotheses that the beam search keeps", min=1)
-    ] = None,
-    hot_word: Annotated[list[str] | None, typer.Option(help="word to boost; may be repeated")] = None,
+    decoder: DecoderFile = None,
+    lm: LanguageModel = None,
+    alpha: Alpha = None,
+    beta: Beta = None,
+    beam_width: BeamWidth = None,
+    hot_word: HotWords = None,
 ) -> None:
     """Export a checkpoint for ONNX Runtime (`stt transcribe` runs it without torch) or sherpa-onnx (phones, browsers).
 
-    The export is compared with the checkpoint first; if it is over a limit, nothing is written.
+    The export is compared with the checkpoint first; if it is over a limit, nothing is written. A decoder configuration
+    and a language model go along.
     """
-    from stt.decoding.options import read_options  # imported here to keep --help fast
-    from stt.inference.export import Limits
+    from stt.inference.export import Limits  # imported here to keep --help fast
     from stt.inference.export import export as write_export
 
-    given: dict[str, Any] = {"lm": lm and str(lm), "alpha": alpha, "beta": beta, "beam_width": beam_width}
-    given["hot_words"] = tuple(hot_word) if hot_word else None
-    options = read_options(decoder, **{name: value for name, value in given.items() if value is not None})
+    options = decoder_options(decoder, lm, alpha, beta, beam_width, hot_word, None)
     limits = Limits(max_difference, max_cer_loss / 100, allow_slower)
     figures = write_export(checkpoint, out, export_format, check, options, limits, license_name).check
     print(f"written to {out}: log_probs differ by at most {figures['max_difference']:.2g}")

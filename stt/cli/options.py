@@ -1,13 +1,16 @@
-"""Commands made of functions, whose keyword parameters become options."""
+"""Commands made of functions, whose keyword parameters become options; and a check that several commands share."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import typer
+
+from stt.errors import InputError
 
 Parameter = tuple[Any, Any]  # type and default
 REQUIRED = inspect.Parameter.empty
@@ -45,3 +48,13 @@ def add_command(
     )
     command.__annotations__ = {key: kind for key, (kind, _) in parameters.items()}
     app.command(name, help=inspect.getdoc(function))(command)
+
+
+def check_manifest_name(out: Path) -> None:
+    """Check that a manifest can be written under the name that --out gives.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if out.suffix.lower() != ".parquet" or out.is_dir():
+        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stt.cli.options import REQUIRED, Parameter, add_command
+from stt.cli.options import REQUIRED, Parameter, add_command, check_manifest_name
 from stt.corpus.manifest import Manifest, read_manifests
 from stt.corpus.merge import merge_manifest
 from stt.corpus.provenance import read_step
@@ -40,8 +40,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="manifest to write (.parquet)")],
 ) -> None:
     """Write several manifests as one: their columns are united, and ids must differ."""
-    if out.suffix.lower() != ".parquet" or out.is_dir():
-        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+    check_manifest_name(out)
     step = merge_manifest(read_manifests(manifests), out)
     print(f"{sum(step.rows_out.values())} rows written to {out}")
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.decoding.options import DecoderOptions
 from stt.errors import InputError, missing_extra
-from stt.files import WriteError
+from stt.files import atomic_folder
 from stt.inference.card import write_card
 from stt.inference.check import Compute, Sample, compare, samples_of, speeds
 from stt.inference.folder import (
@@ -30,6 +26,7 @@ from stt.inference.folder import (
     Description,
     file_hash,
 )
+from stt.inference.threads import limited_threads
 from stt.recognition.decoders import build_decoder
 from stt.recognition.recognizer import Recognizer
 
@@ -81,7 +78,7 @@ def export(
     recognizer = Recognizer.load(checkpoint)
     manifest = read_manifest(check) if isinstance(check, Path | str) else check
     samples = samples_of(recognizer, manifest)
-    with _new_folder(out) as folder, _one_thread():
+    with atomic_folder(out) as folder, limited_threads(1):  # speeds are per core
         beam = _bring_decoder(folder, decoder or DecoderOptions(), recognizer)
         try:
             figures = _write_network(folder, recognizer, export_format, samples, limits)
@@ -202,33 +199,3 @@ def _bring_decoder(folder: Path, decoder: DecoderOptions, recognizer: Recognizer
         shutil.copyfile(f"{beam.lm}.json", folder / f"{LANGUAGE_MODEL}.json")
         beam = replace(beam, lm=LANGUAGE_MODEL)
     return asdict(beam)
-
-
-@contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Yield a folder beside `out` that is renamed to it, or removed on an exception."""
-    temporary = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:100]}."))
-        yield temporary
-        temporary.chmod(0o755)
-        temporary.rename(out)
-    except OSError as error:
-        if temporary and temporary.name not in str(error.filename):
-            raise
-        raise WriteError(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread in a block, so that speeds are per core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

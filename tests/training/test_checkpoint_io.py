@@ -1,6 +1,5 @@
 import resource
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,6 @@ import torch
 from stt.cli.train import main
 from stt.files import WriteError
 from stt.training.checkpoint_io import AtomicCheckpointIO
-
-
-@pytest.fixture
-def limited() -> Iterator[Callable[[int], None]]:
-    """Let files grow to so many bytes only, as if the disk were full then."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writes then fail instead
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_checkpoint_is_replaced_by_the_next_one(tmp_path: Path) -> None:

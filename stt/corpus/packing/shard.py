@@ -87,7 +87,9 @@ class Packer:
         found, expected = len(waveform) / self.sample_rate, float(rows.durations[row])
         if not durations_agree(expected, found):
             raise AudioError(f"{source}: expected {expected:g} s, found {found:.2f} s")
-        whole = rows.offset(row) == 0 and durations_agree(expected, audio_info(source).duration)
+        whole = not rows.has_offsets or (
+            rows.offset(row) == 0 and durations_agree(expected, audio_info(source).duration)
+        )
         stored = as_stored(source, self.codec, self.sample_rate) if whole else None
         if stored is None:
             stored = encode(waveform, self.codec, self.sample_rate)

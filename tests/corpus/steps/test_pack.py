@@ -2,9 +2,8 @@ import csv
 import json
 import resource
 import shutil
-import signal
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -161,16 +160,6 @@ def test_a_tar_file_that_was_cut_off_is_named_with_the_row(tmp_path: Path) -> No
     for row in (7, 11):
         with pytest.raises(InputError, match=rf"m.parquet: row {row + 1}: .*m-000000.tar .*the file is too short"):
             packed.waveform(row, RATE)
-
-
-@pytest.fixture
-def limited() -> Iterator[Callable[[int], None]]:
-    """Let files grow to so many bytes only, as if the disk were full then."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writes then fail instead
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk_leaves_no_half_shard_and_the_next_attempt_continues(
