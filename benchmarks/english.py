@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/english_sources"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/english.json"))
     parser.add_argument("--runs", nargs="+", choices=list(mixes()), default=list(mixes()))
-    parser.add_argument("--steps", type=int, default=6000, help="of the run on all sources")
+    parser.add_argument("--steps", type=int, default=4000, help="of the run on all sources")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="concurrent trainings, one thread each")
     parser.add_argument("options", nargs="*", help="further options for train.py, after --")
@@ -102,7 +102,7 @@ def _list(paths: list[Path]) -> str:
 
 
 def summarize(runs: list[dict[str, Any]], domains: dict[str, list[str]]) -> dict[str, float]:
-    """Return mean CERs over seeds: of every domain, of every source (mean over its domains), and of all but the unseen."""
+    """Return mean CERs over seeds: of every domain, of every source (mean over its domains), of all but the unseen."""
     by_domain = {domain: float(np.mean([run["cer"][domain] for run in runs])) for domain in runs[0]["cer"]}
     sources = {source: float(np.mean([by_domain[domain] for domain in of])) for source, of in domains.items()}
     known = float(np.mean([by_domain[domain] for source in SOURCES for domain in domains[source]]))

@@ -12,7 +12,6 @@ PICTURES = {
     "explore_corpus": 2,
     "watch_curriculum": 2,
     "errors_by_domain": 2,
-    "extrapolate_convergence": 1,
     "finetune_on_your_files": 0,
 }
 
