@@ -13,7 +13,7 @@ from stt.corpus.manifest import Manifest, read_manifests
 from stt.corpus.merge import merge_manifest
 from stt.corpus.provenance import read_step
 from stt.corpus.sharding.engine import Engine
-from stt.corpus.steps import steps
+from stt.curation.steps import steps
 from stt.errors import InputError
 
 CLUSTER = Annotated[str, typer.Option(help="work on the Dask cluster with this scheduler, such as tcp://HOST:8786")]
