@@ -55,9 +55,11 @@ def history(manifest: Annotated[Path, typer.Argument(help="manifest (.parquet)")
 
 
 def _run(
-    step: Callable[..., Manifest], manifests: list[Path], workers: int | None, cluster: str, **options: Any
+    step: Callable[..., Manifest | None], manifests: list[Path], workers: int | None, cluster: str, **options: Any
 ) -> None:
     result = step(read_manifests(manifests), engine=Engine(workers, cluster), **options)
+    if result is None:  # a step that was only tried
+        return
     record = read_step(result.path)
     if record is not None:
         for kind, count in record.skipped.items():

@@ -15,6 +15,6 @@ from stt.corpus.manifest import Manifest
 from stt.corpus.plugins import find_plugins
 
 
-def steps() -> dict[str, Callable[..., Manifest]]:
+def steps() -> dict[str, Callable[..., Manifest | None]]:
     """Return the steps by name: those of both folders, and those provided by installed packages."""
     return find_plugins(["stt.corpus.steps", __name__], "run", "stt.steps")
