@@ -22,7 +22,8 @@ from stt.data.batch import Batch, Skipped
 from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
 from stt.decoding.options import DecoderOptions
-from stt.inference.folder import MODEL, file_hash
+from stt.files import file_hash
+from stt.inference.folder import MODEL
 from stt.inference.load import load
 from stt.metrics.error_rate import character_error_rate
 from stt.models.ctc import ctc_losses

@@ -63,7 +63,7 @@ def summary(manifest: Manifest, verdict: Verdict) -> dict[str, str]:
     for rule, name in enumerate(NAMES):
         rejected = verdict.rule == rule
         if rejected.any():
-            notes[f"rejected by {name}"] = f"{int(rejected.sum()):,} rows: {_by_domain(manifest, rejected)}"
+            notes[f"rejected by {name}"] = f"{int(rejected.sum()):,}: {_by_domain(manifest, rejected)}"
     notes |= {f"rule {name}": what for name, what in verdict.lacking.items()}
     before, after = _hours(manifest, np.ones(len(manifest), np.bool_)), _hours(manifest, verdict.kept)
     parts = [f"{name} {hours:.2f} -> {after[name]:.2f}" for name, hours in before.items()]

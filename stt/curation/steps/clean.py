@@ -50,7 +50,7 @@ def run(
     max_silence: float = 0.9,
     min_level: float = -50.0,
     max_clipping: float = 0.01,
-    min_snr: float = 0.0,
+    min_snr: float = -4.0,
     max_same_audio: int = 1,
     max_same_text: int | None = None,
     test: list[Path] | None = None,
