@@ -28,9 +28,15 @@ def label_error(evidence: Evidence) -> Finding | None:
 
 
 def cer(evidence: Evidence) -> Finding | None:
-    """Find labels that differ too much from what is heard."""
+    """Find labels that differ too much from what is heard, or was heard before: the manifest's `cer`."""
     limit = evidence.limits.max_cer
-    return None if limit is None else at_most(evidence.figure("cer"), limit, "CER")
+    return None if limit is None else at_most(known_cers(evidence), limit, "CER")
+
+
+def known_cers(evidence: Evidence) -> Floats:
+    """Return the CER of every row (row,): measured now, else that of the manifest, else NaN."""
+    measured, before = evidence.figure("cer"), evidence.manifest.table["cer"].to_numpy()
+    return np.where(np.isnan(measured), before, measured)
 
 
 def suspected(evidence: Evidence) -> Finding | None:

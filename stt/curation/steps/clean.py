@@ -86,7 +86,7 @@ def run(
         test: manifests of test sets, whose texts (rule `test_text`) and speakers (`test_speaker`) are rejected.
         ckpt: checkpoint that recognizes every utterance, for the rules `label_error` and `cer`.
         max_label_score: rule `label_error`: highest score; 0 if the text fits, 1 if no better than another one.
-        max_cer: rule `cer`: highest CER of the recognized text; default: any.
+        max_cer: rule `cer`: highest CER, of what `ckpt` recognizes or else of the manifest's column; default: any.
         run: run folder of a training on this corpus, whose suspected label errors are rejected (rule `run`).
         off: name of a rule that is not applied; may be repeated.
         dry_run: judge only so many random rows, print examples of each rule, and write nothing.
@@ -110,6 +110,8 @@ def run(
     check_names(unused)
     if not 0 <= dry_run < 2**31:
         raise InputError(f"--dry-run must be a number of rows from 0 on, not {dry_run}")
+    if max_cer is not None and ckpt is None and manifest.table["cer"].null_count == len(manifest):
+        raise InputError("--max-cer needs --ckpt, or a manifest with the column cer")
     characters = allowed_characters(alphabet, Tokenizer.load(tokenizer) if tokenizer else None)
     tests = [read_manifest(path) for path in test or ()]
     model = _model(ckpt) if ckpt else None

@@ -197,6 +197,13 @@ def test_nothing_is_overwritten_and_a_finished_command_is_not_done_again(tmp_pat
     cleaned(manifest)  # as if it had been killed between the two
 
 
+def test_a_cer_that_was_measured_before_can_be_the_limit(tmp_path: Path) -> None:
+    manifest = write(tmp_path, [{"cer": 0.1}, {"cer": 0.5}, {"cer": None}])
+    assert broken(manifest, max_cer=0.1) == {"m/1": "cer"}
+    with pytest.raises(InputError, match="--max-cer needs --ckpt"):
+        cleaned(write(tmp_path, [{}], "without"), max_cer=0.1)
+
+
 def test_if_no_row_would_be_kept_nothing_is_written(tmp_path: Path) -> None:
     manifest = write(tmp_path, [{}, {}])
     with pytest.raises(InputError, match="no row would be kept\n  rejected by duration: 2: a 1, b 1"):

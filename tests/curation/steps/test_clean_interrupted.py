@@ -14,7 +14,7 @@ from tests.corpus.steps.test_interrupted import children, files, wait_until
 from tests.curation.steps.speech import bursts, write
 
 pytestmark = pytest.mark.slow  # processes that import, work and die: a minute
-COUNT = 20_000  # rows; the audio of all of them is in ten files
+COUNT = 12_000  # rows; the audio of all of them is in ten files
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command(manifest: Path, out: Path, workers: int) -> list[str]:
-    options = ["--workers", str(workers), "--max-same-audio", "1500"]
+    options = ["--workers", str(workers), "--max-same-audio", "900"]
     return ["corpus", "clean", str(manifest), "--out", str(out / "kept.parquet"), *options]
 
 
