@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from stt.curation.clean.evidence import Evidence, Finding, Floats, at_most
+from stt.curation.clean.text_rules import text_lengths
 from stt.sampling.curriculum.label_errors import MAX_MEDIAN_CER, label_error_scores
 from stt.sampling.observations import Observations, Rows
 
+# Characters that are added to each text's when errors are divided by them. A training observes a label several times,
+# cleaning once, and a single word that is not recognized, such as "two", would have a CER above 1 (docs/cleaning.md).
+SHRINKAGE = 4
 MAX_ROUNDS = 20  # of finding the mean CER of the labels that are not suspected
 
 
@@ -52,6 +56,8 @@ def suspected(evidence: Evidence) -> Finding | None:
 def _scores(evidence: Evidence, rows: Rows) -> Floats:
     """Return the label-error scores of the rows of one domain (n,), NaN where they are unknown."""
     cers, losses, others = (evidence.figure(name)[rows] for name in ("cer", "loss", "other_loss"))
+    characters = text_lengths(evidence.manifest)[rows]
+    cers = cers * characters / (characters + SHRINKAGE)
     observed = Observations(rows, np.column_stack([cers, losses, others, np.ones(len(rows))]).astype(np.float32))
     trusted = np.ones(len(rows), np.bool_)
     scores = np.full(len(rows), np.nan, np.float32)

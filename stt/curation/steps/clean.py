@@ -55,7 +55,7 @@ def run(
     max_same_text: int | None = None,
     test: list[Path] | None = None,
     ckpt: Path | None = None,
-    max_label_score: float = 0.65,
+    max_label_score: float = 0.55,
     max_cer: float | None = None,
     run: Path | None = None,
     off: list[str] | None = None,
