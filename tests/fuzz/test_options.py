@@ -38,6 +38,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "serve": "{c} --port 0",
     "corpus align": "{a} {t} --ckpt {c} --out {o}.parquet",
     "corpus pack": "{m} --out {o} --workers 1",
+    "corpus clean": "{m} --out {o}.parquet --workers 1",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
     "corpus import fsdd": "{fsdd} --out {o} --strings 1",
@@ -52,7 +53,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus import librispeech": "{folder} --out {o}",
     "corpus import open_stt": "{folder} --out {o}",
 }
-PROCESSES = {"lm train", "corpus pack"}
+PROCESSES = {"lm train", "corpus pack", "corpus clean"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
     "corpus demo": "stt.corpus.demo.make.make_demo",
     "corpus synthesize": "stt.corpus.synthesis.synthesize.synthesize",
@@ -63,6 +64,7 @@ SLOW = {  # what takes seconds, by command: reached only with options in their r
     "export": "stt.inference.graph._trace",
     "serve": "uvicorn.Server",
     "corpus pack": "stt.corpus.steps.pack.run_shards",
+    "corpus clean": "stt.curation.steps.clean.run_shards",
 }
 
 
@@ -119,6 +121,7 @@ def test_an_option_out_of_range_is_one_sentence(
 
 INPUTS = {  # commands with further inputs, beside those of `ARGUMENTS`
     "corpus stats": "{m}",
+    "corpus clean": "{m} --out {o}.parquet --workers 1 --test {m} --ckpt {c} --run {run}",
     "corpus export nemo": "{m} --out {o}",
     "corpus export kaldi": "{m} --out {o}",
     "corpus export lhotse": "{m} --out {o}",
