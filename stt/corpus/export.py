@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 import pyarrow as pa
 
-from stt.audio.io import AudioError, AudioInfo, audio_info
+from stt.audio.io import EXTENSIONS, AudioError, AudioInfo, audio_info
 from stt.audio.source import AudioSource, is_remote
 from stt.corpus.audio_copy import copy_audio
 from stt.corpus.columns import COLUMNS
@@ -52,6 +52,7 @@ class Abilities:
         channels: audio of several channels, which readers of the format average.
         info: whether it needs the sample rate and the length of the audio.
         types: whether it has the types of all columns; otherwise they are those of JSON.
+        formats: extensions of the audio that is copied as it is; any other becomes FLAC.
     """
 
     offsets: bool = False
@@ -60,6 +61,7 @@ class Abilities:
     channels: bool = True
     info: bool = False
     types: bool = False
+    formats: frozenset[str] = EXTENSIONS
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class Export:
             window = None if offset is None else (offset, float(cells["duration"]))
             name = Path("audio") / f"{row // 1000:05d}" / f"{row:08d}"
             mix = info is not None and info.channels > 1 and not abilities.channels
-            name = copy_audio(source, window, self.folder, name, mix)
+            name = copy_audio(source, window, self.folder, name, mix, abilities.formats)
             info = audio_info(self.folder / name) if abilities.info else None
         except AudioError as error:
             raise AudioError(f"{self.manifest.where(row)}: {error}") from error
