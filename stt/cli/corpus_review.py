@@ -77,7 +77,10 @@ def decide(
     write_manifest(table, out, manifest.normalizer or "", step)
     for name, count in skipped.items():
         print(f"{name}: {count} rows")
-    for title, ids in (("contradictory, the last counts", found.contradicted), ("not in the manifest", found.unknown)):
+    for title, ids in (
+        ("contradictory: ground truth counts, else the last", found.contradicted),
+        ("not in the manifest", found.unknown),
+    ):
         if ids:
             more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
             print(f"{title}: {len(ids)} utterances: {', '.join(ids[:NAMED])}{more}")

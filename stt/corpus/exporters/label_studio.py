@@ -12,8 +12,9 @@ UTTERANCE = "utterance"  # what the id is called in a task, because JSON_MIN has
 DECISION, MENDED = "decision", "mended"  # names of the controls
 KEEP, REJECT = "keep", "reject"
 ABOUT = "about"
-# What JSON_MIN, an export of Label Studio, writes beside the fields of a task.
-JSON_MIN = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
+# Fields of a task that are not columns; the last are what JSON_MIN, an export of Label Studio, writes beside them.
+OWN = (UTTERANCE, ABOUT, DECISION, MENDED)
+OWN += ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 # Played by browsers in all variants; of WAV they know few, so it becomes FLAC, without a loss if it has 16 bits.
 PLAYABLE = frozenset({".flac", ".mp3", ".ogg", ".opus", ".m4a", ".mp4", ".webm"})
 INTERFACE = f"""<View>
@@ -44,7 +45,7 @@ def export(corpus: Export, *, audio_url: str = "http://localhost:8081/") -> None
         corpus: the manifest.
         audio_url: what is before the path of audio in OUT.
     """
-    corpus.reserve(UTTERANCE, ABOUT, DECISION, MENDED, *JSON_MIN)
+    corpus.reserve(*OWN)
     prefix = audio_url if audio_url.endswith(("/", "=")) else f"{audio_url}/"
     with corpus.open("labelling.xml") as file:
         file.write(INTERFACE)
@@ -61,7 +62,7 @@ def _task(utterance: Utterance, url: str) -> dict[str, Any]:
     hypothesis = str(utterance.extra.get("hypothesis", ""))
     given = {"speaker": utterance.speaker, "cer": utterance.cer}
     data = {
-        **utterance.extra,
+        **{name: cell for name, cell in utterance.extra.items() if name not in OWN},
         **{name: cell for name, cell in given.items() if cell is not None},
         "audio": url,
         UTTERANCE: utterance.id,
