@@ -98,8 +98,10 @@ class Rejected:
         return figure
 
     def _figures_of(self, rule: int) -> Floats:
-        figures = self.figures[self.rule_index == rule]
-        return np.asarray(figures[np.isfinite(figures)], np.float64)
+        """Return the figures of a rule that a histogram can show: with 32 bits, nothing is too large or too close."""
+        with np.errstate(over="ignore"):
+            figures = self.figures[self.rule_index == rule].astype(np.float32)
+        return figures[np.isfinite(figures)].astype(np.float64)
 
 
 def _places(groups: Rows) -> Rows:
