@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stt.cli.options import check_manifest_name
+from stt.cli.options import check_manifest_name, named
 from stt.corpus.manifest import read_manifests, write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.sharding.job import inputs_of
@@ -15,7 +15,6 @@ from stt.errors import InputError
 from stt.files import atomic_write
 
 VERSION = 1  # of decisions, in the records of manifests
-NAMED = 5  # ids in a message; all are in the list
 Manifests = Annotated[list[Path], typer.Argument(help="manifests of rejected utterances; several are concatenated")]
 
 
@@ -82,8 +81,7 @@ def decide(
         ("not in the manifest", found.unknown),
     ):
         if ids:
-            more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-            print(f"{title}: {len(ids)} utterances: {', '.join(ids[:NAMED])}{more}")
+            print(f"{title}: {named(ids)}")
     print(
         f"{len(found.kept)} rows kept, {counts[MENDED]} of them with mended texts, written to {out}; "
         f"every decision is listed in {listed}"

@@ -82,9 +82,9 @@ def _domain_rows(rejected: Rejected) -> list[dict[str, Any]]:
 
 def _entries(rejected: Rejected, per_domain: int) -> Iterator[dict[str, Any]]:
     manifest = rejected.manifest
-    with_hypothesis = "hypothesis" in manifest.table.column_names
+    columns = {name for name in ("hypothesis", "reason") if name in manifest.table.column_names}
     for row in track(rejected.worst(per_domain).tolist(), "reading audio"):
-        hypothesis = manifest.value(row, "hypothesis") if with_hypothesis else None
+        told = {name: manifest.value(row, name) for name in columns}
         seconds, (offset, duration) = float(manifest.durations[row]), manifest.window(row)
         cer = manifest.value(row, "cer")
         yield {
@@ -92,11 +92,12 @@ def _entries(rejected: Rejected, per_domain: int) -> Iterator[dict[str, Any]]:
             "name": manifest.name(row),
             "domain": manifest.value(row, "domain"),
             "rule": rejected.rules[rejected.rule_index[row]],
+            "reason": told.get("reason") or "",
             "figure": _number(rejected.figures[row]),
             "limit": _number(rejected.limits[row]),
             "cer": None if cer is None or cer != cer else cer,
             "seconds": seconds,
-            "text": _text(manifest.text(row), hypothesis),
+            "text": _text(manifest.text(row), told.get("hypothesis")),
             "audio": flac_uri(manifest.audio(row), offset, MAX_SECONDS if seconds > MAX_SECONDS else duration),
         }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stt.corpus.export import Abilities, Export, Utterance
+from stt.errors import InputError
 
 UTTERANCE = "utterance"  # what the id is called in a task, because JSON_MIN has the task's own in `id`
 DECISION, MENDED = "decision", "mended"  # names of the controls
@@ -51,10 +52,12 @@ def export(corpus: Export, *, audio_url: str = "http://localhost:8081/") -> None
         file.write(INTERFACE)
     separator = "[\n"
     with corpus.open("tasks.json") as file:
-        for utterance in corpus.utterances(Abilities(own_audio=True, formats=PLAYABLE)):
+        for utterance in corpus.utterances(Abilities(own_audio=True, formats=PLAYABLE, skips_unreadable=True)):
             name = Path(utterance.audio).relative_to(corpus.final).as_posix()
             file.write(separator + json.dumps(_task(utterance, prefix + name), ensure_ascii=False))
             separator = ",\n"
+        if separator == "[\n":
+            raise InputError(f"{corpus.manifest.path}: the audio of no utterance can be read")
         file.write("\n]\n")
 
 

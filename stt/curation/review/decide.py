@@ -24,7 +24,7 @@ from stt.metrics.error_rate import character_error_rate
 from stt.text.normalize import Normalizer, get_normalizer
 
 KEPT, MENDED, REJECTED, UNDECIDED, UNKNOWN = "kept", "mended", "rejected", "undecided", "not in the manifest"
-REASONS = ("rule", "figure", "limit")  # columns of why a row was rejected, which no longer holds
+REASONS = ("rule", "figure", "limit", "reason")  # columns of why a row was rejected, which no longer holds
 COLUMNS = ("id", "outcome", "reason", "by", "contradicted", "before", "after")
 
 
@@ -85,11 +85,11 @@ class Decisions:
 
         Where a text was mended, `labelled_by` is `human`, and `cer` is that of the hypothesis, if there is one.
         """
-        table = self.manifest.table
-        table = table.set_column(table.column_names.index("audio"), "audio", addresses(self.manifest, folder))
-        table = table.take(pa.array(self.kept, pa.int64())).drop_columns(
-            [one for one in REASONS if one in table.column_names]
-        )
+        table = _with_column(self.manifest.table, "audio", addresses(self.manifest, folder))
+        if self.manifest.has_offsets:  # or those that are kept might look like whole files
+            table = _with_column(table, "offset", pc.fill_null(table["offset"], 0.0))
+        table = table.take(pa.array(self.kept, pa.int64()))
+        table = table.drop_columns([one for one in REASONS if one in table.column_names])
         decisions = [self.by_row[row] for row in self.kept]
         mended = [one.outcome == MENDED for one in decisions]
         hypotheses = _strings(table, "hypothesis")
@@ -194,7 +194,7 @@ def _strings(table: pa.Table, name: str) -> list[str | None]:
     return [None if cell is None else str(cell) for cell in cells]
 
 
-def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+def _with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     if name not in table.column_names:
         return table.append_column(name, values)
     return table.set_column(table.column_names.index(name), name, values)

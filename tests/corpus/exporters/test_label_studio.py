@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stt.cli.main import main
 from stt.corpus.manifest import Manifest
 from tests.corpus.exporters.conftest import RATE, noise, write
 from tests.corpus.exporters.test_round_trip import export, waveforms
@@ -93,3 +95,20 @@ def test_a_column_that_label_studio_would_overwrite_is_counted(
     for name in ("decision", "annotator"):
         assert f"not carried: the column {name}, whose name the format itself uses: 1 rows" in said
         assert name not in tasks(tmp_path / "out")[0]["data"]
+
+
+def test_utterances_that_nobody_can_hear_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    manifest = write_rejected(tmp_path / "corpus")
+    (tmp_path / "corpus" / "1.wav").write_bytes(b"RIFF")
+    export("label_studio", manifest, tmp_path / "out")
+    assert [task["data"]["utterance"] for task in tasks(tmp_path / "out")] == ["u1", "u3", "u4", "u5", "u6"]
+    said = capsys.readouterr().out
+    assert "left out, because their audio cannot be read: 1 utterances: u2" in said
+    assert "\n5 rows" in said
+    for path in (tmp_path / "corpus").glob("*.wav"):
+        path.unlink()
+    arguments = ["corpus", "export", "label_studio", str(manifest.path), "--out", str(tmp_path / "none")]
+    assert "the audio of no utterance can be read" in fails(main, arguments)
+    assert not (tmp_path / "none").exists()

@@ -178,6 +178,16 @@ def test_a_machines_label_that_a_person_mends_is_a_humans(rejected: Manifest) ->
     assert kept.table["labelled_by"].to_pylist() == ["human", "machine"]
 
 
+def test_what_is_kept_of_a_manifest_with_offsets_are_windows_still(rejected: Manifest) -> None:
+    index = rejected.table.column_names.index("offset")
+    table = rejected.table.set_column(index, "offset", [[None, None, None, None, 0.25, 0.25]])
+    durations = rejected.table.column_names.index("duration")
+    write_manifest(table.set_column(durations, "duration", [[0.25] * 6]), rejected.path, "plain-1")
+    kept, _ = decide(read_manifest(rejected.path), EXPORTED)
+    assert kept.table["id"].to_pylist() == ["u1", "u3"]
+    assert all(len(kept.waveform(row, RATE)) == RATE // 4 for row in range(len(kept)))
+
+
 WRONG = {
     "nothing": ("", "not JSON"),
     "no JSON": ("id,decision\nu1,keep\n", "not JSON"),
