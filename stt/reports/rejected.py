@@ -93,6 +93,7 @@ class Rejected:
             for limit in limits[np.isfinite(limits)][:MAX_LIMITS]:
                 axis.axvline(limit, color="C3", linewidth=1.2)
             axis.set_title(self.rules[rule], fontsize="medium")
+            axis.yaxis.get_major_locator().set_params(integer=True)
         for axis in axes[:, 0]:
             axis.set_ylabel("utterances")
         return figure
