@@ -102,7 +102,7 @@ class Rejected:
         """Return the figures of a rule that a histogram can show: with 32 bits, nothing is too large or too close."""
         with np.errstate(over="ignore"):
             figures = self.figures[self.rule_index == rule].astype(np.float32)
-        return figures[np.isfinite(figures)].astype(np.float64)
+        return np.asarray(figures[np.isfinite(figures)], np.float64)
 
 
 def _places(groups: Rows) -> Rows:

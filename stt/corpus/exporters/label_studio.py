@@ -14,8 +14,10 @@ DECISION, MENDED = "decision", "mended"  # names of the controls
 KEEP, REJECT = "keep", "reject"
 ABOUT = "about"
 # Fields of a task that are not columns; the last are what JSON_MIN, an export of Label Studio, writes beside them.
-OWN = (UTTERANCE, ABOUT, DECISION, MENDED)
-OWN += ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
+OWN = (
+    *(UTTERANCE, ABOUT, DECISION, MENDED),
+    *("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"),
+)
 # Played by browsers in all variants; of WAV they know few, so it becomes FLAC, without a loss if it has 16 bits.
 PLAYABLE = frozenset({".flac", ".mp3", ".ogg", ".opus", ".m4a", ".mp4", ".webm"})
 INTERFACE = f"""<View>
