@@ -14,6 +14,7 @@ from rich.console import Console
 from stt.cli.corpus_align import align
 from stt.cli.corpus_download import app as download_app
 from stt.cli.corpus_export import app as export_app
+from stt.cli.corpus_review import decide, review
 from stt.cli.options import REQUIRED, add_command, check_manifest_name
 from stt.cli.steps import CLUSTER, add_steps
 from stt.corpus.importers import importers
@@ -35,6 +36,8 @@ app.add_typer(import_app, name="import")
 app.add_typer(export_app, name="export")
 app.add_typer(download_app, name="download")
 app.command()(align)
+app.command()(review)
+app.command()(decide)
 
 
 @app.command()

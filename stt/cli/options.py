@@ -1,4 +1,4 @@
-"""Commands made of functions, whose keyword parameters become options; and a check that several commands share."""
+"""Commands made of functions, whose keyword parameters become options; and what several commands share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from stt.errors import InputError
 
 Parameter = tuple[Any, Any]  # type and default
+NAMED = 5  # ids in a message
 REQUIRED = inspect.Parameter.empty
 
 
@@ -58,3 +59,9 @@ def check_manifest_name(out: Path) -> None:
     """
     if out.suffix.lower() != ".parquet" or out.is_dir():
         raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+
+
+def named(ids: Sequence[str]) -> str:
+    """Format how many utterances there are, and the first of them."""
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return f"{len(ids)} utterances: {', '.join(ids[:NAMED])}{more}"

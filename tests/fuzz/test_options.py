@@ -19,6 +19,7 @@ from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
 from tests.cli.test_main import leaves
 from tests.conftest import ROOT
+from tests.curation.review.test_decide import EXPORTED
 from tests.fuzz.harness import run
 
 INTEGERS = ("-1", "0", str(-(2**63)), str(2**63), str(10**30))
@@ -39,6 +40,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus align": "{a} {t} --ckpt {c} --out {o}.parquet",
     "corpus pack": "{m} --out {o} --workers 1",
     "corpus clean": "{m} --out {o}.parquet --workers 1",
+    "corpus review": "{r} --out {o}",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
     "corpus import fsdd": "{fsdd} --out {o} --strings 1",
@@ -96,8 +98,10 @@ def files(steered: Path, tones: Path, tmp_path_factory: pytest.TempPathFactory) 
     (folder / "folder" / "radio" / "0.txt").write_text("a bad cab")
     names = {one: folder / one for one in ("fsdd", "folder")}
     (folder / "text.txt").write_text("a bad cab\n")
+    rejected = [{**json.loads(line), "id": f"u{i}", "rule": "cer", "figure": 0.5} for i, line in enumerate(lines)]
+    (folder / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rejected))
     names |= {"m": folder / "m.jsonl", "a": folder / "0.wav", "l": folder / "lm.binary", "missing": folder / "missing"}
-    names["t"] = folder / "text.txt"
+    names |= {"t": folder / "text.txt", "r": folder / "r.jsonl", "d": EXPORTED}
     return names | {"c": steered / "checkpoints" / "last.ckpt", "run": steered}
 
 
@@ -126,6 +130,8 @@ INPUTS = {  # commands with further inputs, beside those of `ARGUMENTS`
     "corpus export kaldi": "{m} --out {o}",
     "corpus export lhotse": "{m} --out {o}",
     "corpus export huggingface": "{m} --out {o}",
+    "corpus export label_studio": "{m} --out {o}",
+    "corpus decide": "{r} --decisions {d} --out {o}.parquet",
     "score": "{m} {m}",
     "curriculum show": "{run} --label-errors {o}",
     "tokenizer letters": "{m} --out {o}",
