@@ -47,7 +47,7 @@ def align(
     from stt.curation.align import write
     from stt.curation.align.align import align as align_text
     from stt.curation.align.pieces import Lengths
-    from stt.inference.folder import file_hash
+    from stt.files import file_hash
     from stt.inference.load import load
     from stt.recognition.recording import Recording
 
