@@ -37,6 +37,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "export": "{c} {o}",
     "serve": "{c} --port 0",
     "corpus align": "{a} {t} --ckpt {c} --out {o}.parquet",
+    "corpus label": "{m} --ckpt {c} --calibrate {m} --out {o}.parquet --workers 1",
     "corpus pack": "{m} --out {o} --workers 1",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
@@ -44,6 +45,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus import table": "{m} --out {o}",
     "corpus import nemo": "{m} --out {o}",
     "corpus import kaldi": "{missing} --out {o}",
+    "corpus import audio": "{folder} --out {o}",
     "corpus import folder": "{folder} --out {o}",
     "corpus import common_voice": "{missing} --out {o}",
     "corpus import golos": "{m} --out {o}",
@@ -52,7 +54,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus import librispeech": "{folder} --out {o}",
     "corpus import open_stt": "{folder} --out {o}",
 }
-PROCESSES = {"lm train", "corpus pack"}
+PROCESSES = {"lm train", "corpus label", "corpus pack"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
     "corpus demo": "stt.corpus.demo.make.make_demo",
     "corpus synthesize": "stt.corpus.synthesis.synthesize.synthesize",
@@ -62,6 +64,7 @@ SLOW = {  # what takes seconds, by command: reached only with options in their r
     "bench infer": "stt.inference.report.measure_inference",
     "export": "stt.inference.graph._trace",
     "serve": "uvicorn.Server",
+    "corpus label": "stt.curation.steps.label.run_shards",
     "corpus pack": "stt.corpus.steps.pack.run_shards",
 }
 
