@@ -37,10 +37,10 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "export": "{c} {o}",
     "serve": "{c} --port 0",
     "corpus align": "{a} {t} --ckpt {c} --out {o}.parquet",
-    "corpus label": "{m} --ckpt {c} --calibrate {m} --out {o}.parquet --workers 1",
     "corpus pack": "{m} --out {o} --workers 1",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
+    "corpus label": "{m} --ckpt {c} --calibrate {m} --out {o}.parquet --workers 1",
     "corpus import fsdd": "{fsdd} --out {o} --strings 1",
     "corpus import table": "{m} --out {o}",
     "corpus import nemo": "{m} --out {o}",
@@ -63,8 +63,8 @@ SLOW = {  # what takes seconds, by command: reached only with options in their r
     "lm tune": "stt.recognition.tuning.tune",
     "bench infer": "stt.inference.report.measure_inference",
     "export": "stt.inference.graph._trace",
-    "serve": "uvicorn.Server",
     "corpus label": "stt.curation.steps.label.run_shards",
+    "serve": "uvicorn.Server",
     "corpus pack": "stt.corpus.steps.pack.run_shards",
 }
 
