@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from stt.cli.options import check_manifest_name
 from stt.cli.recognizing import Device, Threads
+from stt.corpus.manifest import check_manifest_name
 from stt.errors import InputError
 from stt.progress import track_seconds
 

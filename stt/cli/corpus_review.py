@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from stt.cli.options import check_manifest_name, named
-from stt.corpus.manifest import read_manifests, write_manifest
+from stt.cli.options import named
+from stt.corpus.manifest import check_manifest_name, read_manifests, write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.sharding.job import inputs_of
 from stt.errors import InputError

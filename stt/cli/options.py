@@ -5,12 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
-
-from stt.errors import InputError
 
 Parameter = tuple[Any, Any]  # type and default
 NAMED = 5  # ids in a message
@@ -39,7 +36,9 @@ def add_command(
     parameters = dict(shared)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in {*shared, *given}:
-            parameters[parameter.name] = hints[parameter.name], parameter.default
+            kind, default = hints[parameter.name], parameter.default
+            # Without a default it would become an argument.
+            parameters[parameter.name] = Annotated[kind, typer.Option()] if default is REQUIRED else kind, default
     command = functools.partial(run, function)
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
@@ -49,16 +48,6 @@ def add_command(
     )
     command.__annotations__ = {key: kind for key, (kind, _) in parameters.items()}
     app.command(name, help=inspect.getdoc(function))(command)
-
-
-def check_manifest_name(out: Path) -> None:
-    """Check that a manifest can be written under the name that --out gives.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if out.suffix.lower() != ".parquet" or out.is_dir():
-        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
 
 
 def named(ids: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from stt.cli.options import REQUIRED, Parameter, add_command, check_manifest_name
-from stt.corpus.manifest import Manifest, read_manifests
+from stt.cli.options import REQUIRED, Parameter, add_command
+from stt.corpus.manifest import Manifest, check_manifest_name, read_manifests
 from stt.corpus.merge import merge_manifest
 from stt.corpus.provenance import read_step
 from stt.corpus.sharding.engine import Engine

@@ -20,7 +20,8 @@ def addresses(manifest: Manifest, folder: Path) -> pa.ChunkedArray:
     Names inside the folder stay short, so that it can be moved as a whole; all others become absolute.
     """
     target = folder.resolve()
-    starts = [*(first for first, _ in manifest.parts), len(manifest)] if manifest.parts else [0, len(manifest)]
+    # A slice may begin within a part.
+    starts = [*(max(first, 0) for first, _ in manifest.parts), len(manifest)] if manifest.parts else [0, len(manifest)]
     chunks = []
     for path, start, stop in zip(manifest.files, starts[:-1], starts[1:], strict=True):
         source = path.parent.resolve()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from stt.corpus.manifest import Manifest
-from stt.data.batch import Batch, Skipped
+from stt.data.batch import Skipped
 from stt.data.loader import sorted_batches
 from stt.decoding.decoder import Decoder
 from stt.decoding.options import DecoderOptions
@@ -30,10 +30,12 @@ from stt.models.ctc import ctc_losses
 from stt.recognition.acoustic_model import AcousticModel
 from stt.recognition.decoders import build_decoder
 from stt.recognition.evaluate import BATCH_SECONDS, run_batches
+from stt.registry import import_packages, imported_packages
 from stt.sampling.base import SampledRow
 from stt.text.tokenizer import Tokenizer
 
 MAX_SECONDS = BATCH_SECONDS  # of a row: the memory of attention grows with the square
+WORST_SCORE = -1e3  # of what the network cannot have said
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class RecognizedRow:
         row: index in the manifest.
         reference: the row's text as the recognizer's normalizer leaves it; empty if it has none.
         hypothesis: what was recognized.
-        score: log-likelihood of the hypothesis, nats per character: 0 if the network is sure of it.
+        score: log-likelihood of the hypothesis over all of its alignments, nats per token: 0 if the network is sure,
+            `WORST_SCORE` if it cannot be aligned.
         log_probs: output of the network (frame, vocab).
     """
 
@@ -84,11 +87,13 @@ class Model:
         path: checkpoint, or folder of `stt export`.
         decoder: how its outputs become texts; None: its own decoder, which is greedy unless an export brings another.
         device: of a checkpoint; None: a GPU if there is one.
+        packages: that register classes of the checkpoint; by default those of `--import`.
     """
 
     path: Path
     decoder: DecoderOptions | None = None
     device: str | None = None
+    packages: tuple[str, ...] = field(default_factory=imported_packages)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -101,6 +106,7 @@ class Model:
         Raises:
             InputError: a file is missing or damaged, or the device cannot be used.
         """
+        import_packages(self.packages)
         return _load(self.path, self.fingerprint, pickle.dumps(self.decoder), self.device)
 
 
@@ -150,9 +156,8 @@ def _decode(recognizer: AcousticModel, decoder: Decoder, log_probs: npt.NDArray[
     text = decoder.text(log_probs)
     tokenizer = recognizer.tokenizer
     if not set(text) <= tokenizer.alphabet:  # a post-processor may write anything
-        return text, -math.inf
-    tokens = tokenizer.encode(text)
-    return text, -_loss(log_probs, tokens, tokenizer.blank_id) * max(len(tokens), 1) / max(len(text), 1)
+        return text, WORST_SCORE
+    return text, max(WORST_SCORE, -_loss(log_probs, tokenizer.encode(text), tokenizer.blank_id))
 
 
 def _loss(log_probs: npt.NDArray[np.float32], tokens: list[int], blank_id: int) -> float:

@@ -43,10 +43,12 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus review": "{r} --out {o}",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
+    "corpus label": "{m} --ckpt {c} --calibrate {m} --out {o}.parquet --workers 1",
     "corpus import fsdd": "{fsdd} --out {o} --strings 1",
     "corpus import table": "{m} --out {o}",
     "corpus import nemo": "{m} --out {o}",
     "corpus import kaldi": "{missing} --out {o}",
+    "corpus import audio": "{folder} --out {o}",
     "corpus import folder": "{folder} --out {o}",
     "corpus import common_voice": "{missing} --out {o}",
     "corpus import golos": "{m} --out {o}",
@@ -55,7 +57,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus import librispeech": "{folder} --out {o}",
     "corpus import open_stt": "{folder} --out {o}",
 }
-PROCESSES = {"lm train", "corpus pack", "corpus clean"}
+PROCESSES = {"lm train", "corpus clean", "corpus label", "corpus pack"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
     "corpus demo": "stt.corpus.demo.make.make_demo",
     "corpus synthesize": "stt.corpus.synthesis.synthesize.synthesize",
@@ -64,6 +66,7 @@ SLOW = {  # what takes seconds, by command: reached only with options in their r
     "lm tune": "stt.recognition.tuning.tune",
     "bench infer": "stt.inference.report.measure_inference",
     "export": "stt.inference.graph._trace",
+    "corpus label": "stt.curation.steps.label.run_shards",
     "serve": "uvicorn.Server",
     "corpus pack": "stt.corpus.steps.pack.run_shards",
     "corpus clean": "stt.curation.steps.clean.run_shards",
