@@ -25,6 +25,7 @@ from common import ROOT, call, write_report
 mpl.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from stt.corpus.manifest import read_manifest
 from stt.progress import track
@@ -50,7 +51,9 @@ def main() -> None:
     domains = {source: read_manifest(args.corpus / f"{source}.dev.parquet").domains for source in (*SOURCES, UNSEEN)}
     total = sum(len(domains[source]) for source in SOURCES)
 
-    known = json.loads(args.out.read_text()) if args.out.exists() else {"core_seconds": 0, "runs": []}
+    known: dict[str, Any] = {"core_seconds": 0, "runs": []}
+    if args.out.exists():
+        known = json.loads(args.out.read_text())
     before = [run for run in known["runs"] if run["of_steps"] == args.steps]
 
     def result(job: tuple[str, int]) -> dict[str, Any]:
@@ -125,8 +128,7 @@ def plot(summary: dict[str, dict[str, float]], domains: dict[str, list[str]]) ->
         dark = value > (values.min() + values.max()) / 2
         axis.text(x, y, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
         if not heard:
-            frame = {"fill": False, "edgecolor": "C3", "linewidth": 2}
-            axis.add_patch(plt.Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, **frame))  # type: ignore[attr-defined]
+            axis.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="C3", linewidth=2))
     axis.set_xticks(range(len(columns)), columns)
     axis.set_yticks(range(len(summary)), [name.replace("_", " ", 1) for name in summary])
     axis.set_title("CER %, last checkpoint on dev; framed: the source was not trained on")

@@ -52,7 +52,7 @@ def decide(
     from stt.curation.review.decide import KEPT, MENDED  # imported here to keep --help fast
     from stt.curation.review.decide import decide as decide_rows
     from stt.curation.review.label_studio import read_annotations
-    from stt.inference.folder import file_hash
+    from stt.files import file_hash
 
     manifest = read_manifests(manifests)
     annotations = [one for path in decisions for one in read_annotations(path)]

@@ -16,6 +16,7 @@ from stt.corpus.addresses import addresses
 from stt.corpus.columns import decode_dictionary
 from stt.corpus.exporters.label_studio import REJECT
 from stt.corpus.ingest import text_error
+from stt.corpus.labels import HUMAN, LABELLED_BY
 from stt.corpus.manifest import Manifest
 from stt.curation.review.label_studio import Annotation
 from stt.errors import InputError
@@ -100,8 +101,8 @@ class Decisions:
                 cer = math.nan if hypothesis is None else character_error_rate(one.text, hypothesis)
                 columns["cer"][i] = min(1.0, cer) if cer == cer else None
         if any(mended):
-            columns["labelled_by"] = [
-                "human" if new else before for new, before in zip(mended, _strings(table, "labelled_by"), strict=True)
+            columns[LABELLED_BY] = [
+                HUMAN if new else before for new, before in zip(mended, _strings(table, LABELLED_BY), strict=True)
             ]
         for name, values in columns.items():
             kind = table.schema.field(name).type if name in ("text", "cer") else pa.string()
