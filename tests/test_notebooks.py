@@ -7,7 +7,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.output_widget import OutputWidget
 
-from stt.corpus.manifest import read_manifest
+from stt.corpus.addresses import moved_rows
+from stt.corpus.manifest import read_manifest, write_manifest
 from tests.conftest import ROOT, write_corpus
 
 PICTURES = {
@@ -55,11 +56,13 @@ def test_a_notebook_runs_to_its_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    labelled = tmp_path / "labelled.parquet"
+    write_manifest(moved_rows(read_manifest(tones), tmp_path), labelled, "plain-1")
     parent = trained if name == "clean_and_label" else steered
     variables = {
-        "STT_MANIFEST": tones,
+        "STT_MANIFEST": labelled,
         "STT_UNLABELLED": other,
-        "STT_VALIDATE": tones,
+        "STT_VALIDATE": labelled,
         "STT_RUN": steered,
         "STT_FOLDER": files,
         "STT_PARENT": parent / "checkpoints" / "best.ckpt",

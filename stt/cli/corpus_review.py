@@ -12,7 +12,7 @@ from stt.corpus.manifest import check_manifest_name, read_manifests, write_manif
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.sharding.job import inputs_of
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import atomic_write, file_hash
 
 VERSION = 1  # of decisions, in the records of manifests
 Manifests = Annotated[list[Path], typer.Argument(help="manifests of rejected utterances; several are concatenated")]
@@ -52,7 +52,6 @@ def decide(
     from stt.curation.review.decide import KEPT, MENDED  # imported here to keep --help fast
     from stt.curation.review.decide import decide as decide_rows
     from stt.curation.review.label_studio import read_annotations
-    from stt.files import file_hash
 
     manifest = read_manifests(manifests)
     annotations = [one for path in decisions for one in read_annotations(path)]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stt.corpus.addresses import addresses
-from stt.corpus.columns import COLUMNS
+from stt.corpus.addresses import moved_rows
+from stt.corpus.columns import COLUMNS, with_column
 from stt.corpus.manifest import Manifest
 from stt.corpus.memory_map import filter_rows
 from stt.curation.clean.evidence import Evidence, Mask
@@ -27,13 +26,13 @@ def rejected_path(out: Path) -> Path:
 
 def kept_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Table:
     """Return the kept rows for a manifest in `folder`, with the CER that was measured."""
-    return filter_rows(_with_cer(_relocated(evidence.manifest, folder), evidence), verdict.kept)
+    return filter_rows(_with_cer(moved_rows(evidence.manifest, folder), evidence), verdict.kept)
 
 
 def rejected_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Table:
     """Return the rejected rows for a manifest in `folder`, with rule, figure, limit, reason and hypothesis."""
     rows = np.flatnonzero(~verdict.kept)
-    table = filter_rows(_with_cer(_relocated(evidence.manifest, folder), evidence), ~verdict.kept)
+    table = filter_rows(_with_cer(moved_rows(evidence.manifest, folder), evidence), ~verdict.kept)
     columns = {
         "rule": pa.array([NAMES[rule] for rule in verdict.rule[rows].tolist()], pa.string()),
         "figure": pa.array(verdict.figures[rows], pa.float64(), from_pandas=True),
@@ -42,9 +41,7 @@ def rejected_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Tab
         "hypothesis": hypotheses(evidence).take(pa.array(rows)),
     }
     for name, column in columns.items():
-        if name in table.column_names:
-            table = table.drop_columns([name])
-        table = table.append_column(name, column)
+        table = with_column(table, name, column)
     return table
 
 
@@ -86,24 +83,13 @@ def examples(evidence: Evidence, verdict: Verdict) -> Iterator[str]:
                 yield f"    heard: {hypothesis}"
 
 
-def _relocated(manifest: Manifest, folder: Path) -> pa.Table:
-    table = _replaced(manifest.table, "audio", addresses(manifest, folder))
-    if manifest.has_offsets:  # or what is left of it might look like whole files
-        table = _replaced(table, "offset", pc.fill_null(table["offset"], 0.0))
-    return table
-
-
 def _with_cer(table: pa.Table, evidence: Evidence) -> pa.Table:
     """Replace the column `cer` where a recognizer has measured it; as elsewhere it is 0..1."""
     cers = evidence.figure("cer")
     if np.isnan(cers).all():
         return table
     measured = pa.chunked_array([pa.array(np.minimum(cers, 1), COLUMNS["cer"], from_pandas=True)])
-    return _replaced(table, "cer", pc.coalesce(measured, table["cer"]))
-
-
-def _replaced(table: pa.Table, name: str, column: Any) -> pa.Table:
-    return table.set_column(table.column_names.index(name), name, column)
+    return with_column(table, "cer", pc.coalesce(measured, table["cer"]))
 
 
 def _by_domain(manifest: Manifest, rows: Mask) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stt.corpus.addresses import addresses
+from stt.corpus.addresses import moved_rows
 from stt.corpus.manifest import Manifest
 from stt.corpus.sharding.shards import BadRow, Part
 from stt.curation.recognize import Model, RecognizedRow, recognize
@@ -44,8 +44,7 @@ class Labeller:
                 else:
                     labels[one.row] = (one.hypothesis, one.score, *_errors(one))
         kept = sorted(labels)
-        table = rows.table.set_column(rows.table.column_names.index("audio"), "audio", addresses(rows, self.folder))
-        table = table.take(pa.array(kept, pa.int64()))
+        table = moved_rows(rows, self.folder).take(pa.array(kept, pa.int64()))
         columns = zip(*(labels[row] for row in kept), strict=True) if kept else [()] * len(COLUMNS)
         for (column, kind), values in zip(COLUMNS.items(), columns, strict=True):
             table = table.append_column(column, pa.array(list(values), kind))

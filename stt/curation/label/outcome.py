@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stt.corpus.columns import COLUMNS, decode_dictionary
+from stt.corpus.columns import COLUMNS, decode_dictionary, with_column
 from stt.corpus.labels import LABELLED_BY, MACHINE
 from stt.curation.label.calibration import Calibration, Observed
 from stt.curation.label.labeller import COLUMNS as WORKING
@@ -44,21 +44,23 @@ class Choice:
         table = table.filter(pa.array(self.keep(table)))
         texts = table["text"]
         if pc.any(pc.not_equal(texts, "")).as_py():
-            table = _with(table, ORIGINAL, texts)
-        table = _with(table, "text", table[TEXT])
-        table = _with(table, "cer", pa.nulls(len(table), COLUMNS["cer"]))
-        table = _with(table, CONFIDENCE, self._confidence(table))
-        return _with(table, LABELLED_BY, pa.array([MACHINE] * len(table), pa.string())).drop_columns(list(WORKING))
+            table = with_column(table, ORIGINAL, texts)
+        table = with_column(table, "text", table[TEXT])
+        table = with_column(table, "cer", pa.nulls(len(table), COLUMNS["cer"]))
+        table = with_column(table, CONFIDENCE, self._confidence(table))
+        return with_column(table, LABELLED_BY, pa.array([MACHINE] * len(table), pa.string())).drop_columns(
+            list(WORKING)
+        )
 
     def rejected(self, table: pa.Table) -> pa.Table:
         """Return the other rows as they were, with the hypothesis, its confidence, and rule, figure and limit."""
         table = table.filter(pa.array(~self.keep(table)))
         said = _said(table)
-        table = _with(table, "hypothesis", table[TEXT])
-        table = _with(table, CONFIDENCE, self._confidence(table))
-        table = _with(table, "rule", pa.array([CONFIDENCE if one else EMPTY for one in said], pa.string()))
-        table = _with(table, "figure", pa.array(np.where(said, _floats(table, SCORE), 0.0)))
-        table = _with(table, "limit", pa.array(np.where(said, self.min_score, 1.0)))
+        table = with_column(table, "hypothesis", table[TEXT])
+        table = with_column(table, CONFIDENCE, self._confidence(table))
+        table = with_column(table, "rule", pa.array([CONFIDENCE if one else EMPTY for one in said], pa.string()))
+        table = with_column(table, "figure", pa.array(np.where(said, _floats(table, SCORE), 0.0)))
+        table = with_column(table, "limit", pa.array(np.where(said, self.min_score, 1.0)))
         return table.drop_columns(list(WORKING))
 
     def _confidence(self, table: pa.Table) -> pa.Array:
@@ -161,10 +163,3 @@ def _domains(table: pa.Table) -> list[str]:
 
 def _floats(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     return np.asarray(table[name].to_numpy(), np.float64)
-
-
-def _with(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    """Set or add a column."""
-    if name in table.column_names:
-        return table.set_column(table.column_names.index(name), name, values)
-    return table.append_column(name, values)

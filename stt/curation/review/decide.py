@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stt.corpus.addresses import addresses
-from stt.corpus.columns import decode_dictionary
+from stt.corpus.addresses import moved_rows
+from stt.corpus.columns import decode_dictionary, with_column
 from stt.corpus.exporters.label_studio import REJECT
 from stt.corpus.ingest import text_error
 from stt.corpus.labels import HUMAN, LABELLED_BY
@@ -86,10 +86,7 @@ class Decisions:
 
         Where a text was mended, `labelled_by` is `human`, and `cer` is that of the hypothesis, if there is one.
         """
-        table = _with_column(self.manifest.table, "audio", addresses(self.manifest, folder))
-        if self.manifest.has_offsets:  # or those that are kept might look like whole files
-            table = _with_column(table, "offset", pc.fill_null(table["offset"], 0.0))
-        table = table.take(pa.array(self.kept, pa.int64()))
+        table = moved_rows(self.manifest, folder).take(pa.array(self.kept, pa.int64()))
         table = table.drop_columns([one for one in REASONS if one in table.column_names])
         decisions = [self.by_row[row] for row in self.kept]
         mended = [one.outcome == MENDED for one in decisions]
@@ -106,7 +103,7 @@ class Decisions:
             ]
         for name, values in columns.items():
             kind = table.schema.field(name).type if name in ("text", "cer") else pa.string()
-            table = _with_column(table, name, pa.array(values, kind))
+            table = with_column(table, name, pa.array(values, kind))
         return table
 
     def write_list(self, path: Path) -> None:
@@ -193,9 +190,3 @@ def _strings(table: pa.Table, name: str) -> list[str | None]:
         return [None] * len(table)
     cells = decode_dictionary(table[name].combine_chunks()).to_pylist()
     return [None if cell is None else str(cell) for cell in cells]
-
-
-def _with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    if name not in table.column_names:
-        return table.append_column(name, values)
-    return table.set_column(table.column_names.index(name), name, values)
