@@ -91,6 +91,25 @@ class Calibration:
         reached = np.flatnonzero(self.kept_wers() <= max_wer)
         return float(self.scores[::-1][reached[-1]]) if len(reached) else None
 
+    def lowest_score_of(self, scores: Floats, words: Floats, max_wer: float) -> float:
+        """Return the lowest of the scores (utterance,) above which these utterances are expected to keep to `max_wer`.
+
+        Where they are harder than the calibration's, their scores are lower, and more of those that just pass are bad.
+
+        Args:
+            scores: of the hypotheses.
+            words: of the hypotheses.
+            max_wer: word error rate that they may have together.
+
+        Returns:
+            A score just above all of them if there is none.
+        """
+        order = np.argsort(-scores, kind="stable")
+        expected = np.cumsum(self.expected_wer(scores)[order] * words[order]) / np.cumsum(words[order])
+        reached = np.flatnonzero(expected <= max_wer)
+        above = np.nextafter(scores.max(initial=-np.inf), np.inf)
+        return float(scores[order][reached[-1]] if len(reached) else above)
+
     def kept_wers(self) -> Floats:
         """Return the rate (point,) of what is kept from each score on, with one utterance more; highest score first."""
         one_more = self.words.sum() / self.utterances

@@ -70,8 +70,7 @@ class Choice:
     def expected_wer(self, table: pa.Table) -> float:
         """Return the expected word error rate of the kept rows, weighted by words of the hypotheses."""
         table = table.filter(pa.array(self.keep(table)))
-        words = np.array([len(text.split()) for text in table[TEXT].to_pylist()], np.float64)
-        return float(np.average(self.calibration.expected_wer(_floats(table, SCORE)), weights=words))
+        return float(np.average(self.calibration.expected_wer(_floats(table, SCORE)), weights=_words(table)))
 
 
 def observed_of(table: pa.Table) -> Observed:
@@ -79,8 +78,10 @@ def observed_of(table: pa.Table) -> Observed:
     return Observed(*(_floats(table.filter(pa.array(_judged(table))), name) for name in (SCORE, EDITS, WORDS)))
 
 
-def choose(observed: Observed, max_wer: float, name: str) -> Choice:
+def choose(observed: Observed, rows: pa.Table, max_wer: float, name: str) -> Choice:
     """Calibrate, and find the lowest score that keeps the expected word error rate within `max_wer`.
+
+    It must do so for the calibration's utterances and for the labelled rows.
 
     Raises:
         InputError: no score does, or there are no two utterances.
@@ -99,7 +100,8 @@ def choose(observed: Observed, max_wer: float, name: str) -> Choice:
             f"{name} have an expected WER of {100 * least.min():.1f} % (counting in one more that is all wrong), all "
             f"have {100 * observed.wer:.1f} %: allow more, calibrate with more utterances, or use a better checkpoint"
         )
-    return Choice(calibration, score)
+    said = rows.filter(pa.array(_said(rows)))
+    return Choice(calibration, max(score, calibration.lowest_score_of(_floats(said, SCORE), _words(said), max_wer)))
 
 
 def calibration_by_domain(table: pa.Table, choice: Choice) -> dict[str, dict[str, Any]]:
@@ -151,6 +153,10 @@ def notes(
 
 def _said(table: pa.Table) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.not_equal(table[TEXT], "").to_numpy(), np.bool_)
+
+
+def _words(table: pa.Table) -> npt.NDArray[np.float64]:
+    return np.array([len(text.split()) for text in table[TEXT].to_pylist()], np.float64)
 
 
 def _judged(table: pa.Table) -> npt.NDArray[np.bool_]:

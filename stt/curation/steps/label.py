@@ -84,7 +84,7 @@ def run(
             report.bad.setdefault(kind, []).extend(bad)
         report.kept += own_report.kept
         _list_bad(report, out.with_suffix(".bad.csv"), skip_bad)
-        choice = choose(observed_of(known_rows), max_wer, known.path.name)
+        choice = choose(observed_of(known_rows), rows, max_wer, known.path.name)
         unknown = sorted(set(manifest.domains) - set(known.domains))
         if unknown:
             log.warning("%s: no row of the domain %s, whose WER may be another", known.path, ", ".join(unknown))

@@ -1,16 +1,19 @@
 import itertools
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stt.curation.label.calibration import Calibration, Observed, cross_fitted
+from stt.curation.label.labeller import SCORE, TEXT
 from stt.curation.label.outcome import choose
 from stt.curation.label.reliability import Reliability, interval
 from stt.errors import InputError
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ROWS = pa.table({SCORE: [0.0], TEXT: ["a"]})
 UTTERANCES = st.lists(st.tuples(st.integers(-5, 0), st.integers(0, 6), st.integers(1, 4)), min_size=1, max_size=7)
 
 
@@ -18,10 +21,10 @@ def observed(utterances: list[tuple[float, int, int]]) -> Observed:
     return Observed(*(np.array(column, np.float64) for column in zip(*utterances, strict=True)))
 
 
-def speech(count: int, seed: int = 0) -> Observed:
+def speech(count: int, seed: int = 0, mean: float = 0.15) -> Observed:
     """Utterances of five words whose probability of being wrong is known: 1 - exp(score)."""
     rng = np.random.default_rng(seed)
-    scores = -rng.exponential(0.15, count)
+    scores = -rng.exponential(mean, count)
     return Observed(scores, rng.binomial(5, 1 - np.exp(scores)).astype(float), np.full(count, 5.0))
 
 
@@ -93,18 +96,18 @@ def test_equal_scores_are_kept_or_rejected_together() -> None:
 
 def test_with_perfect_hypotheses_everything_is_kept_if_there_are_enough() -> None:
     perfect = observed([(0.0, 0, 5)] * 100)
-    assert choose(perfect, 0.01, "m").min_score == 0.0
-    assert choose(perfect, 0.01, "m").calibration.confidence([0.0, -3.0]).tolist() == [1.0, 1.0]
+    assert choose(perfect, ROWS, 0.01, "m").min_score == 0.0
+    assert choose(perfect, ROWS, 0.01, "m").calibration.confidence([0.0, -3.0]).tolist() == [1.0, 1.0]
     with pytest.raises(
         InputError, match=r"surest 90 of 90 utterances of m have an expected WER of 1\.1 %.* all have 0"
     ):
-        choose(observed([(0.0, 0, 5)] * 90), 0.01, "m")
+        choose(observed([(0.0, 0, 5)] * 90), ROWS, 0.01, "m")
 
 
 def test_nothing_to_calibrate_with_is_an_error() -> None:
     for count in (0, 1):
         with pytest.raises(InputError, match=f"--calibrate m: {count} rows have a text and are recognized, too few"):
-            choose(Observed(*np.ones((3, count))), 0.9, "m")
+            choose(Observed(*np.ones((3, count))), ROWS, 0.9, "m")
 
 
 @pytest.mark.parametrize("max_wer", [0.02, 0.05, 0.1])
@@ -145,3 +148,24 @@ def test_the_interval_holds_the_true_rate() -> None:
         low, high = interval(part)
         inside.append(low <= 0.1 <= high)
     assert np.mean(inside) > 0.85
+
+
+def test_of_harder_speech_less_is_kept_so_that_its_rate_is_the_wanted_one() -> None:
+    rates: dict[str, list[float]] = {"of the calibration": [], "of both": []}
+    for seed in range(50):
+        fit = Calibration.fit(speech(1600, seed))
+        hard = speech(1600, 1000 + seed, mean=0.3)
+        least = fit.lowest_score(0.1)
+        assert least is not None
+        own = fit.lowest_score_of(hard.scores, hard.words, 0.1)
+        for name, limit in (("of the calibration", least), ("of both", max(least, own))):
+            rates[name].append(hard.where(hard.scores >= limit).wer)
+    error = np.std(rates["of both"]) / np.sqrt(50)
+    assert np.mean(rates["of both"]) <= 0.1 + 2 * error
+    assert np.mean(rates["of the calibration"]) > 0.11
+
+
+def test_if_nothing_can_be_kept_the_limit_is_above_all_scores() -> None:
+    fit = Calibration.fit(observed([(-1.0, 5, 5), (0.0, 0, 5)]))
+    assert fit.lowest_score_of(np.array([-1.0, -0.9]), np.array([2.0, 2.0]), 0.1) > -0.9
+    assert fit.lowest_score_of(np.empty(0), np.empty(0), 0.1) < -1e300, "which leaves the calibration's"
