@@ -184,9 +184,9 @@ def detection(kept: Path, corpus: Corpus) -> dict[str, Any]:
 def table(turns: list[dict[str, Any]]) -> Table:
     """Format the turns: hours, label errors, detection, test error rates."""
     result = Table()
-    for heading in ("turn", "hours kept", "wrong of them %", "precision", "recall", "hours by machine", "their WER %"):
+    for heading in ("turn", "hours\nkept", "wrong\n%", "preci-\nsion", "recall", "hours by\nmachine", "their\nWER %"):
         result.add_column(heading, justify="right")
-    for heading in ("test CER %", "test WER %"):
+    for heading in ("test\nCER %", "test\nWER %"):
         result.add_column(heading, justify="right")
     for turn in turns:
         kept, machine, mean = turn["kept"], turn.get("machine"), turn["test"]["mean"]
