@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,7 +50,7 @@ def main() -> None:
     domains = {source: read_manifest(args.corpus / f"{source}.dev.parquet").domains for source in (*SOURCES, UNSEEN)}
     total = sum(len(domains[source]) for source in SOURCES)
 
-    known: dict[str, Any] = {"core_seconds": 0, "runs": []}
+    known: dict[str, Any] = {"runs": []}
     if args.out.exists():
         known = json.loads(args.out.read_text())
     before = [run for run in known["runs"] if run["of_steps"] == args.steps]
@@ -71,11 +70,10 @@ def main() -> None:
     jobs = [(name, seed) for seed in args.seeds for name in args.runs if (name, seed) not in done]
     with ThreadPoolExecutor(args.jobs) as pool:
         runs = [*before, *track(pool.map(result, jobs), "training", len(jobs))]
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime + known["core_seconds"]
     names = [name for name in mixes() if any(run["run"] == name for run in runs)]
     summary = {name: summarize([run for run in runs if run["run"] == name], domains) for name in names}
     print(json.dumps(summary, indent=1))
-    write_report(args.out, {"core_seconds": round(seconds), "summary": summary, "runs": runs})
+    write_report(args.out, {"summary": summary, "runs": runs})
     plot(summary, domains).savefig(args.out.with_suffix(".png"), dpi=110)
 
 
