@@ -1,4 +1,4 @@
-"""Comparison of the variants of an ablation study: CER over device hours, size, speed, and extrapolated final CER."""
+"""Comparison of the variants of an ablation study: CER over device hours, size, and speed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from ablation import Variant
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
@@ -17,13 +16,10 @@ from rich.table import Table
 
 from stt.errors import InputError
 from stt.files import atomic_write
-from stt.reports.convergence import MIN_POINTS, Convergence, fit_convergence
 from stt.reports.run import Run, over
 from stt.runs.folder import RunFolder
 from stt.runs.metric_names import BEST_CER, DEVICE_HOURS
 
-QUARTER = 0.25
-PLATEAU_CER = 0.9  # curves that have not dropped below it cannot be extrapolated
 LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # CERs at which times are compared
 
 
@@ -41,18 +37,6 @@ class TrainedVariant:
         """Ratio of frames that must emit a token to frames available for blanks and repeats."""
         share = float(self.measured["tokens_per_frame"])
         return share / max(1e-9, 1 - share)
-
-    @property
-    def extrapolated(self) -> Convergence | None:
-        """Curve fitted to the first quarter of the validations; None if there are too few or all are on the plateau."""
-        if len(self.hours) < 2 * self.early or min(self.cers[: self.early]) > PLATEAU_CER:
-            return None
-        return fit_convergence(self.hours[: self.early], self.cers[: self.early])
-
-    @property
-    def early(self) -> int:
-        """Number of validations in the first quarter."""
-        return max(MIN_POINTS, round(QUARTER * len(self.hours)))
 
     def hours_to(self, cer: float) -> float | None:
         """Return the device hours until a CER was first reached, interpolated linearly; None if it was not reached."""
@@ -105,8 +89,6 @@ def comparison(trained: Sequence[TrainedVariant]) -> list[dict[str, Any]]:
             for cer, hours in times.items()
             if hours
         }
-        extrapolated = one.extrapolated
-        end = None if extrapolated is None else float(extrapolated.at(one.hours[-1]))
         rows.append(
             {
                 **asdict(one.variant),
@@ -120,8 +102,6 @@ def comparison(trained: Sequence[TrainedVariant]) -> list[dict[str, Any]]:
                 "cer": [round(cer, 4) for cer in one.cers],
                 "hours_to": {str(cer): round(hours, 4) for cer, hours in times.items() if hours},
                 "sooner_than_the_first": speed_ups,
-                "extrapolated": None if end is None else round(end, 4),
-                "extrapolation_error": None if end is None else round(end - one.cers[-1], 4),
             }
         )
     return rows
@@ -138,7 +118,6 @@ def table(trained: Sequence[TrainedVariant]) -> Table:
         "token\n/blank",
         "steps",
         "CER\n%",
-        "extra-\npolated",
         "speed-up over\nthe first",
     ):
         result.add_column(heading, justify="right", no_wrap=True)
@@ -147,7 +126,6 @@ def table(trained: Sequence[TrainedVariant]) -> Table:
         # The lowest CER that both reached is most informative; otherwise the lowest that this one reached.
         both = [entry for entry in speed_ups if not entry[1]["at_least"]]
         level, factor = (both or speed_ups or [("", None)])[-1]
-        extrapolated = row["extrapolated"]
         result.add_row(
             row["name"],
             f"{row['parameters'] / 1e6:.1f}",
@@ -156,7 +134,6 @@ def table(trained: Sequence[TrainedVariant]) -> Table:
             f"{row['tokens_per_blank']:.2f}",
             str(row["steps"]),
             f"{100 * row['cer'][-1]:.1f}",
-            "" if extrapolated is None else f"{100 * extrapolated:.1f}",
             ""
             if factor is None
             else f"{'≥ ' * factor['at_least']}{factor['factor']:.1f}x to {100 * float(level):.0f} %",
@@ -165,21 +142,17 @@ def table(trained: Sequence[TrainedVariant]) -> Table:
 
 
 def plot(trained: Sequence[TrainedVariant]) -> Figure:
-    """Plot mean CER over device hours, with the extrapolation from the first quarter as dotted lines."""
+    """Plot mean CER over device hours."""
     figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for i, one in enumerate(trained):
         label = f"{one.variant.name} ({one.measured['parameters'] / 1e6:.1f} M)"
         axis.plot(one.hours, [100 * cer for cer in one.cers], marker=".", color=f"C{i}", label=label)
-        extrapolated = one.extrapolated
-        if extrapolated is not None:
-            late = np.array(one.hours[one.early :])
-            axis.plot(late, 100 * extrapolated.at(late), linestyle=":", color=f"C{i}")
     axis.set_xlabel(f"device hours ({trained[0].measured['device']})")
     axis.set_ylabel("validation CER, mean over domains, %")
     axis.set_ylim(0, 105)
     axis.set_xlim(left=0)
     axis.grid(alpha=0.3)
-    axis.legend(title="dotted: extrapolated from the first 25 %")
+    axis.legend()
     return figure
 
 

@@ -31,9 +31,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/forgetting"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/forgetting.json"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, which share the cores")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, one thread each")
     args = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    os.environ["OMP_NUM_THREADS"] = "1"
     manifests = {
         "old": select(args.corpus / "train.parquet", args.corpus / "old.parquet", OLD),
         "new": select(args.corpus / "train.parquet", args.corpus / "new.parquet", (NEW,)),

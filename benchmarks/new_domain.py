@@ -42,9 +42,9 @@ def main() -> None:
         "--labels", nargs="+", choices=list(LABELS), default=["clean", "shuffled_25"], help="of the new domain"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, which share the cores")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, one thread each")
     args = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    os.environ["OMP_NUM_THREADS"] = "1"
     clean = make_corpus(args.data, args.work / "corpora", "clean")
     old = select(clean / "train.parquet", clean / "old.parquet", tuple(OLD))
     new = {}

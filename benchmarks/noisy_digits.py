@@ -70,10 +70,10 @@ def main() -> None:
     parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS[:2]))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, which share the cores")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent trainings, one thread each")
     parser.add_argument("options", nargs="*", help="further options for train.py, after --")
     args = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    os.environ["OMP_NUM_THREADS"] = "1"
     corpora = {labels: make_corpus(args.data, args.work / "corpora", labels) for labels in args.labels}
 
     def result(job: tuple[int, str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Part = TypeVar("Part", bound=nn.Module)
 
 _ARGUMENTS = "_registered_arguments"
 _classes: dict[str, type[nn.Module]] = {}
+_packages: dict[str, None] = {}  # in order
 
 
 def register(cls: Class) -> Class:
@@ -80,6 +81,12 @@ def import_packages(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise InputError(f"--import {name}: the package cannot be imported ({error})") from error
+        _packages[name] = None
+
+
+def imported_packages() -> tuple[str, ...]:
+    """Return the names of the packages that were imported, for processes that load the same checkpoint."""
+    return tuple(_packages)
 
 
 def describe(part: nn.Module) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -6,13 +7,15 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.output_widget import OutputWidget
 
-from tests.conftest import ROOT
+from stt.corpus.addresses import moved_rows
+from stt.corpus.manifest import read_manifest, write_manifest
+from tests.conftest import ROOT, write_corpus
 
 PICTURES = {
     "explore_corpus": 2,
     "watch_curriculum": 2,
     "errors_by_domain": 2,
-    "extrapolate_convergence": 1,
+    "clean_and_label": 1,
     "finetune_on_your_files": 0,
 }
 
@@ -20,8 +23,6 @@ PICTURES = {
 @pytest.fixture
 def files(tones: Path, tmp_path: Path) -> Path:
     """Thirty files with their texts beside them."""
-    from stt.corpus.manifest import read_manifest
-
     manifest, folder = read_manifest(tones), tmp_path / "files"
     folder.mkdir()
     for row in range(30):
@@ -31,19 +32,40 @@ def files(tones: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A manifest of further utterances of tones."""
+    path = write_corpus(tmp_path / "other", 24, seed=9)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**row, "id": f"other/{i}"}) + "\n" for i, row in enumerate(rows)))
+    return path
+
+
 def test_every_notebook_is_run_here() -> None:
     assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(PICTURES)
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_notebook_runs_to_its_end(
-    name: str, tones: Path, steered: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    tones: Path,
+    other: Path,
+    trained: Path,
+    steered: Path,
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    labelled = tmp_path / "labelled.parquet"
+    write_manifest(moved_rows(read_manifest(tones), tmp_path), labelled, "plain-1")
+    parent = trained if name == "clean_and_label" else steered
     variables = {
-        "STT_MANIFEST": tones,
+        "STT_MANIFEST": labelled,
+        "STT_UNLABELLED": other,
+        "STT_VALIDATE": labelled,
         "STT_RUN": steered,
         "STT_FOLDER": files,
-        "STT_PARENT": steered / "checkpoints" / "best.ckpt",
+        "STT_PARENT": parent / "checkpoints" / "best.ckpt",
         "STT_WORK": tmp_path / "mine",
         "STT_STEPS": "12",
     }
@@ -58,6 +80,9 @@ def test_a_notebook_runs_to_its_end(
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     widgets = [one for state in _widget_outputs(notebook) for one in state]
     assert len([one for one in [*outputs, *widgets] if "image/png" in one.get("data", {})]) == PICTURES[name]
+    if name == "clean_and_label":
+        assert (tmp_path / "mine" / "review.html").is_file() == (tmp_path / "mine" / "kept.rejected.parquet").is_file()
+        assert 120 < len(read_manifest(tmp_path / "mine" / "train.parquet")) <= 144
     if name == "finetune_on_your_files":
         assert len([cell for cell in notebook.cells if cell.cell_type == "code"]) == 10
         assert (tmp_path / "mine" / "run" / "test_metrics.json").is_file()

@@ -68,6 +68,15 @@ def test_a_signal_to_one_rank_ends_both_after_the_same_step(rank: int, fit_args:
     assert_same_end(parts, whole)
 
 
+def test_a_lost_process_that_loads_data_ends_the_run_with_one_sentence(
+    fit_args: list[str], tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    killer = "--trainer.callbacks+=tests.recorder.WorkerKiller"
+    said = fails(main, [*fit_args, *options(tmp_path / "run"), killer, "--data.num_workers=2"])
+    assert "a process that loads data has died" in said
+    assert "--ckpt_path last" in said
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_lost_rank_ends_the_other(rank: int, fit_args: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"

@@ -24,6 +24,7 @@ __all__ = [
     "durations_agree",
     "encode_flac",
     "read_audio",
+    "read_native",
     "resample",
 ]
 
@@ -71,6 +72,14 @@ def read_audio(
     Raises:
         AudioError: the file is missing, corrupt, shorter than requested, or contains NaN or infinity.
     """
+    waveform, rate = read_native(source, offset, duration)
+    return resample(waveform, rate, sample_rate)
+
+
+def read_native(
+    source: AudioSource | Path | str, offset: float = 0.0, duration: float | None = None
+) -> tuple[Waveform, int]:
+    """Read a mono waveform (sample,) in [-1, 1] as `read_audio` does, at the sample rate of the file, Hz."""
     source = AudioSource.of(source)
     with open_reader(source) as reader:
         blocks: list[Waveform] = []
@@ -80,7 +89,7 @@ def read_audio(
         except MemoryError as error:
             seconds = sum(map(len, blocks)) / reader.rate
             raise AudioError(f"{source}: more than {seconds:,.0f} s of audio do not fit into memory") from error
-    return resample(waveform, reader.rate, sample_rate)
+        return waveform, reader.rate
 
 
 def encode_flac(waveform: Waveform, sample_rate: int) -> bytes:

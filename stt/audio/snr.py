@@ -1,13 +1,11 @@
-"""SNR estimation from frame levels alone."""
+"""SNR estimation from frame levels alone, of batches."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-FRAME_SECONDS = 0.02
-LOUD, QUIET = 0.9, 0.1  # quantiles of the frame levels
-POWER_FLOOR = 1e-10  # -100 dB, so that digital silence has a finite level
+from stt.audio.levels import FRAME_SECONDS, LOUD, POWER_FLOOR, QUIET
 
 
 def level_range(waveforms: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:

@@ -14,11 +14,13 @@ from rich.console import Console
 from stt.cli.corpus_align import align
 from stt.cli.corpus_download import app as download_app
 from stt.cli.corpus_export import app as export_app
-from stt.cli.options import REQUIRED, add_command, check_manifest_name
+from stt.cli.corpus_review import decide, review
+from stt.cli.options import REQUIRED, add_command
 from stt.cli.steps import CLUSTER, add_steps
 from stt.corpus.importers import importers
 from stt.corpus.ingest import Origin, ingest
-from stt.corpus.manifest import read_manifest, read_manifests
+from stt.corpus.labels import labels_table
+from stt.corpus.manifest import check_manifest_name, read_manifest, read_manifests
 from stt.corpus.row import Row
 from stt.corpus.sharding.engine import Engine
 from stt.corpus.split import split_manifest
@@ -35,12 +37,18 @@ app.add_typer(import_app, name="import")
 app.add_typer(export_app, name="export")
 app.add_typer(download_app, name="download")
 app.command()(align)
+app.command()(review)
+app.command()(decide)
 
 
 @app.command()
 def stats(manifests: Manifests) -> None:
-    """Print hours, utterances, characters per second, vocabulary and lengths by domain."""
-    Console().print(stats_table(read_manifests(manifests)))
+    """Print hours, utterances, characters per second, vocabulary and lengths by domain; and who labelled how much."""
+    manifest = read_manifests(manifests)
+    Console().print(stats_table(manifest))
+    labels = labels_table(manifest)
+    if labels:
+        Console().print(labels)
 
 
 @app.command()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from stt.cli.options import check_manifest_name
 from stt.cli.recognizing import Device, Threads
+from stt.corpus.manifest import check_manifest_name
 from stt.errors import InputError
 from stt.progress import track_seconds
 
@@ -47,7 +47,7 @@ def align(
     from stt.curation.align import write
     from stt.curation.align.align import align as align_text
     from stt.curation.align.pieces import Lengths
-    from stt.inference.folder import file_hash
+    from stt.files import file_hash
     from stt.inference.load import load
     from stt.recognition.recording import Recording
 
@@ -55,8 +55,8 @@ def align(
     check_domains([domain], "--domain")
     lines = [one.text for one in read_texts([text])]
     recognizer = load(ckpt, device, threads)
+    lengths = Lengths(min_seconds, max_seconds)
     with track_seconds("listening", audio_info(audio).duration) as heard:
-        lengths = Lengths(min_seconds, max_seconds)
         found = align_text(recognizer, Recording.of(audio), lines, str(text), lengths, min_score, heard)
     options = {"min_seconds": min_seconds, "max_seconds": max_seconds, "min_score": found.min_score}
     inputs = tuple(Input(path.name, file_hash(path)) for path in (audio, text, ckpt) if path.is_file())
@@ -65,6 +65,8 @@ def align(
     normalizer = recognizer.normalizer.name
     write.write_pieces(found.kept, audio, out, domain, normalizer, id_prefix, step)
     write.write_rejected(found.rejected, out.with_suffix(".rejected.csv"))
+    review = out.with_suffix(".rejected.parquet")
+    reviewed = write.write_review(found, audio, review, domain, normalizer, id_prefix, lengths, step)
     if srt:
         write.write_words(found, srt, "srt")
     if textgrid:
@@ -78,3 +80,5 @@ def align(
         f"{len(found.kept)} pieces of {kept / 60:.1f} minutes, score {found.min_score:.2f} or more, written to {out}; "
         f"{rejected}, listed in {out.with_suffix('.rejected.csv')}"
     )
+    if reviewed:
+        print(f"{reviewed} of the rejected ones have times and can be reviewed: {review}")

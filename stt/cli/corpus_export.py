@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from stt.cli.options import REQUIRED, add_command
+from stt.cli.options import REQUIRED, add_command, named
 from stt.corpus.export import Export, is_unicode
 from stt.corpus.exporters import exporters
 from stt.corpus.manifest import read_manifests
@@ -33,7 +34,11 @@ def _export(exporter: Callable[..., None], manifests: list[Path], out: Path, cop
         )
     for what, rows in corpus.lost.most_common():
         print(f"not carried: {what}: {rows} rows")
-    print(f"{len(manifest)} rows, {manifest.durations.sum(dtype=float) / 3600:.2f} hours, exported to {out}")
+    if corpus.unreadable:
+        ids = [str(manifest.value(row, "id")) for row in corpus.unreadable]
+        print(f"left out, because their audio cannot be read: {named(ids)}")
+    durations = np.delete(manifest.durations, corpus.unreadable)
+    print(f"{len(durations)} rows, {durations.sum(dtype=float) / 3600:.2f} hours, exported to {out}")
 
 
 for _name, _exporter in exporters().items():

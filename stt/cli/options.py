@@ -1,18 +1,16 @@
-"""Commands made of functions, whose keyword parameters become options; and a check that several commands share."""
+"""Commands made of functions, whose keyword parameters become options; and what several commands share."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from stt.errors import InputError
-
 Parameter = tuple[Any, Any]  # type and default
+NAMED = 5  # ids in a message
 REQUIRED = inspect.Parameter.empty
 
 
@@ -38,7 +36,9 @@ def add_command(
     parameters = dict(shared)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in {*shared, *given}:
-            parameters[parameter.name] = hints[parameter.name], parameter.default
+            kind, default = hints[parameter.name], parameter.default
+            # Without a default it would become an argument.
+            parameters[parameter.name] = Annotated[kind, typer.Option()] if default is REQUIRED else kind, default
     command = functools.partial(run, function)
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
@@ -50,11 +50,7 @@ def add_command(
     app.command(name, help=inspect.getdoc(function))(command)
 
 
-def check_manifest_name(out: Path) -> None:
-    """Check that a manifest can be written under the name that --out gives.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if out.suffix.lower() != ".parquet" or out.is_dir():
-        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
+def named(ids: Sequence[str]) -> str:
+    """Format how many utterances there are, and the first of them."""
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return f"{len(ids)} utterances: {', '.join(ids[:NAMED])}{more}"

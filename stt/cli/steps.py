@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from stt.cli.options import REQUIRED, Parameter, add_command, check_manifest_name
-from stt.corpus.manifest import Manifest, read_manifests
+from stt.cli.options import REQUIRED, Parameter, add_command
+from stt.corpus.manifest import Manifest, check_manifest_name, read_manifests
 from stt.corpus.merge import merge_manifest
 from stt.corpus.provenance import read_step
 from stt.corpus.sharding.engine import Engine
-from stt.corpus.steps import steps
+from stt.curation.steps import steps
 from stt.errors import InputError
 
 CLUSTER = Annotated[str, typer.Option(help="work on the Dask cluster with this scheduler, such as tcp://HOST:8786")]
@@ -55,9 +55,11 @@ def history(manifest: Annotated[Path, typer.Argument(help="manifest (.parquet)")
 
 
 def _run(
-    step: Callable[..., Manifest], manifests: list[Path], workers: int | None, cluster: str, **options: Any
+    step: Callable[..., Manifest | None], manifests: list[Path], workers: int | None, cluster: str, **options: Any
 ) -> None:
     result = step(read_manifests(manifests), engine=Engine(workers, cluster), **options)
+    if result is None:  # a step that was only tried
+        return
     record = read_step(result.path)
     if record is not None:
         for kind, count in record.skipped.items():

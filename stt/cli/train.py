@@ -16,6 +16,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from stt.checkpoint import read_checkpoint
+from stt.data.loader import lost_worker
 from stt.errors import InputError, exit_with, file_system_error, missing_extra, reason
 from stt.recognition.recognizer import Recognizer
 from stt.registry import import_packages
@@ -274,6 +275,8 @@ def main(args: list[str] | None = None) -> None:
         exit_with(missing_extra(error))
     except OSError as error:
         exit_with(file_system_error(error))
+    except RuntimeError as error:
+        exit_with(lost_worker(error))
     except SIGTERMException as error:  # in a validation or a test; Lightning would exit with 0
         raise SystemExit(EXIT_CODE) from error
     finally:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stt.audio.source import is_remote
+from stt.corpus.columns import with_column
 from stt.corpus.manifest import Manifest
 from stt.corpus.memory_map import iter_chunks
 
@@ -20,7 +21,8 @@ def addresses(manifest: Manifest, folder: Path) -> pa.ChunkedArray:
     Names inside the folder stay short, so that it can be moved as a whole; all others become absolute.
     """
     target = folder.resolve()
-    starts = [*(first for first, _ in manifest.parts), len(manifest)] if manifest.parts else [0, len(manifest)]
+    # A slice may begin within a part.
+    starts = [*(max(first, 0) for first, _ in manifest.parts), len(manifest)] if manifest.parts else [0, len(manifest)]
     chunks = []
     for path, start, stop in zip(manifest.files, starts[:-1], starts[1:], strict=True):
         source = path.parent.resolve()
@@ -28,6 +30,15 @@ def addresses(manifest: Manifest, folder: Path) -> pa.ChunkedArray:
         column = manifest.table["audio"].slice(start, stop - start)
         chunks += [_prefixed(chunk, prefix) for chunk in iter_chunks(column)]
     return pa.chunked_array(chunks, pa.large_string())
+
+
+def moved_rows(manifest: Manifest, folder: Path) -> pa.Table:
+    """Return the rows of a manifest for one in `folder`, of which some may be left out.
+
+    Rows that start at 0 say so if others are windows, or those that are left might look like whole files.
+    """
+    table = with_column(manifest.table, "audio", addresses(manifest, folder))
+    return with_column(table, "offset", pc.fill_null(table["offset"], 0.0)) if manifest.has_offsets else table
 
 
 def bytes_of_audio(manifest: Manifest) -> int | None:

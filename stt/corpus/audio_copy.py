@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from stt.audio.formats import EXTENSIONS, extension_of
@@ -12,12 +13,17 @@ from stt.audio.source import AudioSource
 
 
 def copy_audio(
-    source: AudioSource, window: tuple[float, float] | None, folder: Path, stem: Path, mix: bool = False
+    source: AudioSource,
+    window: tuple[float, float] | None,
+    folder: Path,
+    stem: Path,
+    mix: bool = False,
+    formats: Collection[str] = EXTENSIONS,
 ) -> Path:
     """Write audio to `folder / stem` with the extension that it needs, and return its path in the folder.
 
-    Whole files and byte spans are copied as they are, so nothing is lost; windows are cut out to the sample, at the
-    audio's own rate, and written as FLAC of 16 bits.
+    Whole files and byte spans in the given formats are copied as they are, so nothing is lost; windows are cut out to
+    the sample. These and other formats are written as FLAC of 16 bits, at the audio's own rate.
 
     Args:
         source: the audio.
@@ -25,6 +31,7 @@ def copy_audio(
         folder: folder to write to.
         stem: path in the folder, without an extension.
         mix: write one channel, the mean of all.
+        formats: extensions of what is copied as it is.
 
     Raises:
         AudioError: the audio cannot be read.
@@ -33,7 +40,7 @@ def copy_audio(
     opened = None if window or mix else source.open()
     extension = _extension(source, opened)
     target = stem.with_name(stem.name + extension)
-    if opened is None or not extension:
+    if opened is None or extension not in formats:
         target = stem.with_name(f"{stem.name}.flac")
         rate = audio_info(source).sample_rate
         (folder / target).write_bytes(encode_flac(read_audio(source, rate, *(window or ())), rate))

@@ -209,3 +209,10 @@ def _row_errors(table: pa.Table) -> dict[str, npt.NDArray[np.bool_]]:
         "negative byte_offset": byte_offset < 0,
         "byte_length that is not positive": byte_length <= 0,
     }
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return a table with a column in place of the one of this name, or after all others."""
+    if name not in table.column_names:
+        return table.append_column(name, values)
+    return table.set_column(table.column_names.index(name), name, values)

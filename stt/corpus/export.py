@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 import pyarrow as pa
 
-from stt.audio.io import AudioError, AudioInfo, audio_info
+from stt.audio.io import EXTENSIONS, AudioError, AudioInfo, audio_info
 from stt.audio.source import AudioSource, is_remote
 from stt.corpus.audio_copy import copy_audio
 from stt.corpus.columns import COLUMNS
@@ -52,6 +52,8 @@ class Abilities:
         channels: audio of several channels, which readers of the format average.
         info: whether it needs the sample rate and the length of the audio.
         types: whether it has the types of all columns; otherwise they are those of JSON.
+        formats: extensions of the audio that is copied as it is; any other becomes FLAC.
+        skips_unreadable: whether utterances whose audio cannot be read are left out, instead of an error.
     """
 
     offsets: bool = False
@@ -60,6 +62,8 @@ class Abilities:
     channels: bool = True
     info: bool = False
     types: bool = False
+    formats: frozenset[str] = EXTENSIONS
+    skips_unreadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Export:
         copy: whether all audio is copied.
         lost: what the format cannot carry, and in how many rows; exporters add to it.
         copied: why audio was copied, and of how many rows.
+        unreadable: rows that were left out.
     """
 
     manifest: Manifest
@@ -121,6 +126,7 @@ class Export:
     copy: bool = False
     lost: Counter[str] = field(default_factory=Counter)
     copied: Counter[str] = field(default_factory=Counter)
+    unreadable: list[int] = field(default_factory=list)
 
     def utterances(self, abilities: Abilities, order: Sequence[int] | None = None) -> Iterator[Utterance]:
         """Yield all utterances, with copies of the audio that the format cannot refer to.
@@ -137,6 +143,9 @@ class Export:
         with ThreadPoolExecutor(8) as pool:
             placed = self._placed(pool, rows, abilities)
             for row, cells, place in track(placed, "exporting", len(rows)):
+                if place is None:
+                    self.unreadable.append(row)
+                    continue
                 if place.reason:
                     self.copied[place.reason] += 1
                 cer = cells["cer"]
@@ -174,15 +183,15 @@ class Export:
 
     def _placed(
         self, pool: ThreadPoolExecutor, rows: Sequence[int], abilities: Abilities
-    ) -> Iterator[tuple[int, dict[str, Any], _Placed]]:
+    ) -> Iterator[tuple[int, dict[str, Any], _Placed | None]]:
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = rows[start : start + CHUNK_ROWS]
             cells = self.manifest.table.take(pa.array(chunk, pa.int64())).to_pylist()
             placed = pool.map(lambda row, one: self._place(row, one, abilities), chunk, cells)
             yield from zip(chunk, cells, placed, strict=True)
 
-    def _place(self, row: int, cells: Mapping[str, Any], abilities: Abilities) -> _Placed:
-        """Copy the audio of a row if necessary."""
+    def _place(self, row: int, cells: Mapping[str, Any], abilities: Abilities) -> _Placed | None:
+        """Copy the audio of a row if necessary; None if it cannot be read and the row is to be left out."""
         source = self.manifest.audio(row).absolute()
         offset = cells["offset"]
         try:
@@ -193,9 +202,11 @@ class Export:
             window = None if offset is None else (offset, float(cells["duration"]))
             name = Path("audio") / f"{row // 1000:05d}" / f"{row:08d}"
             mix = info is not None and info.channels > 1 and not abilities.channels
-            name = copy_audio(source, window, self.folder, name, mix)
+            name = copy_audio(source, window, self.folder, name, mix, abilities.formats)
             info = audio_info(self.folder / name) if abilities.info else None
         except AudioError as error:
+            if abilities.skips_unreadable:
+                return None
             raise AudioError(f"{self.manifest.where(row)}: {error}") from error
         return _Placed(str(self.final / name), None, info, reason)
 

@@ -185,6 +185,8 @@ def _check_rows(out: Path, normalizer: Normalizer, rows: list[Row]) -> list[Chec
 def _check_row(out: Path, normalizer: Normalizer, row: Row) -> Checked:
     """Check a row and normalize its text."""
     row, error = _check(row, out)
+    if row.unlabelled:
+        return Checked(row, error, Counter())
     text = normalizer("" if error else row.text)
     return Checked(replace(row, text=text.text), error or text_error(text.text, text.rejected), text.changed)
 

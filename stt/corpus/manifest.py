@@ -28,7 +28,7 @@ from stt.corpus.provenance import Step, encode_step
 from stt.errors import InputError
 from stt.files import atomic_write
 
-__all__ = ["COLUMNS", "Manifest", "read_manifest", "read_manifests", "write_manifest"]
+__all__ = ["COLUMNS", "Manifest", "check_manifest_name", "read_manifest", "read_manifests", "write_manifest"]
 
 log = logging.getLogger(__name__)
 NORMALIZER_KEY = b"stt.normalizer"
@@ -227,6 +227,16 @@ def read_manifests(paths: Sequence[Path | str]) -> Manifest:
     manifest = Manifest(with_ids(table), files[0], tuple(zip(starts, files, strict=True)))
     _check_ids(manifest)
     return manifest
+
+
+def check_manifest_name(out: Path) -> None:
+    """Check that a manifest can be written under the name that --out gives.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if out.suffix.lower() != ".parquet" or out.is_dir():
+        raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
 
 
 def write_manifest(table: pa.Table, path: Path, normalizer: str, step: Step | None = None) -> None:

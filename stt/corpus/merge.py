@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stt.corpus.addresses import addresses
+from stt.corpus.addresses import moved_rows
 from stt.corpus.manifest import Manifest, write_manifest
 from stt.corpus.provenance import Step, count_domains
 from stt.corpus.sharding.job import inputs_of
@@ -18,8 +18,7 @@ def merge_manifest(manifest: Manifest, out: Path) -> Step:
     Columns are united and ids are unique, because `read_manifests` sees to both; audio is addressed from the new
     folder.
     """
-    index = manifest.table.column_names.index("audio")
-    table = manifest.table.set_column(index, "audio", addresses(manifest, out.parent))
+    table = moved_rows(manifest, out.parent)
     rows = count_domains(table)
     step = Step("merge", VERSION, {}, rows, rows, inputs_of(manifest))
     write_manifest(table, out, manifest.normalizer or "", step)

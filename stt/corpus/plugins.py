@@ -14,17 +14,19 @@ from stt.errors import reason
 log = logging.getLogger(__name__)
 
 
-def find_plugins(package: str, path: Sequence[str], function: str, group: str) -> dict[str, Callable[..., Any]]:
+def find_plugins(packages: Sequence[str], function: str, group: str) -> dict[str, Callable[..., Any]]:
     """Return functions by name, each that of its file or of an entry point.
 
     Args:
-        package: name of the package whose files have the function.
-        path: its folders.
+        packages: names of the packages whose files have the function; no two files have the same name.
         function: name of the function in each of them.
         group: group of the entry points of installed packages; their names are further ones.
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(path))
-    by_name = {name: getattr(importlib.import_module(f"{package}.{name}"), function) for name in names}
+    by_name = {}
+    for package in packages:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            by_name[module.name] = getattr(importlib.import_module(f"{package}.{module.name}"), function)
+    by_name = dict(sorted(by_name.items()))
     kind = group.rpartition(".")[2].removesuffix("s")
     for point in entry_points(group=group):
         if point.name in by_name:

@@ -26,6 +26,7 @@ class Row:
     `extra` contains additional fields of the source, which become columns of the manifest.
     `error` is the reason why the row cannot be used, if the importer has found one. `excluded` is the reason why the
     importer was asked to leave the row out: such rows are counted, and are not bad.
+    `unlabelled` says that nobody has written what is said: the text is empty, and that is no error.
     """
 
     where: str
@@ -45,6 +46,7 @@ class Row:
     extra: Mapping[str, Any] = field(default_factory=dict)
     content: bytes | None = None
     excluded: str = ""
+    unlabelled: bool = False
 
 
 def domain_of(template: str, fields: Mapping[str, object], where: str) -> str:

@@ -136,5 +136,19 @@ def prefetch_options(num_workers: int, uses_feedback: bool) -> dict[str, int]:
     return {"prefetch_factor": min(2, max_batches // num_workers)}
 
 
+def lost_worker(error: RuntimeError) -> InputError:
+    """Describe the death of a process that loads data, which torch may notice anywhere in the main process.
+
+    Raises:
+        RuntimeError: the original error, if it is another one.
+    """
+    if not str(error).startswith("DataLoader worker"):
+        raise error
+    return InputError(
+        f"a process that loads data has died ({error}): if the memory was full, use fewer --data.num_workers; training "
+        "continues with --ckpt_path last"
+    )
+
+
 def _use_one_thread(worker: int) -> None:
     torch.set_num_threads(1)

@@ -12,7 +12,7 @@ from typing import Any
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.decoding.options import DecoderOptions
 from stt.errors import InputError, missing_extra
-from stt.files import atomic_folder
+from stt.files import atomic_folder, file_hash
 from stt.inference.card import write_card
 from stt.inference.check import Compute, Sample, compare, samples_of, speeds
 from stt.inference.folder import (
@@ -24,7 +24,6 @@ from stt.inference.folder import (
     SHERPA,
     TOKENIZER,
     Description,
-    file_hash,
 )
 from stt.inference.threads import limited_threads
 from stt.recognition.decoders import build_decoder

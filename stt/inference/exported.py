@@ -14,7 +14,8 @@ from stt.audio.source import AudioSource
 from stt.decoding.decoder import Decoder
 from stt.decoding.options import BeamOptions, DecoderOptions
 from stt.errors import InputError, reason
-from stt.inference.folder import LANGUAGE_MODEL, MODEL, TOKENIZER, Description, file_hash, read_description
+from stt.files import file_hash
+from stt.inference.folder import LANGUAGE_MODEL, MODEL, TOKENIZER, Description, read_description
 from stt.recognition.acoustic_model import Lengths, LogProbs
 from stt.recognition.transcriber import Transcriber
 from stt.recognition.transcript import Transcript

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -112,9 +111,3 @@ def _check_values(path: Path, description: Description) -> None:
         raise InputError(
             f"{path.parent}: an export for sherpa-onnx, which alone can run it; export it with --format onnx"
         )
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

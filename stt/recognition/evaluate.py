@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,10 +160,23 @@ def compute_batches(
     seed: int = 0,
 ) -> Iterator[tuple[Batch, list[NetworkOutput]]]:
     """Run the network over length-sorted batches as `compute_outputs` does, and yield each batch with its outputs."""
-    dataset = UtteranceDataset(manifest, recognizer, training=False)
     rows = np.concatenate([rows[:max_per_domain] for rows in manifest.rows_by_domain()])
-    for indices in track(sorted_batches(manifest.durations[rows], BATCH_SECONDS), "recognizing"):
-        items = [dataset[SampledRow(row, strength, (seed, row))] for row in rows[indices].tolist()]
+    batches = [rows[indices] for indices in sorted_batches(manifest.durations[rows], BATCH_SECONDS)]
+    sampled = ([SampledRow(row, strength, (seed, row)) for row in batch.tolist()] for batch in batches)
+    yield from run_batches(recognizer, manifest, track(sampled, "recognizing", len(batches)))
+
+
+def run_batches(
+    recognizer: AcousticModel, manifest: Manifest, batches: Iterable[Sequence[SampledRow]]
+) -> Iterator[tuple[Batch, list[NetworkOutput]]]:
+    """Run the network over batches of a manifest's rows, and yield each with the outputs of its utterances.
+
+    Raises:
+        InputError: the network's output is not a number.
+    """
+    dataset = UtteranceDataset(manifest, recognizer, training=False)
+    for sampled in batches:
+        items = [dataset[row] for row in sampled]
         batch = collate(items)
         utterances = [item for item in items if isinstance(item, Utterance)]
         log_probs, frames = recognizer.compute(batch.waveforms.numpy(), batch.lengths.numpy())

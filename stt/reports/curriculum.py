@@ -20,6 +20,7 @@ from stt.files import atomic_write
 from stt.metrics.error_rate import character_error_rate
 from stt.reports.run import Curve, Run
 from stt.runs.metric_names import curriculum_metric_name
+from stt.sampling.curriculum import suspects
 from stt.sampling.curriculum.ledger import Ledger
 from stt.sampling.curriculum.simulation import Simulation
 
@@ -33,10 +34,7 @@ def sampler_state(run: Run) -> dict[str, Any]:
     Raises:
         InputError: the run did not use a curriculum.
     """
-    state = run.state().get("SpeechDataModule", {}).get("stream", {}).get("sampler", {})
-    if "ledger" not in state:
-        raise InputError(f"{run.checkpoint}: this run has no curriculum: it was trained with another sampler")
-    return dict(state)
+    return suspects.sampler_state(run.state(), run.checkpoint)
 
 
 def plot(run: Run) -> Figure:
@@ -110,21 +108,19 @@ def write_label_errors(run: Run, manifest: Manifest, out: Path) -> int:
     state = sampler_state(run)
     if not np.array_equal(state["keys"].numpy(), manifest.keys):
         raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
-    ledger = Ledger.from_state_dict(state["ledger"])
-    hypotheses = dict(zip(state["hypotheses"]["rows"].tolist(), state["hypotheses"]["texts"], strict=True))
-    # The scores of texts corrected since then no longer apply.
-    rows = np.flatnonzero(state["label_errors"].numpy() & (state["texts"].numpy() == utterances_of(manifest).texts))
-    rows = rows[np.argsort(-ledger.label_score[rows], kind="stable")]
+    found = suspects.find_suspects(state, utterances_of(manifest))
     with atomic_write(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for row in rows.tolist():
-            reference, hypothesis = manifest.text(row), hypotheses.get(row, "")
-            cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in hypotheses else ""
-            domain = manifest.domains[int(ledger.domain[row])]
-            scores = [cer, f"{ledger.label_score[row]:.2f}", int(ledger.label_observations[row])]
-            writer.writerow([row + 1, manifest.name(row), domain, *scores, reference, hypothesis])
-    return len(rows)
+        scores = zip(found.rows.tolist(), found.scores.tolist(), found.observations.tolist(), strict=True)
+        for row, score, observations in scores:
+            reference, hypothesis = manifest.text(row), found.hypotheses.get(row, "")
+            cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in found.hypotheses else ""
+            domain = manifest.value(row, "domain")
+            writer.writerow(
+                [row + 1, manifest.name(row), domain, cer, f"{score:.2f}", observations, reference, hypothesis]
+            )
+    return len(found.rows)
 
 
 def _plot_observed(axis: Axes, observed: Curve, target: Curve, released: Curve) -> None:

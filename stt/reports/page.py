@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib.pyplot as plt
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from stt.audio.io import AudioError, encode_flac, read_audio
 from stt.errors import InputError
-from stt.metrics.alignment import alignment_html, deletion_html, insertion_html
+from stt.metrics.alignment import alignment_html
 from stt.metrics.confusions import count_confusions
-from stt.metrics.domain_metric import format_value
 from stt.metrics.recognized import RecognizedUtterance, read_recognized, worst_per_domain
 from stt.metrics.summary import metric_info, read_results
 from stt.progress import track
@@ -26,13 +18,11 @@ from stt.recognition.description import extract_description
 from stt.reports.confusions import most_frequent, plot_characters
 from stt.reports.curriculum import plot
 from stt.reports.curves import Curves, available_axes, logged_metrics, plot_by_domain, plot_speed, plot_training
+from stt.reports.embed import flac_uri, legend, svg_uri, template
 from stt.reports.generalization import gaps, plot_by_level, plot_gaps
 from stt.reports.run import Run
 from stt.runs import metric_names
 from stt.runs.folder import RunFolder
-
-PLAYBACK_RATE = 16_000  # Hz
-TEMPLATE = Path(__file__).with_name("page.html")
 
 
 @dataclass(frozen=True)
@@ -83,31 +73,28 @@ def load_run_summary(run: Run, name: str) -> RunSummary:
 
 def render_page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
     """Render the page, with the worst `per_domain` utterances of each domain."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.2f}"
-    environment.filters["figure"] = lambda cell: "–" if cell is None else format_value(cell[0], cell[1]["unit"])
     curves = {summary.name: summary.curves for summary in runs}
     sets = {summary.name: summary.recognized for summary in runs}
     run_gaps = {summary.name: gaps(summary.recognized, summary.train_domains) for summary in runs}
     axes, metrics = available_axes(curves), _metrics(runs)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return template("page.html").render(
         runs=[_overview(summary) for summary in runs],
         axes=axes,
         metrics=metrics,
         by_domain=[
-            (axis, name, title, _svg_uri(plot_by_domain(curves, axis, name, title, unit)))
+            (axis, name, title, svg_uri(plot_by_domain(curves, axis, name, title, unit)))
             for axis in axes
             for name, (title, unit) in metrics.items()
         ],
-        training=_svg_uri(plot_training(curves)),
-        curricula=[(summary.name, _svg_uri(plot(summary.run))) for summary in runs if _has_curriculum(summary)],
-        speed=_svg_uri(plot_speed(curves)),
+        training=svg_uri(plot_training(curves)),
+        curricula=[(summary.name, svg_uri(plot(summary.run))) for summary in runs if _has_curriculum(summary)],
+        speed=svg_uri(plot_speed(curves)),
         domains=_domain_rows(runs),
         gaps=run_gaps,
         gap_rows=[name for name, *_ in next(iter(run_gaps.values())).rows],
-        gap_picture=_svg_uri(plot_gaps(run_gaps)),
-        level_picture=_svg_uri(plot_by_level(sets)),
-        legend=Markup(f"{deletion_html('reference only')} {insertion_html('hypothesis only')}"),
+        gap_picture=svg_uri(plot_gaps(run_gaps)),
+        level_picture=svg_uri(plot_by_level(sets)),
+        legend=legend(),
         details=[_details(summary, per_domain) for summary in runs],
     )
 
@@ -179,7 +166,7 @@ def _details(summary: RunSummary, per_domain: int) -> dict[str, Any]:
         "name": summary.name,
         "split": summary.split,
         "utterances": len(summary.recognized),
-        "picture": _svg_uri(plot_characters(errors)),
+        "picture": svg_uri(plot_characters(errors)),
         "characters": most_frequent(errors.characters, errors.character_counts),
         "words": most_frequent(errors.words, errors.word_counts),
         "domains": sorted({item.domain for item in worst_items}),
@@ -187,30 +174,11 @@ def _details(summary: RunSummary, per_domain: int) -> dict[str, Any]:
             {
                 "item": item,
                 "alignment": Markup(alignment_html(item.reference, item.hypothesis)),  # escaped there
-                "audio": _flac_uri(item),
+                "audio": flac_uri(item.source, item.offset, item.seconds),
             }
             for item in track(worst_items, f"audio of {summary.name}")
         ],
     }
-
-
-def _flac_uri(item: RecognizedUtterance) -> str | None:
-    """Return an utterance's audio as a data URI; None if the file is missing."""
-    try:
-        waveform = read_audio(item.source, PLAYBACK_RATE, item.offset, item.seconds)
-    except AudioError:
-        return None
-    return "data:audio/flac;base64," + base64.b64encode(encode_flac(waveform, PLAYBACK_RATE)).decode()
-
-
-def _svg_uri(figure: Figure | None) -> str | None:
-    """Return a figure as a data URI, and close it."""
-    if figure is None:
-        return None
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _has_curriculum(summary: RunSummary) -> bool:

@@ -11,7 +11,7 @@ import yaml
 
 from stt.checkpoint import read_checkpoint
 from stt.errors import InputError, reason
-from stt.runs.folder import RunFolder
+from stt.runs.folder import RunFolder, find_checkpoint
 
 MAX_STEP = 2**53  # larger ones are not exact on an axis
 Curve = list[tuple[int, float]]  # (step, value), steps ascending
@@ -112,9 +112,5 @@ def find_run(path: Path) -> Run:
     Raises:
         InputError: the path is neither.
     """
-    if path.is_file():
-        return Run(path.parent.parent, path)
-    last = RunFolder(path).last
-    if not last.is_file():
-        raise InputError(f"{path}: neither a checkpoint nor a run folder with {last.relative_to(path)}")
-    return Run(path, last)
+    checkpoint = find_checkpoint(path)
+    return Run(path if path.is_dir() else path.parent.parent, checkpoint)

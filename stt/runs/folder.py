@@ -110,5 +110,19 @@ class RunFolder:
             raise InputError(f"{self.path} already holds a run: use another folder, or resume from {self.last}")
 
 
+def find_checkpoint(path: Path) -> Path:
+    """Return a checkpoint: the path itself if it is a file, the last one of a run folder.
+
+    Raises:
+        InputError: the path is neither.
+    """
+    if path.is_file():
+        return path
+    last = RunFolder(path).last
+    if not last.is_file():
+        raise InputError(f"{path}: neither a checkpoint nor a run folder with {last.relative_to(path)}")
+    return last
+
+
 def _rank_suffix(rank: int, num_ranks: int) -> str:
     return f".rank{rank}" if num_ranks > 1 else ""

@@ -106,7 +106,6 @@ def test_variants_are_trained_with_one_budget_and_compared(
     for row in (plain, micro):
         assert len(row["cer"]) == len(row["device_hours"]) == 8
         assert row["device_hours"] == sorted(row["device_hours"])
-        assert row["extrapolation_error"] == pytest.approx(row["extrapolated"] - row["cer"][-1], abs=1e-3)
     assert (out / "ablation.png").stat().st_size > 10_000
     assert "micro" in capsys.readouterr().out
     assert "budget" in fails(main, ["run", *options])

@@ -10,9 +10,9 @@ import typer
 from stt.cli.main import OUTPUTS, app, main
 
 READ = {  # parameters that name files or folders which a command reads
-    *("audio", "audio_root", "check", "checkpoint", "ckpt", "config", "corrector", "decoder", "domains"),
-    *("exclude", "files", "hypotheses", "lm", "manifest", "manifests", "md5", "model", "noise"),
-    *("rirs", "run", "runs", "source", "text", "texts", "tokenizer", "train", "validate"),
+    *("audio", "audio_root", "calibrate", "check", "checkpoint", "ckpt", "config", "corrector", "decisions"),
+    *("decoder", "domains", "exclude", "files", "hypotheses", "lm", "manifest", "manifests", "md5", "model", "noise"),
+    *("rirs", "run", "runs", "source", "test", "text", "texts", "tokenizer", "train", "validate"),
 }
 
 

@@ -10,6 +10,7 @@ import yaml
 from stt.cli.main import main as stt
 from stt.cli.train import main
 from tests.conftest import ROOT, write_corpus
+from tests.processes import finished, started
 
 
 def metrics(run: Path, version: int = 0) -> list[dict[str, str]]:
@@ -78,6 +79,21 @@ def test_predictions_are_in_manifest_order_and_include_errors(trained: Path, tmp
     assert [line["row"] for line in lines] == [1, 2, 3, 4, 5]
     assert "2.wav" in lines[2]["error"]
     assert all("confidence" in line for line in lines if "error" not in line)
+
+
+@pytest.mark.slow
+def test_two_ranks_predict_every_row_once_with_its_confidence(trained: Path, tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "p", 120, seed=3)
+    model = f"--ckpt_path={trained / 'checkpoints' / 'best.ckpt'}"
+    data = [f"--data.predict={manifest}", "--data.max_batch_seconds=10", "--data.num_workers=0"]
+    ranks = ["--trainer.devices=2", "--trainer.strategy=ddp"]
+    finished(started(["predict", model, *data, f"--run={tmp_path / 'run'}", *ranks]))
+    files = sorted((tmp_path / "run").glob("predictions*.jsonl"))
+    parts = [[json.loads(line) for line in path.read_text().splitlines()] for path in files]
+    assert len(parts) == 2
+    assert all(parts)
+    assert sorted(line["row"] for part in parts for line in part) == list(range(1, 121))
+    assert all(0 < line["confidence"] <= 1 for part in parts for line in part)
 
 
 def test_a_file_that_breaks_after_import_is_skipped_and_listed(fit_args: list[str], tmp_path: Path) -> None:

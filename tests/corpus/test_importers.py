@@ -249,3 +249,12 @@ def test_real_speech_gets_its_domains_from_an_extra_table(real_speech: Path, tmp
     assert set(manifest.table["id"].to_pylist()) == {
         line.split()[0] for line in (source / "text").read_text().splitlines()
     }
+
+
+def test_audio_that_nobody_has_transcribed_has_empty_texts(tmp_path: Path) -> None:
+    for name in ("radio/1.wav", "2.wav"):
+        sound(tmp_path / "in" / name)
+    manifest = run_import("audio", tmp_path / "in", tmp_path / "m.parquet", "--domain", "new {folder}")
+    assert texts(manifest) == ["", ""]
+    assert manifest.table["id"].to_pylist() == ["2.wav", "radio/1.wav"]
+    assert manifest.domains == ["new in", "new radio"]

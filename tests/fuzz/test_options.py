@@ -19,6 +19,7 @@ from stt.text.normalize import get_normalizer
 from stt.text.tokenizer import Tokenizer
 from tests.cli.test_main import leaves
 from tests.conftest import ROOT
+from tests.curation.review.test_decide import EXPORTED
 from tests.fuzz.harness import run
 
 INTEGERS = ("-1", "0", str(-(2**63)), str(2**63), str(10**30))
@@ -38,12 +39,16 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "serve": "{c} --port 0",
     "corpus align": "{a} {t} --ckpt {c} --out {o}.parquet",
     "corpus pack": "{m} --out {o} --workers 1",
+    "corpus clean": "{m} --out {o}.parquet --workers 1",
+    "corpus review": "{r} --out {o}",
     "report": "{run} --out {o}",
     "transcribe": "{c} {a}",
+    "corpus label": "{m} --ckpt {c} --calibrate {m} --out {o}.parquet --workers 1",
     "corpus import fsdd": "{fsdd} --out {o} --strings 1",
     "corpus import table": "{m} --out {o}",
     "corpus import nemo": "{m} --out {o}",
     "corpus import kaldi": "{missing} --out {o}",
+    "corpus import audio": "{folder} --out {o}",
     "corpus import folder": "{folder} --out {o}",
     "corpus import common_voice": "{missing} --out {o}",
     "corpus import golos": "{m} --out {o}",
@@ -52,7 +57,7 @@ ARGUMENTS = {  # of commands with a numeric option; {m}: manifest, {c}: checkpoi
     "corpus import librispeech": "{folder} --out {o}",
     "corpus import open_stt": "{folder} --out {o}",
 }
-PROCESSES = {"lm train", "corpus pack"}
+PROCESSES = {"lm train", "corpus clean", "corpus label", "corpus pack"}
 SLOW = {  # what takes seconds, by command: reached only with options in their ranges
     "corpus demo": "stt.corpus.demo.make.make_demo",
     "corpus synthesize": "stt.corpus.synthesis.synthesize.synthesize",
@@ -61,8 +66,10 @@ SLOW = {  # what takes seconds, by command: reached only with options in their r
     "lm tune": "stt.recognition.tuning.tune",
     "bench infer": "stt.inference.report.measure_inference",
     "export": "stt.inference.graph._trace",
+    "corpus label": "stt.curation.steps.label.run_shards",
     "serve": "uvicorn.Server",
     "corpus pack": "stt.corpus.steps.pack.run_shards",
+    "corpus clean": "stt.curation.steps.clean.run_shards",
 }
 
 
@@ -94,8 +101,10 @@ def files(steered: Path, tones: Path, tmp_path_factory: pytest.TempPathFactory) 
     (folder / "folder" / "radio" / "0.txt").write_text("a bad cab")
     names = {one: folder / one for one in ("fsdd", "folder")}
     (folder / "text.txt").write_text("a bad cab\n")
+    rejected = [{**json.loads(line), "id": f"u{i}", "rule": "cer", "figure": 0.5} for i, line in enumerate(lines)]
+    (folder / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rejected))
     names |= {"m": folder / "m.jsonl", "a": folder / "0.wav", "l": folder / "lm.binary", "missing": folder / "missing"}
-    names["t"] = folder / "text.txt"
+    names |= {"t": folder / "text.txt", "r": folder / "r.jsonl", "d": EXPORTED}
     return names | {"c": steered / "checkpoints" / "last.ckpt", "run": steered}
 
 
@@ -119,10 +128,13 @@ def test_an_option_out_of_range_is_one_sentence(
 
 INPUTS = {  # commands with further inputs, beside those of `ARGUMENTS`
     "corpus stats": "{m}",
+    "corpus clean": "{m} --out {o}.parquet --workers 1 --test {m} --ckpt {c} --run {run}",
     "corpus export nemo": "{m} --out {o}",
     "corpus export kaldi": "{m} --out {o}",
     "corpus export lhotse": "{m} --out {o}",
     "corpus export huggingface": "{m} --out {o}",
+    "corpus export label_studio": "{m} --out {o}",
+    "corpus decide": "{r} --decisions {d} --out {o}.parquet",
     "score": "{m} {m}",
     "curriculum show": "{run} --label-errors {o}",
     "tokenizer letters": "{m} --out {o}",

@@ -16,8 +16,8 @@ import soundfile
 import stt
 from stt.cli.main import main
 from stt.errors import InputError, MissingExtraError
+from stt.files import file_hash
 from stt.inference.exported import ExportedRecognizer
-from stt.inference.folder import file_hash
 from stt.runs.folder import RunFolder
 from tests.conftest import RATE, ROOT, spoken_in_tones
 

@@ -14,4 +14,4 @@ from stt.corpus.plugins import find_plugins
 
 def exporters() -> dict[str, Callable[..., None]]:
     """Return the built-in exporters by file name, and those provided by installed packages."""
-    return find_plugins(__name__, __path__, "export", "stt.exporters")
+    return find_plugins([__name__], "export", "stt.exporters")

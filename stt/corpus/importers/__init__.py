@@ -15,4 +15,4 @@ from stt.corpus.row import Row
 
 def importers() -> dict[str, Callable[..., Iterator[Row]]]:
     """Return the built-in importers by file name, and those provided by installed packages."""
-    return find_plugins(__name__, __path__, "rows", "stt.importers")
+    return find_plugins([__name__], "rows", "stt.importers")

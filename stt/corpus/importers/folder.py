@@ -21,12 +21,21 @@ def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
         domain: template over `folder` (the top-level subfolder of the file, or the name of the source
             for files directly in it), or a fixed name.
     """
+    for where, audio, folder in audio_files(source):
+        text, error = read_transcript(audio.with_suffix(".txt"))
+        yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), error=error, id=where)
+
+
+def audio_files(source: Path) -> Iterator[tuple[str, Path, str]]:
+    """Yield the audio files of a folder, sorted: the path inside it, the file, and the name of the top-level subfolder.
+
+    Raises:
+        InputError: there is no such folder.
+    """
     if not source.is_dir():
         raise InputError(f"{source}: folder not found")
     for audio in sorted(path for path in source.rglob("*") if path.suffix.lower() in EXTENSIONS):
         inside = audio.relative_to(source)
         folder = inside.parts[0] if len(inside.parts) > 1 else source.resolve().name
-        text, error = read_transcript(audio.with_suffix(".txt"))
         # A name that is not UTF-8 comes with surrogates, which no file could take.
-        where = inside.as_posix().encode(errors="backslashreplace").decode()
-        yield Row(where, audio, text, domain_of(domain, {"folder": folder}, where), error=error, id=where)
+        yield inside.as_posix().encode(errors="backslashreplace").decode(), audio, folder

@@ -25,6 +25,8 @@ from stt.recognition.transcriber import Transcriber
 from stt.recognition.transcript import Transcript
 from stt.text.tokenizer import Tokenizer
 
+LOW_SCORE, TOO_SHORT, TOO_LONG = "low score", "too short", "too long"  # reasons that have a limit
+
 
 @dataclass(frozen=True)
 class AlignedPiece:
@@ -36,7 +38,8 @@ class AlignedPiece:
     text: str  # normalized
     original: str
     score: float  # nats per token, at most 0: the path through its words, relative to the greedy one
-    cer: float  # of the greedy hypothesis; may exceed 1
+    hypothesis: str  # greedy; empty if no word is found
+    cer: float  # of the hypothesis; may exceed 1
     reason: str  # why it is not kept; empty if it is
 
 
@@ -109,10 +112,10 @@ def _piece(
     texts = script.text(piece.first, piece.end), script.original(piece.first, piece.end)
     found = np.flatnonzero(alignment.found[piece.first : piece.end]) + piece.first
     if not len(found):
-        return AlignedPiece(piece.first, nan, nan, *texts, nan, nan, _missing(script, piece, alignment))
+        return AlignedPiece(piece.first, nan, nan, *texts, nan, "", nan, _missing(script, piece, alignment))
     spoken = Piece(int(found[0]), int(found[-1]) + 1)
     start, end = edges.of(spoken)
-    cer = character_error_rate(texts[0], hypothesis(alignment.outputs, tokenizer, start, end))
+    heard = hypothesis(alignment.outputs, tokenizer, start, end)
     score = alignment.score(spoken.first, spoken.end)
     reason = ""
     if len(found) < piece.end - piece.first:
@@ -120,12 +123,12 @@ def _piece(
     elif among_unwritten(alignment, piece):
         reason = "speech that is not in the text"
     elif score < limit:
-        reason = "low score"
+        reason = LOW_SCORE
     elif end - start < lengths.least:
-        reason = "too short"
+        reason = TOO_SHORT
     elif seconds(alignment, piece) > lengths.most:
-        reason = "too long"
-    return AlignedPiece(piece.first, start, end, *texts, score, cer, reason)
+        reason = TOO_LONG
+    return AlignedPiece(piece.first, start, end, *texts, score, heard, character_error_rate(texts[0], heard), reason)
 
 
 def _missing(script: Script, piece: Piece, alignment: Alignment) -> str:

@@ -1,4 +1,4 @@
-"""Files of an alignment: the manifest of what is kept, a list of what is not, subtitles and TextGrids of words."""
+"""Files of an alignment: what is kept, what is not (as a list, and as a manifest to review), and the words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from stt.audio.source import relative_address
 from stt.corpus.columns import check_domains
 from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Step
-from stt.curation.align.align import Aligned, AlignedPiece
+from stt.curation.align.align import LOW_SCORE, TOO_LONG, TOO_SHORT, Aligned, AlignedPiece
+from stt.curation.align.pieces import Lengths
 from stt.files import atomic_write
 from stt.recognition.formats import render
 
@@ -38,21 +39,70 @@ def write_pieces(
         InputError: the domain has a reserved name.
     """
     check_domains([domain], "--domain")
-    address = relative_address(str(audio), out.parent.resolve())
-    table = pa.table(
+    ids = [f"{id_prefix}{audio.stem}-{i:06d}" for i in range(1, len(kept) + 1)]
+    table = _table(kept, ids, audio, out.parent, domain)
+    write_manifest(table, out, normalizer, replace(step, rows_out={domain: len(kept)}))
+
+
+def write_review(
+    aligned: Aligned, audio: Path, out: Path, domain: str, normalizer: str, id_prefix: str, lengths: Lengths, step: Step
+) -> int:
+    """Write a manifest of those rejected pieces that have times, to be reviewed by a person; return their number.
+
+    The columns `rule`, `figure` and `limit` say why each was rejected. Without such pieces, none is written.
+
+    Args:
+        aligned: pieces that are kept and rejected.
+        audio: the recording.
+        out: the manifest.
+        domain: of all pieces.
+        normalizer: name of the normalizer of their texts.
+        id_prefix: before each id, which contains the number of the first word in the text.
+        lengths: wanted durations of pieces.
+        step: record of the alignment, without the rows that come out.
+    """
+    pieces = [piece for piece in aligned.rejected if piece.end > piece.start]
+    if not pieces:
+        out.unlink(missing_ok=True)  # of an earlier alignment
+        return 0
+    limits = {LOW_SCORE: aligned.min_score, TOO_SHORT: lengths.least, TOO_LONG: lengths.most}
+    ids = [f"{id_prefix}{audio.stem}-word-{piece.first + 1:06d}" for piece in pieces]
+    table = _table(pieces, ids, audio, out.parent, domain)
+    columns = {
+        "rule": pa.array([piece.reason for piece in pieces], pa.string()),
+        "figure": pa.array([_figure(piece) for piece in pieces], pa.float64()),
+        "limit": pa.array([limits.get(piece.reason) for piece in pieces], pa.float64()),
+        "hypothesis": pa.array([piece.hypothesis for piece in pieces], pa.string()),
+    }
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    write_manifest(table, out, normalizer, replace(step, rows_out={domain: len(pieces)}))
+    return len(pieces)
+
+
+def _table(pieces: Sequence[AlignedPiece], ids: Sequence[str], audio: Path, folder: Path, domain: str) -> pa.Table:
+    """Return pieces that have times as the rows of a manifest in a folder."""
+    address = relative_address(str(audio), folder.resolve())
+    return pa.table(
         {
-            "id": [f"{id_prefix}{audio.stem}-{i:06d}" for i in range(1, len(kept) + 1)],
-            "audio": [address] * len(kept),
-            "offset": [round(piece.start, 3) for piece in kept],
-            "duration": [round(piece.end - piece.start, 3) for piece in kept],
-            "text": [piece.text for piece in kept],
-            "domain": [domain] * len(kept),
-            "cer": [min(1.0, piece.cer) for piece in kept],
-            "original": [piece.original for piece in kept],
-            "score": [round(piece.score, 4) for piece in kept],
+            "id": ids,
+            "audio": [address] * len(pieces),
+            "offset": [round(piece.start, 3) for piece in pieces],
+            "duration": [round(piece.end - piece.start, 3) for piece in pieces],
+            "text": [piece.text for piece in pieces],
+            "domain": [domain] * len(pieces),
+            "cer": [min(1.0, piece.cer) for piece in pieces],
+            "original": [piece.original for piece in pieces],
+            "score": [round(piece.score, 4) for piece in pieces],
         }
     )
-    write_manifest(table, out, normalizer, replace(step, rows_out={domain: len(kept)}))
+
+
+def _figure(piece: AlignedPiece) -> float | None:
+    """Return what the limit of a piece's reason is compared with; None if the reason has no limit."""
+    if piece.reason in (TOO_SHORT, TOO_LONG):
+        return round(piece.end - piece.start, 3)
+    return round(piece.score, 4) if piece.reason == LOW_SCORE else None
 
 
 def write_rejected(rejected: Sequence[AlignedPiece], path: Path) -> None:

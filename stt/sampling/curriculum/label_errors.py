@@ -45,7 +45,7 @@ def label_error_scores(observed: Observations, mean_cer: float) -> Floats:
 def find_label_errors(score: npt.NDArray[np.float16], observations: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Return which utterances of a domain have too high a mean label-error score for their number of observations."""
     observed = np.flatnonzero(observations)
-    suspected = observed[score[observed] > _threshold(observations[observed])]
+    suspected = observed[score[observed] > score_threshold(observations[observed])]
     max_count = int(MAX_QUARANTINED_SHARE * len(score))
     if len(suspected) > max_count:
         suspected = suspected[np.argsort(-score[suspected], kind="stable")[:max_count]]
@@ -57,9 +57,9 @@ def find_label_errors(score: npt.NDArray[np.float16], observations: npt.NDArray[
 def is_clearable(score: npt.NDArray[np.float16], observations: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Return which label errors one more observation, with a clean label's score, would clear."""
     count = observations.astype(np.float32) + 1
-    return np.asarray((score * (count - 1) + CLEAN_SCORE) / count <= _threshold(count))
+    return np.asarray((score * (count - 1) + CLEAN_SCORE) / count <= score_threshold(count))
 
 
-def _threshold(observations: npt.NDArray[Any]) -> Floats:
+def score_threshold(observations: npt.NDArray[Any]) -> Floats:
     """Return the mean score above which a label error is suspected, given the number of observations."""
     return np.asarray(SCORE_THRESHOLD + SINGLE_OBSERVATION_MARGIN / observations, dtype=np.float32)

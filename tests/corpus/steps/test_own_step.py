@@ -6,7 +6,7 @@ import pytest
 
 from stt.corpus.manifest import read_manifest
 from stt.corpus.provenance import read_step
-from stt.corpus.steps import steps
+from stt.curation.steps import steps
 from tests.conftest import ROOT
 from tests.corpus.engines import Threads, corpus
 

@@ -15,8 +15,8 @@ from stt.audio.io import read_audio
 from stt.cli.main import main
 from stt.corpus.manifest import read_manifest, write_manifest
 from stt.corpus.provenance import read_step
-from stt.corpus.steps import steps
 from stt.corpus.steps.pack import run
+from stt.curation.steps import steps
 from stt.errors import InputError
 from tests.corpus.engines import RATE, Threads, corpus, plain
 

@@ -83,6 +83,28 @@ def test_what_is_not_spoken_and_what_is_not_written_is_not_kept(ckpt: Path, tmp_
     assert len(right) == len(rows)
 
 
+def test_rejected_pieces_that_have_times_can_be_reviewed(ckpt: Path, tmp_path: Path) -> None:
+    texts = phrases(40, seed=4)
+    written = [text if i % 4 else " ".join([*text.split()[:2], "abcde"]) for i, text in enumerate(texts)]
+    audio, text = record(tmp_path / "long.wav", texts, pause=0.4), write_text(tmp_path / "long.txt", written)
+    kept = read_manifest(align(audio, text, ckpt, "--max-seconds=2.6"))
+    rejected = read_manifest(tmp_path / "out.rejected.parquet")
+    with (tmp_path / "out.rejected.csv").open() as file:
+        listed = [row for row in csv.DictReader(file) if row["start"]]
+    assert rejected.table["original"].to_pylist() == [row["text"] for row in listed]
+    assert rejected.table["rule"].to_pylist() == [row["reason"] for row in listed]
+    assert not set(rejected.table["id"].to_pylist()) & set(kept.table["id"].to_pylist())
+    rows = rejected.table.to_pylist()
+    assert all(row["hypothesis"] for row in rows)
+    assert all((row["figure"] is None) == (row["limit"] is None) for row in rows)
+    assert all(row["figure"] < row["limit"] for row in rows if row["rule"] in ("low score", "too short"))
+    page = tmp_path / "review.html"
+    with pytest.raises(SystemExit) as ended:
+        main(["corpus", "review", str(rejected.path), "--out", str(page)])
+    assert ended.value.code == 0
+    assert page.read_text().count("<audio ") == min(10, len(rejected))
+
+
 def test_a_line_without_sentences_is_cut_into_pieces_of_the_wanted_length(ckpt: Path, tmp_path: Path) -> None:
     texts = phrases(30, seed=2)
     audio, text = record(tmp_path / "long.wav", texts), write_text(tmp_path / "long.txt", [" ".join(texts)])

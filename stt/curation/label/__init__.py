@@ -1,0 +1,1 @@
+"""Machine labels: texts that a network recognizes, with calibrated confidences, of which the likely ones are kept."""
