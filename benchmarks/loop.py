@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,15 +90,13 @@ def main() -> None:
             step("label", corpus.unlabelled, labelled, f"--ckpt={model}", calibrate, f"--max-wer={args.max_wer}")
             found["machine"] = count(labelled, corpus)
             train.append(labelled)
-        run = args.work / f"turn{turn}"
+        run = args.work / f"turn{turn}.{args.steps}.{args.seed}"
         fit(run, args.config, train, args.corpus, args.steps, [f"--seed_everything={args.seed}", *args.options])
         test = json.loads((run / "test_metrics.json").read_text())
         turns.append({"turn": turn, **found, "test": {"mean": test["mean"], **test["domains"]}})
         model = run / "checkpoints/best.ckpt"
+        write_report(args.out, {"steps": args.steps, "turns": turns})
     Console().print(table(turns))
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN)
-    report = {"steps": args.steps, "core_seconds": round(seconds.ru_utime + seconds.ru_stime), "turns": turns}
-    write_report(args.out, report)
     plot(turns).savefig(args.out.with_suffix(".png"), dpi=110)
 
 

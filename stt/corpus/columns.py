@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from stt.errors import InputError
 from stt.runs.metric_names import GROUPS
 
+REJECTION = ("rule", "figure", "limit", "reason")  # columns of why a row was rejected, which hold as long as it is
 COLUMNS: dict[str, pa.DataType] = {
     "id": pa.large_string(),  # unique per row
     "audio": pa.large_string(),  # path, relative to the manifest's folder or absolute, or a URL such as s3://...
@@ -216,3 +217,8 @@ def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) 
     if name not in table.column_names:
         return table.append_column(name, values)
     return table.set_column(table.column_names.index(name), name, values)
+
+
+def without_columns(table: pa.Table, *names: str) -> pa.Table:
+    """Return a table without those of its columns that have these names."""
+    return table.drop_columns([name for name in names if name in table.column_names])

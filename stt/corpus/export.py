@@ -194,6 +194,8 @@ class Export:
         """Copy the audio of a row if necessary; None if it cannot be read and the row is to be left out."""
         source = self.manifest.audio(row).absolute()
         offset = cells["offset"]
+        if offset is None and self.manifest.has_offsets:
+            offset = 0.0  # a window, not the whole file
         try:
             info = audio_info(source) if abilities.info else None
             reason = self._reason(source, offset, info, abilities)

@@ -80,6 +80,8 @@ def _task(utterance: Utterance, url: str) -> dict[str, Any]:
     texts = {"text": utterance.text, "hypothesis": hypothesis}
     if hypothesis in ("", utterance.text):
         del texts["hypothesis"]
+    elif not utterance.text:  # what is recognized is a better start than nothing
+        del texts["text"]
     return {"data": data, "predictions": [_prediction(name, text, utterance.cer) for name, text in texts.items()]}
 
 

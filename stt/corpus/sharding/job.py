@@ -76,6 +76,17 @@ class Job:
         shutil.rmtree(self.work_folder, ignore_errors=True)
         return True
 
+    def check_unused(self, *others: Path) -> None:
+        """Check that nothing of another command would be replaced: the result, or other files beside it.
+
+        Raises:
+            InputError: one exists, and not because this very job was killed between its last writes.
+        """
+        for path in (self.result, *others):
+            own = path != self.result and self.work_folder.is_dir()
+            if path.exists() and not own:
+                raise InputError(f"--out {self.result}: {path} exists already, choose another name or delete it")
+
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """Yield the work folder `.NAME.work-KEY` beside the result; it is removed if the block succeeds.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stt.corpus.addresses import moved_rows
-from stt.corpus.columns import COLUMNS, with_column
+from stt.corpus.columns import COLUMNS, REJECTION, with_column, without_columns
 from stt.corpus.manifest import Manifest
 from stt.corpus.memory_map import filter_rows
 from stt.curation.clean.evidence import Evidence, Mask
@@ -26,7 +26,8 @@ def rejected_path(out: Path) -> Path:
 
 def kept_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Table:
     """Return the kept rows for a manifest in `folder`, with the CER that was measured."""
-    return filter_rows(_with_cer(moved_rows(evidence.manifest, folder), evidence), verdict.kept)
+    table = filter_rows(_with_cer(moved_rows(evidence.manifest, folder), evidence), verdict.kept)
+    return without_columns(table, *REJECTION)
 
 
 def rejected_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Table:

@@ -19,7 +19,8 @@ from stt.text.normalize import plain
 def rate(evidence: Evidence) -> Finding:
     """Find texts that are too short or too long for their audio, in characters per second."""
     limits = evidence.limits
-    figures = text_lengths(evidence.manifest) / evidence.manifest.durations
+    lengths = text_lengths(evidence.manifest)
+    figures = np.where(lengths > 0, lengths, np.nan) / evidence.manifest.durations  # without a text, it is unknown
     return between(figures, limits.min_chars_per_second, limits.max_chars_per_second, "characters per second")
 
 
@@ -70,12 +71,19 @@ def _texts(manifest: Manifest, as_they_are: bool) -> pa.ChunkedArray:
 
 def _occurrences(values: pa.ChunkedArray, tests: list[pa.ChunkedArray]) -> Floats:
     """Count how often test sets have each value (row,); an empty one is nowhere."""
-    counted = pc.value_counts(pa.chunked_array([chunk for one in tests for chunk in one.chunks], values.type))
+    known = [_known(chunk) for one in tests for chunk in one.chunks]
+    counted = pc.value_counts(pa.chunked_array(known, values.type))
     places = _concatenated(
-        pc.fill_null(pc.index_in(chunk, counted.field("values"), skip_nulls=True), -1) for chunk in iter_chunks(values)
+        pc.fill_null(pc.index_in(_known(chunk), counted.field("values"), skip_nulls=True), -1)
+        for chunk in iter_chunks(values)
     ).astype(np.int64)
     counts = np.append(counted.field("counts").to_numpy(), 0).astype(np.float64)
     return np.asarray(counts[places], dtype=np.float64)
+
+
+def _known(values: pa.Array) -> pa.Array:
+    """Return the values (n,), null where they are empty."""
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
 
 
 def _concatenated(parts: Iterable[pa.Array]) -> Floats:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stt.corpus.columns import COLUMNS, decode_dictionary, with_column
+from stt.corpus.columns import COLUMNS, REJECTION, decode_dictionary, with_column, without_columns
 from stt.corpus.labels import LABELLED_BY, MACHINE
 from stt.curation.label.calibration import Calibration, Observed
 from stt.curation.label.labeller import COLUMNS as WORKING
@@ -35,6 +35,12 @@ class Choice:
     calibration: Calibration
     min_score: float
 
+    def raised(self, table: pa.Table, max_wer: float) -> Choice:
+        """Return a choice that keeps the labelled rows, too, to the expected word error rate that is wanted."""
+        said = table.filter(pa.array(_said(table)))
+        score = self.calibration.lowest_score_of(_floats(said, SCORE), _words(said), max_wer)
+        return Choice(self.calibration, max(self.min_score, score))
+
     def keep(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Return which labelled rows (row,) are kept."""
         return np.asarray((_floats(table, SCORE) >= self.min_score) & _said(table))
@@ -48,15 +54,16 @@ class Choice:
         table = with_column(table, "text", table[TEXT])
         table = with_column(table, "cer", pa.nulls(len(table), COLUMNS["cer"]))
         table = with_column(table, CONFIDENCE, self._confidence(table))
-        return with_column(table, LABELLED_BY, pa.array([MACHINE] * len(table), pa.string())).drop_columns(
-            list(WORKING)
-        )
+        table = with_column(table, LABELLED_BY, pa.array([MACHINE] * len(table), pa.string()))
+        return without_columns(table, *WORKING, *REJECTION)
 
     def rejected(self, table: pa.Table) -> pa.Table:
         """Return the other rows as they were, with the hypothesis, its confidence, and rule, figure and limit."""
         table = table.filter(pa.array(~self.keep(table)))
         said = _said(table)
+        table = without_columns(table, *REJECTION)
         table = with_column(table, "hypothesis", table[TEXT])
+        table = with_column(table, "cer", pa.nulls(len(table), COLUMNS["cer"]))  # not that of another hypothesis
         table = with_column(table, CONFIDENCE, self._confidence(table))
         table = with_column(table, "rule", pa.array([CONFIDENCE if one else EMPTY for one in said], pa.string()))
         table = with_column(table, "figure", pa.array(np.where(said, _floats(table, SCORE), 0.0)))
@@ -78,10 +85,8 @@ def observed_of(table: pa.Table) -> Observed:
     return Observed(*(_floats(table.filter(pa.array(_judged(table))), name) for name in (SCORE, EDITS, WORDS)))
 
 
-def choose(observed: Observed, rows: pa.Table, max_wer: float, name: str) -> Choice:
+def choose(observed: Observed, max_wer: float, name: str) -> Choice:
     """Calibrate, and find the lowest score that keeps the expected word error rate within `max_wer`.
-
-    It must do so for the calibration's utterances and for the labelled rows.
 
     Raises:
         InputError: no score does, or there are no two utterances.
@@ -100,8 +105,7 @@ def choose(observed: Observed, rows: pa.Table, max_wer: float, name: str) -> Cho
             f"{name} have an expected WER of {100 * least.min():.1f} % (counting in one more that is all wrong), all "
             f"have {100 * observed.wer:.1f} %: allow more, calibrate with more utterances, or use a better checkpoint"
         )
-    said = rows.filter(pa.array(_said(rows)))
-    return Choice(calibration, max(score, calibration.lowest_score_of(_floats(said, SCORE), _words(said), max_wer)))
+    return Choice(calibration, score)
 
 
 def calibration_by_domain(table: pa.Table, choice: Choice) -> dict[str, dict[str, Any]]:
@@ -143,6 +147,9 @@ def notes(
         lines[name] = f"{kept:.2f} of {every:.2f} h ({100 * kept / every:.1f} %)"
     lines["expected WER"] = f"{100 * expected_wer:.1f} %"
     seen = by_domain["all"]
+    if not seen["kept"]:
+        lines["calibration"] = "no utterance is as sure, so that the rate is a guess"
+        return lines
     low, high = seen["kept_wer_95"]
     lines["calibration"] = (
         f"{seen['kept']:,} of {seen['utterances']:,} utterances are as sure, and have a WER of "

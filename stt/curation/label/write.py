@@ -51,7 +51,6 @@ def write_labelled(labelled: Labelled, job: Job, report: Report, normalizer: str
     by_domain = calibration_by_domain(labelled.known, choice)
     _write_calibration(labelled, by_domain, figures_path, picture_path)
     keep = choice.keep(rows)
-    rejected_path.unlink(missing_ok=True)  # of an earlier attempt
     rejected = choice.rejected(rows)
     if len(rejected):
         write_manifest(rejected, rejected_path, job.manifest.normalizer or "", job.step(rejected, report))

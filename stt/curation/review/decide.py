@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stt.corpus.addresses import moved_rows
-from stt.corpus.columns import decode_dictionary, with_column
+from stt.corpus.columns import REJECTION, decode_dictionary, with_column, without_columns
 from stt.corpus.exporters.label_studio import REJECT
 from stt.corpus.ingest import text_error
 from stt.corpus.labels import HUMAN, LABELLED_BY
@@ -25,7 +25,6 @@ from stt.metrics.error_rate import character_error_rate
 from stt.text.normalize import Normalizer, get_normalizer
 
 KEPT, MENDED, REJECTED, UNDECIDED, UNKNOWN = "kept", "mended", "rejected", "undecided", "not in the manifest"
-REASONS = ("rule", "figure", "limit", "reason")  # columns of why a row was rejected, which no longer holds
 COLUMNS = ("id", "outcome", "reason", "by", "contradicted", "before", "after")
 
 
@@ -87,7 +86,7 @@ class Decisions:
         Where a text was mended, `labelled_by` is `human`, and `cer` is that of the hypothesis, if there is one.
         """
         table = moved_rows(self.manifest, folder).take(pa.array(self.kept, pa.int64()))
-        table = table.drop_columns([one for one in REASONS if one in table.column_names])
+        table = without_columns(table, *REJECTION)
         decisions = [self.by_row[row] for row in self.kept]
         mended = [one.outcome == MENDED for one in decisions]
         hypotheses = _strings(table, "hypothesis")
@@ -167,7 +166,7 @@ def _vote(annotation: Annotation, text: str, normalizer: Normalizer | None) -> D
     if annotation.decision == REJECT:
         return Decision(REJECTED, by=annotation.by)
     said = annotation.text if annotation.mended is None else annotation.mended
-    if said == text:
+    if said and said == text:
         return Decision(KEPT, "", text, annotation.by)
     said, rejected = " ".join(said.split()), Counter[str]()
     if normalizer:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stt.corpus.manifest import Manifest, read_manifest, write_manifest
-from stt.corpus.provenance import read_step
+from stt.corpus.manifest import Manifest, check_manifest_name, read_manifest, write_manifest
 from stt.corpus.report import Report
 from stt.corpus.sharding.engine import Engine
 from stt.corpus.sharding.job import Job
@@ -91,6 +90,7 @@ def run(
         off: name of a rule that is not applied; may be repeated.
         dry_run: judge only so many random rows, print examples of each rule, and write nothing.
     """
+    check_manifest_name(out)
     limits = Limits(
         min_seconds,
         max_seconds,
@@ -148,7 +148,7 @@ def run(
     if job.finished():
         return read_manifest(out)
     rejected, bad_list = rejected_path(out), out.with_suffix(".bad.csv")
-    _check_unused(out, rejected, job.key)
+    job.check_unused(rejected)
     with job.folder() as folder:
         evidence, verdict, report = judged(manifest, folder, skip_bad)
         if report.bad and not skip_bad:
@@ -201,19 +201,6 @@ def _sample(manifest: Manifest, count: int) -> Manifest:
     keep = np.zeros(len(manifest), np.bool_)
     keep[np.random.default_rng(0).permutation(len(manifest))[:count]] = True
     return manifest.filter(keep)
-
-
-def _check_unused(out: Path, rejected: Path, key: str) -> None:
-    """Check that nothing of another command would be replaced.
-
-    Raises:
-        InputError: it would.
-    """
-    for path in (out, rejected):
-        if path.exists():
-            step = read_step(path) if path == rejected else None  # an attempt that was killed between the two
-            if step is None or step.key != key:
-                raise InputError(f"--out {out}: {path} exists already, choose another name or delete it")
 
 
 def _lines(notes: Mapping[str, Any]) -> list[str]:

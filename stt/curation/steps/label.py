@@ -56,7 +56,7 @@ def run(
     """
     from stt.curation.label.labeller import Labeller  # imported here to keep --help fast
     from stt.curation.label.outcome import choose, observed_of
-    from stt.curation.label.write import Labelled, write_labelled
+    from stt.curation.label.write import Labelled, paths_beside, write_labelled
 
     check_manifest_name(out)
     if not 0 < max_wer <= 1:
@@ -69,8 +69,7 @@ def run(
     job = Job("label", VERSION, _options(model, decoder, known, max_wer, skip_bad), manifest, out)
     if job.finished():
         return read_manifest(out)
-    if out.exists():
-        raise InputError(f"--out {out}: it exists already, choose another name or delete it")
+    job.check_unused(*paths_beside(out))
     with job.folder() as folder:
         labeller = Labeller(model, out.parent)
 
@@ -79,16 +78,17 @@ def run(
             return run_shards(rows, labeller, edges, folder / name, engine, skip_bad, f"recognizing {rows.path.name}")
 
         known_rows, report = labelled(known, "calibration")
+        choice = choose(observed_of(known_rows), max_wer, known.path.name)  # fail before hours of work
         rows, own_report = labelled(manifest, "shards")
         for kind, bad in own_report.bad.items():
             report.bad.setdefault(kind, []).extend(bad)
         report.kept += own_report.kept
         _list_bad(report, out.with_suffix(".bad.csv"), skip_bad)
-        choice = choose(observed_of(known_rows), rows, max_wer, known.path.name)
+        choice = choice.raised(rows, max_wer)
         unknown = sorted(set(manifest.domains) - set(known.domains))
         if unknown:
             log.warning("%s: no row of the domain %s, whose WER may be another", known.path, ", ".join(unknown))
-        write_labelled(Labelled(rows, known_rows, choice, max_wer), job, report, recognizer.normalizer.name)
+        write_labelled(Labelled(rows, known_rows, choice, max_wer), job, own_report, recognizer.normalizer.name)
     return read_manifest(out)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
 from stt.cli.main import main
-from stt.corpus.manifest import Manifest
+from stt.corpus.manifest import Manifest, read_manifest, write_manifest
 from tests.corpus.exporters.conftest import RATE, noise, write
 from tests.corpus.exporters.test_round_trip import export, waveforms
 from tests.curation.review.manifests import write_rejected
@@ -65,6 +66,15 @@ def test_every_task_has_a_clip_of_its_own_that_sounds_the_same(parts: Manifest, 
         waveform, rate = soundfile.read(tmp_path / "out" / name, dtype="float32", always_2d=True)
         assert rate == RATE
         assert np.allclose(waveform.mean(axis=1), expected[task["data"]["utterance"]], atol=1e-4)
+
+
+def test_a_window_at_the_start_that_does_not_say_so_is_cut_out(parts: Manifest, tmp_path: Path) -> None:
+    rows = [row | {"offset": row["offset"] or None} for row in parts.table.to_pylist() if row["audio"] == "long.wav"]
+    manifest = parts.path.with_name("windows.parquet")
+    write_manifest(pa.Table.from_pylist(rows), manifest, "plain-1")
+    export("label_studio", read_manifest(manifest), tmp_path / "out")
+    names = [task["data"]["audio"].removeprefix("http://localhost:8081/") for task in tasks(tmp_path / "out")]
+    assert [soundfile.info(tmp_path / "out" / name).duration for name in names] == pytest.approx([2.0, 1.25])
 
 
 def test_audio_is_in_formats_that_browsers_play(tmp_path: Path) -> None:

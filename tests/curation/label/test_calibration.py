@@ -7,13 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stt.curation.label.calibration import Calibration, Observed, cross_fitted
-from stt.curation.label.labeller import SCORE, TEXT
-from stt.curation.label.outcome import choose
+from stt.curation.label.labeller import EDITS, SCORE, TEXT, WORDS
+from stt.curation.label.outcome import Choice, calibration_by_domain, choose, notes
 from stt.curation.label.reliability import Reliability, interval
 from stt.errors import InputError
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-ROWS = pa.table({SCORE: [0.0], TEXT: ["a"]})
 UTTERANCES = st.lists(st.tuples(st.integers(-5, 0), st.integers(0, 6), st.integers(1, 4)), min_size=1, max_size=7)
 
 
@@ -96,18 +95,18 @@ def test_equal_scores_are_kept_or_rejected_together() -> None:
 
 def test_with_perfect_hypotheses_everything_is_kept_if_there_are_enough() -> None:
     perfect = observed([(0.0, 0, 5)] * 100)
-    assert choose(perfect, ROWS, 0.01, "m").min_score == 0.0
-    assert choose(perfect, ROWS, 0.01, "m").calibration.confidence([0.0, -3.0]).tolist() == [1.0, 1.0]
+    assert choose(perfect, 0.01, "m").min_score == 0.0
+    assert choose(perfect, 0.01, "m").calibration.confidence([0.0, -3.0]).tolist() == [1.0, 1.0]
     with pytest.raises(
         InputError, match=r"surest 90 of 90 utterances of m have an expected WER of 1\.1 %.* all have 0"
     ):
-        choose(observed([(0.0, 0, 5)] * 90), ROWS, 0.01, "m")
+        choose(observed([(0.0, 0, 5)] * 90), 0.01, "m")
 
 
 def test_nothing_to_calibrate_with_is_an_error() -> None:
     for count in (0, 1):
         with pytest.raises(InputError, match=f"--calibrate m: {count} rows have a text and are recognized, too few"):
-            choose(Observed(*np.ones((3, count))), ROWS, 0.9, "m")
+            choose(Observed(*np.ones((3, count))), 0.9, "m")
 
 
 @pytest.mark.parametrize("max_wer", [0.02, 0.05, 0.1])
@@ -169,3 +168,14 @@ def test_if_nothing_can_be_kept_the_limit_is_above_all_scores() -> None:
     fit = Calibration.fit(observed([(-1.0, 5, 5), (0.0, 0, 5)]))
     assert fit.lowest_score_of(np.array([-1.0, -0.9]), np.array([2.0, 2.0]), 0.1) > -0.9
     assert fit.lowest_score_of(np.empty(0), np.empty(0), 0.1) < -1e300, "which leaves the calibration's"
+
+
+def test_a_limit_above_all_of_the_calibration_is_said() -> None:
+    easy = observed([(-0.5, 0, 5)] * 40 + [(-3.0, 5, 5)] * 10)
+    rows = pa.table({SCORE: [-0.1, *[-3.0] * 20], TEXT: ["a"] * 21, EDITS: pa.nulls(21, pa.int32())})
+    rows = rows.append_column("domain", pa.array(["d"] * 21).dictionary_encode())
+    known = pa.table({SCORE: easy.scores, EDITS: easy.edits, WORDS: easy.words, TEXT: ["a"] * 50})
+    known = known.append_column("domain", pa.array(["d"] * 50).dictionary_encode())
+    choice = Choice(choose(easy, 0.2, "m").calibration, -0.2)
+    told = notes({"d": (0.1, 1.0)}, choice.expected_wer(rows), calibration_by_domain(known, choice))
+    assert told["calibration"].startswith("no utterance is as sure")

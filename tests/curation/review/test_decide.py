@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from stt.cli.main import main
@@ -131,6 +132,19 @@ def test_a_text_that_cannot_be_used_leaves_the_utterance_undecided(
     kept, listed = decide(rejected, edited(tmp_path, mend))
     assert (listed["u1"]["outcome"], listed["u1"]["reason"]) == ("undecided", reason)
     assert "u1" not in kept.table["id"].to_pylist()
+
+
+def test_an_utterance_without_a_text_is_not_kept_without_one(rejected: Manifest, tmp_path: Path) -> None:
+    rows = [row | ({"text": ""} if row["id"] == "u3" else {}) for row in rejected.table.to_pylist()]
+    write_manifest(pa.Table.from_pylist(rows), rejected.path, rejected.normalizer or "")
+
+    def seen_empty(tasks: list[Any]) -> None:
+        tasks[2]["data"]["text"] = ""
+        tasks[2]["annotations"][0]["result"] = tasks[2]["annotations"][0]["result"][:1]  # keep, without a text
+
+    kept, listed = decide(read_manifest(rejected.path), edited(tmp_path, seen_empty))
+    assert (listed["u3"]["outcome"], listed["u3"]["reason"]) == ("undecided", "empty text")
+    assert "u3" not in kept.table["id"].to_pylist()
 
 
 def test_an_annotation_without_a_choice_decides_nothing(rejected: Manifest, tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_unreadable_audio_is_refused_or_rejected(tmp_path: Path, fails: Callable
 
 
 def test_audio_is_not_read_where_no_rule_asks_for_it(tmp_path: Path) -> None:
-    manifest = write(tmp_path, [{}, {}, {"text": ""}])
+    manifest = write(tmp_path, [{}, {}, SPOILED["rate"]])
     for path in (tmp_path / "wav").iterdir():
         path.unlink()
     assert broken(manifest, off=["silence", "level", "clipping", "snr", "same_audio"]) == {"m/2": "rate"}
@@ -194,7 +194,24 @@ def test_nothing_is_overwritten_and_a_finished_command_is_not_done_again(tmp_pat
     kept.path.unlink()
     with pytest.raises(InputError, match=r"kept\.rejected\.parquet exists already"):
         cleaned(manifest, min_snr=-3)
-    cleaned(manifest)  # as if it had been killed between the two
+
+
+def test_the_name_of_the_manifest_is_checked_first(tmp_path: Path) -> None:
+    for name in ("plain", "kept.csv"):
+        with pytest.raises(InputError, match=r"whose name ends in \.parquet"):
+            run(read_manifest(write(tmp_path, [{}])), out=tmp_path / name, engine=Threads())
+
+
+def test_what_is_kept_of_rejected_rows_does_not_say_that_it_is_rejected(tmp_path: Path) -> None:
+    cleaned(write(tmp_path, [{}, SPOILED["snr"], {}]))
+    kept, _ = cleaned(rejected_path(tmp_path / "out" / "kept.parquet"), name="again", min_snr=-50)
+    assert not {"rule", "figure", "limit", "reason"} & set(kept.table.column_names)
+
+
+def test_speech_without_texts_and_speakers_can_be_cleaned(tmp_path: Path) -> None:
+    manifest = write(tmp_path, [{"text": "", "speaker": ""}, {"text": "", "speaker": ""}])
+    (tmp_path / "t.csv").write_text(f"audio,text,duration,domain,speaker\n{tmp_path}/wav/m0.wav,,2,x,\n")
+    assert broken(manifest, test=[tmp_path / "t.csv"]) == {}
 
 
 def test_a_cer_that_was_measured_before_can_be_the_limit(tmp_path: Path) -> None:

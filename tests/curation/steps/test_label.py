@@ -150,8 +150,14 @@ def test_an_empty_manifest_a_present_result_and_a_wrong_limit_are_errors(
 ) -> None:
     assert "--max-wer must be more than 0" in fails(main, command(trained, inputs, "--max-wer", 0))
     (inputs / "out.parquet").write_text("mine")
-    assert "it exists already, choose another name" in fails(main, command(trained, inputs))
+    assert "out.parquet exists already, choose another name" in fails(main, command(trained, inputs))
     assert (inputs / "out.parquet").read_text() == "mine"
+    (inputs / "out.parquet").unlink()
+    for name in ("out.rejected.parquet", "out.calibration.json", "out.calibration.png"):
+        (inputs / name).write_text("mine")
+        assert f"{name} exists already" in fails(main, command(trained, inputs))
+        assert (inputs / name).read_text() == "mine"
+        (inputs / name).unlink()
     (inputs / "new" / "manifest.jsonl").write_text("")
     assert "is empty" in fails(main, command(trained, inputs))
 
