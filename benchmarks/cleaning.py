@@ -30,7 +30,7 @@ from common import call, write_report
 from corpus_scale import contents, measure, start, stt
 
 from stt.corpus.manifest import Manifest, read_manifest, write_manifest
-from stt.curation.clean.outcome import rejected_path
+from stt.corpus.rejection import rejected_path
 from stt.curation.clean.sound import MeasuredManifest
 
 PARTS = ("labels", "snr", "speed", "kills")

@@ -38,13 +38,13 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "WANDB_MODE": "disabled"}
 
 
-def fit(run: Path, *arguments: str) -> None:
-    """Train with the configuration for digits; a finished run is not repeated."""
+def fit(run: Path, *arguments: str, config: Path = ROOT / "configs/data/fsdd.yaml") -> None:
+    """Train the size `tiny` with a configuration of data; a finished run is not repeated."""
     if (run / "test_metrics.json").exists():
         return
     shutil.rmtree(run, ignore_errors=True)
     run.mkdir(parents=True)
-    configs = [f"--config={ROOT}/configs/{name}.yaml" for name in ("model/tiny", "data/fsdd")]
+    configs = [f"--config={path}" for path in (ROOT / "configs/model/tiny.yaml", config)]
     options = [f"--run={run}", "--trainer.enable_progress_bar=false"]
     call(str(ROOT / "train.py"), "fit", *configs, *options, *arguments, output=run / "output.txt")
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from common import ROOT, call, write_report
+from common import ROOT, call, fit, write_report
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -31,7 +30,6 @@ from stt.progress import track
 
 SOURCES = ("speechocean762", "kathleen", "commonvoice")
 UNSEEN = "ivr_prompts"
-CONFIGS = ("configs/model/tiny.yaml", "configs/data/english.yaml")
 
 
 def main() -> None:
@@ -88,16 +86,12 @@ def train_and_test(run: Path, corpus: Path, sources: tuple[str, ...], steps: int
     """Train on some sources and test the last checkpoint on all; a finished run is not repeated."""
     if (run / "test_metrics.json").exists():
         return
-    shutil.rmtree(run, ignore_errors=True)
-    run.mkdir(parents=True)
     train, validate = (_list([corpus / f"{one}.{split}.parquet" for one in sources]) for split in ("train", "dev"))
     manifests = [f"--data.train={train}", f"--data.validate={validate}", f"--data.batches_per_epoch={steps // 3}"]
-    setup = [f"--config={ROOT / config}" for config in CONFIGS]
-    setup += [*manifests, f"--model.tokenizer={corpus}/tokenizer.model", f"--trainer.max_steps={steps}", *options]
+    setup = [*manifests, f"--model.tokenizer={corpus}/tokenizer.model", f"--trainer.max_steps={steps}", *options]
     if "kathleen" not in sources:  # no target for a domain that there is not
         setup.append("--data.sampler.target_by_domain={}")
-    setup += [f"--run={run}", "--trainer.enable_progress_bar=false"]
-    call(str(ROOT / "train.py"), "fit", *setup, output=run / "output.txt")
+    fit(run, *setup, config=ROOT / "configs/data/english.yaml")
     test = _list([corpus / f"{one}.dev.parquet" for one in (*SOURCES, UNSEEN)])
     checkpoint = f"--ckpt_path={run}/checkpoints/last.ckpt"
     call(str(ROOT / "train.py"), "test", checkpoint, f"--data.test={test}", f"--run={run}", output=run / "test.txt")

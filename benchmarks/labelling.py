@@ -20,6 +20,7 @@ import pyarrow as pa
 from common import call, keep_rows, write_report
 from noisy_digits import UNIFORM, make_corpus, train
 
+from stt.corpus.columns import with_column
 from stt.corpus.manifest import read_manifest, write_manifest
 from stt.curation.label.calibration import Observed
 from stt.curation.label.reliability import interval
@@ -44,8 +45,7 @@ def main() -> None:
     texts = dict(zip(*(rows.table.filter(pa.array(~first))[name].to_pylist() for name in ("id", "text")), strict=True))
     unlabelled = rows.table.filter(pa.array(~first))
     empty = pa.array([""] * len(unlabelled), pa.large_string())
-    unlabelled = unlabelled.set_column(unlabelled.column_names.index("text"), "text", empty)
-    write_manifest(unlabelled, corpus / "unlabelled.parquet", rows.normalizer or "")
+    write_manifest(with_column(unlabelled, "text", empty), corpus / "unlabelled.parquet", rows.normalizer or "")
     run = args.work / "network"
     train(run, corpus, human, UNIFORM, args.steps, ["--seed_everything=0", "--data.seed=0"])
     results = [label(run, corpus, texts, wanted) for wanted in args.wanted]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from common import ROOT, call, write_report
+from common import call, fit, write_report
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -33,7 +32,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from stt.corpus.columns import with_column
 from stt.corpus.manifest import Manifest, read_manifest, write_manifest
+from stt.corpus.rejection import rejected_path
 from stt.corpus.row import Row
 from stt.metrics.error_rate import corpus_cer, corpus_wer
 
@@ -91,7 +92,10 @@ def main() -> None:
             found["machine"] = count(labelled, corpus)
             train.append(labelled)
         run = args.work / f"turn{turn}.{args.steps}.{args.seed}"
-        fit(run, args.config, train, args.corpus, args.steps, [f"--seed_everything={args.seed}", *args.options])
+        splits = [f"--data.{split}={args.corpus}/{split}.parquet" for split in ("validate", "test")]
+        data = [f"--data.train=[{', '.join(map(str, train))}]", *splits]
+        setup = [f"--model.tokenizer={args.corpus}/tokenizer.model", f"--trainer.max_steps={args.steps}"]
+        fit(run, *data, *setup, f"--seed_everything={args.seed}", *args.options, config=args.config)
         test = json.loads((run / "test_metrics.json").read_text())
         turns.append({"turn": turn, **found, "test": {"mean": test["mean"], **test["domains"]}})
         model = run / "checkpoints/best.ckpt"
@@ -124,29 +128,15 @@ def spoil(folder: Path, name: str, share: float) -> Corpus:
 
 
 def _write(manifest: Manifest, texts: list[str], rows: npt.NDArray[np.bool_], out: Path) -> None:
-    columns = manifest.table.column_names
-    table = manifest.table.set_column(columns.index("text"), "text", pa.array(texts))
+    table = with_column(manifest.table, "text", pa.array(texts))
     write_manifest(table.filter(rows), out, manifest.normalizer or "")
 
 
 def step(name: str, source: Path, out: Path, *options: str) -> None:
     """Run a step over a corpus anew."""
-    for path in (out, out.with_suffix(".rejected.parquet")):
+    for path in (out, rejected_path(out)):
         path.unlink(missing_ok=True)
     call("-m", "stt", "corpus", name, str(source), f"--out={out}", *options, output=out.with_suffix(".txt"))
-
-
-def fit(run: Path, config: Path, train: list[Path], corpus: Path, steps: int, options: list[str]) -> None:
-    """Train on manifests and test the checkpoint that is best in validation; a finished run is not repeated."""
-    if (run / "test_metrics.json").exists():
-        return
-    shutil.rmtree(run, ignore_errors=True)
-    run.mkdir(parents=True)
-    configs = [f"--config={path}" for path in (ROOT / "configs/model/tiny.yaml", config)]
-    splits = [f"--data.{split}={corpus}/{split}.parquet" for split in ("validate", "test")]
-    data = [f"--data.train=[{', '.join(map(str, train))}]", *splits, f"--model.tokenizer={corpus}/tokenizer.model"]
-    setup = [f"--trainer.max_steps={steps}", "--trainer.enable_progress_bar=false", f"--run={run}"]
-    call(str(ROOT / "train.py"), "fit", *configs, *data, *setup, *options, output=run / "output.txt")
 
 
 def count(path: Path, corpus: Corpus) -> dict[str, Any]:

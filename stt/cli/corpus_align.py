@@ -10,6 +10,7 @@ import typer
 
 from stt.cli.recognizing import Device, Threads
 from stt.corpus.manifest import check_manifest_name
+from stt.corpus.rejection import rejected_path
 from stt.errors import InputError
 from stt.progress import track_seconds
 
@@ -65,7 +66,7 @@ def align(
     normalizer = recognizer.normalizer.name
     write.write_pieces(found.kept, audio, out, domain, normalizer, id_prefix, step)
     write.write_rejected(found.rejected, out.with_suffix(".rejected.csv"))
-    review = out.with_suffix(".rejected.parquet")
+    review = rejected_path(out)
     reviewed = write.write_review(found, audio, review, domain, normalizer, id_prefix, lengths, step)
     if srt:
         write.write_words(found, srt, "srt")

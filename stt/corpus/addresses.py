@@ -33,12 +33,8 @@ def addresses(manifest: Manifest, folder: Path) -> pa.ChunkedArray:
 
 
 def moved_rows(manifest: Manifest, folder: Path) -> pa.Table:
-    """Return the rows of a manifest for one in `folder`, of which some may be left out.
-
-    Rows that start at 0 say so if others are windows, or those that are left might look like whole files.
-    """
-    table = with_column(manifest.table, "audio", addresses(manifest, folder))
-    return with_column(table, "offset", pc.fill_null(table["offset"], 0.0)) if manifest.has_offsets else table
+    """Return the rows of a manifest for one in `folder`, of which some may be left out."""
+    return with_column(manifest.divisible, "audio", addresses(manifest, folder))
 
 
 def bytes_of_audio(manifest: Manifest) -> int | None:

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from stt.errors import InputError
 from stt.runs.metric_names import GROUPS
 
-REJECTION = ("rule", "figure", "limit", "reason")  # columns of why a row was rejected, which hold as long as it is
 COLUMNS: dict[str, pa.DataType] = {
     "id": pa.large_string(),  # unique per row
     "audio": pa.large_string(),  # path, relative to the manifest's folder or absolute, or a URL such as s3://...

@@ -193,9 +193,7 @@ class Export:
     def _place(self, row: int, cells: Mapping[str, Any], abilities: Abilities) -> _Placed | None:
         """Copy the audio of a row if necessary; None if it cannot be read and the row is to be left out."""
         source = self.manifest.audio(row).absolute()
-        offset = cells["offset"]
-        if offset is None and self.manifest.has_offsets:
-            offset = 0.0  # a window, not the whole file
+        offset = self.manifest.offset(row) if self.manifest.has_offsets else None
         try:
             info = audio_info(source) if abilities.info else None
             reason = self._reason(source, offset, info, abilities)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stt.corpus.columns import with_column
 from stt.corpus.memory_map import iter_chunks
 
 Hashes = npt.NDArray[np.uint64]
@@ -27,7 +28,7 @@ def with_ids(table: pa.Table) -> pa.Table:
     if not pc.any(missing).as_py():
         return table
     ids = pc.if_else(missing, _hexadecimal(_audio_hashes(table)), existing)
-    return table.set_column(table.column_names.index("id"), "id", ids)
+    return with_column(table, "id", ids)
 
 
 def hashes(column: pa.ChunkedArray) -> Hashes:

@@ -20,7 +20,7 @@ import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree
 from stt.audio.source import AudioSource, relative_address
-from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns
+from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns, with_column
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
@@ -107,7 +107,7 @@ def ingest(
     table = with_ids(table)
     prefix, separator = pa.scalar(id_prefix, pa.large_string()), pa.scalar("", pa.large_string())
     prefixed = pc.binary_join_element_wise(prefix, table["id"], separator)
-    table = table.set_column(table.column_names.index("id"), "id", prefixed)
+    table = with_column(table, "id", prefixed)
     write_manifest(table, out, normalizer.name, source.step(table, report, origin) if origin else None)
     return report
 

@@ -21,7 +21,7 @@ import pyarrow.parquet
 from stt.audio.io import AudioError, Waveform, read_audio
 from stt.audio.source import AudioSource, resolve_address
 from stt.corpus.arrow_cache import load_table
-from stt.corpus.columns import COLUMNS, cast_columns, check_domains, concat_tables
+from stt.corpus.columns import COLUMNS, cast_columns, check_domains, concat_tables, with_column
 from stt.corpus.ids import first_duplicate, hashes, with_ids
 from stt.corpus.memory_map import filter_rows, iter_tables
 from stt.corpus.provenance import Step, encode_step
@@ -122,6 +122,16 @@ class Manifest:
         """Whether rows are windows of longer audio."""
         return bool(self.table["offset"].null_count < len(self))
 
+    @cached_property
+    def divisible(self) -> pa.Table:
+        """The table, of which some rows mean the same without the others: windows that start at 0 say so.
+
+        Else they would look like whole files where no other window is left.
+        """
+        if not 0 < self.table["offset"].null_count < len(self):
+            return self.table
+        return with_column(self.table, "offset", pc.fill_null(self.table["offset"], 0.0))
+
     def name(self, row: int) -> str:
         """Return a row's name for messages: its audio file, with the offset if it has one."""
         start = self.value(row, "byte_offset")
@@ -139,11 +149,7 @@ class Manifest:
         edges = [*(first for first, _ in self.parts[1:]), len(self)]
         parts = self.parts or ((0, self.path),)
         within = [(first - start, path) for (first, path), end in zip(parts, edges, strict=True) if end > start]
-        table = self.table.slice(start, stop - start)
-        if self.has_offsets and table["offset"].null_count == len(table):  # or its rows would be whole files
-            offsets = pc.fill_null(table["offset"], 0.0)
-            table = table.set_column(table.column_names.index("offset"), "offset", offsets)
-        return Manifest(table, self.path, tuple(within))
+        return Manifest(self.divisible.slice(start, stop - start), self.path, tuple(within))
 
     def to_bytes(self) -> bytes:
         """Encode it for another process: without the rest of the table of which it is a slice."""
@@ -167,7 +173,7 @@ class Manifest:
         """Return a manifest of the rows where `keep` (row,) is true, in memory."""
         edges = np.concatenate([[0], np.cumsum(keep)]).tolist()
         parts = tuple((edges[first], path) for first, path in self.parts)
-        return Manifest(filter_rows(self.table, keep), self.path, parts)
+        return Manifest(filter_rows(self.divisible, keep), self.path, parts)
 
     @cached_property
     def keys(self) -> npt.NDArray[np.int64]:

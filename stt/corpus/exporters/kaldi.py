@@ -28,7 +28,7 @@ def export(corpus: Export, *, speaker_prefix: bool = False) -> None:
     """
     names = _names(corpus, speaker_prefix)
     order = sorted(range(len(names)), key=names.__getitem__)  # as bytes of UTF-8: code points have the same order
-    windows = corpus.manifest.table["offset"].null_count < len(names)
+    windows = corpus.manifest.has_offsets
     recordings: dict[str, str] = {}  # id by address
     speakers: dict[str, list[str]] = defaultdict(list)
     last = ""

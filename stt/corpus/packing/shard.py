@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from stt.audio.io import AudioError, audio_info, durations_agree, read_audio
 from stt.audio.source import AudioSource
-from stt.corpus.columns import COLUMNS
+from stt.corpus.columns import COLUMNS, with_column
 from stt.corpus.manifest import Manifest
 from stt.corpus.packing.codec import Codec, Reference, as_stored, encode, reference, verify
 from stt.corpus.packing.tar import TarWriter
@@ -116,5 +116,5 @@ def _table(rows: Manifest, address: str, spans: list[Span]) -> pa.Table:
         "byte_length": [span.length for span in spans],
     }
     for name, values in changed.items():
-        table = table.set_column(table.column_names.index(name), name, pa.array(values, COLUMNS[name]))
+        table = with_column(table, name, pa.array(values, COLUMNS[name]))
     return table

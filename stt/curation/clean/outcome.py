@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stt.corpus import rejection
 from stt.corpus.addresses import moved_rows
-from stt.corpus.columns import COLUMNS, REJECTION, with_column, without_columns
+from stt.corpus.columns import COLUMNS, with_column, without_columns
 from stt.corpus.manifest import Manifest
 from stt.corpus.memory_map import filter_rows
 from stt.curation.clean.evidence import Evidence, Mask
@@ -19,15 +20,10 @@ from stt.curation.clean.rules import NAMES, Verdict
 EXAMPLES = 3  # of each rule
 
 
-def rejected_path(out: Path) -> Path:
-    """Return where the rejected rows of a manifest are written."""
-    return out.with_suffix(".rejected.parquet")
-
-
 def kept_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Table:
     """Return the kept rows for a manifest in `folder`, with the CER that was measured."""
     table = filter_rows(_with_cer(moved_rows(evidence.manifest, folder), evidence), verdict.kept)
-    return without_columns(table, *REJECTION)
+    return without_columns(table, *rejection.COLUMNS)
 
 
 def rejected_table(evidence: Evidence, verdict: Verdict, folder: Path) -> pa.Table:

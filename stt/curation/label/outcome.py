@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stt.corpus.columns import COLUMNS, REJECTION, decode_dictionary, with_column, without_columns
+from stt.corpus import rejection
+from stt.corpus.columns import COLUMNS, decode_dictionary, with_column, without_columns
 from stt.corpus.labels import LABELLED_BY, MACHINE
 from stt.curation.label.calibration import Calibration, Observed
 from stt.curation.label.labeller import COLUMNS as WORKING
@@ -55,13 +56,13 @@ class Choice:
         table = with_column(table, "cer", pa.nulls(len(table), COLUMNS["cer"]))
         table = with_column(table, CONFIDENCE, self._confidence(table))
         table = with_column(table, LABELLED_BY, pa.array([MACHINE] * len(table), pa.string()))
-        return without_columns(table, *WORKING, *REJECTION)
+        return without_columns(table, *WORKING, *rejection.COLUMNS)
 
     def rejected(self, table: pa.Table) -> pa.Table:
         """Return the other rows as they were, with the hypothesis, its confidence, and rule, figure and limit."""
         table = table.filter(pa.array(~self.keep(table)))
         said = _said(table)
-        table = without_columns(table, *REJECTION)
+        table = without_columns(table, *rejection.COLUMNS)
         table = with_column(table, "hypothesis", table[TEXT])
         table = with_column(table, "cer", pa.nulls(len(table), COLUMNS["cer"]))  # not that of another hypothesis
         table = with_column(table, CONFIDENCE, self._confidence(table))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from stt.corpus.manifest import write_manifest
+from stt.corpus.rejection import rejected_path
 from stt.corpus.report import Report
 from stt.corpus.sharding.job import Job
 from stt.curation.label.calibration import cross_fitted
@@ -37,7 +38,7 @@ class Labelled:
 
 def paths_beside(out: Path) -> Sequence[Path]:
     """Return the paths of the rejected rows, and of the calibration as JSON and as a picture."""
-    return [out.with_suffix(suffix) for suffix in (".rejected.parquet", ".calibration.json", ".calibration.png")]
+    return [rejected_path(out), *map(out.with_suffix, (".calibration.json", ".calibration.png"))]
 
 
 def write_labelled(labelled: Labelled, job: Job, report: Report, normalizer: str) -> None:
@@ -46,18 +47,18 @@ def write_labelled(labelled: Labelled, job: Job, report: Report, normalizer: str
     Raises:
         InputError: nothing is kept.
     """
-    rejected_path, figures_path, picture_path = paths_beside(job.result)
+    listed, figures_path, picture_path = paths_beside(job.result)
     rows, choice = labelled.rows, labelled.choice
     by_domain = calibration_by_domain(labelled.known, choice)
     _write_calibration(labelled, by_domain, figures_path, picture_path)
     keep = choice.keep(rows)
     rejected = choice.rejected(rows)
     if len(rejected):
-        write_manifest(rejected, rejected_path, job.manifest.normalizer or "", job.step(rejected, report))
+        write_manifest(rejected, listed, job.manifest.normalizer or "", job.step(rejected, report))
     if not keep.any():
         raise InputError(
             f"{job.manifest.path}: none of {len(rows):,} rows is sure enough for --max-wer {labelled.max_wer:g}; "
-            f"all are listed in {rejected_path}"
+            f"all are listed in {listed}"
         )
     kept = choice.kept(rows)
     told = notes(hours_by_domain(rows, keep), choice.expected_wer(rows), by_domain)

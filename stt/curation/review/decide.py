@@ -12,8 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stt.corpus import rejection
 from stt.corpus.addresses import moved_rows
-from stt.corpus.columns import REJECTION, decode_dictionary, with_column, without_columns
+from stt.corpus.columns import decode_dictionary, with_column, without_columns
 from stt.corpus.exporters.label_studio import REJECT
 from stt.corpus.ingest import text_error
 from stt.corpus.labels import HUMAN, LABELLED_BY
@@ -86,7 +87,7 @@ class Decisions:
         Where a text was mended, `labelled_by` is `human`, and `cer` is that of the hypothesis, if there is one.
         """
         table = moved_rows(self.manifest, folder).take(pa.array(self.kept, pa.int64()))
-        table = without_columns(table, *REJECTION)
+        table = without_columns(table, *rejection.COLUMNS)
         decisions = [self.by_row[row] for row in self.kept]
         mended = [one.outcome == MENDED for one in decisions]
         hypotheses = _strings(table, "hypothesis")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stt.corpus.manifest import Manifest, check_manifest_name, read_manifest, write_manifest
+from stt.corpus.rejection import rejected_path
 from stt.corpus.report import Report
 from stt.corpus.sharding.engine import Engine
 from stt.corpus.sharding.job import Job
@@ -18,7 +19,7 @@ from stt.corpus.sharding.shards import edges_by_seconds, run_shards
 from stt.curation.clean.evidence import Evidence
 from stt.curation.clean.limits import Limits, allowed_characters
 from stt.curation.clean.measure import Measurement, not_measured
-from stt.curation.clean.outcome import examples, kept_table, rejected_path, rejected_table, summary
+from stt.curation.clean.outcome import examples, kept_table, rejected_table, summary
 from stt.curation.clean.rules import OF_SAMPLES, Verdict, check_names, judge
 from stt.errors import InputError
 from stt.files import file_hash

@@ -30,6 +30,13 @@ def write(folder: Path, rows: list[dict[str, object]]) -> Manifest:
     return read_manifest(folder / "m.parquet")
 
 
+def write_one(folder: Path, **columns: object) -> Manifest:
+    """Write a file of a second and a manifest of it, with further columns."""
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", noise(1, 0), RATE)
+    return write(folder, [{"id": "a", "audio": "a.wav", "text": "x", "duration": 1.0, **columns}])
+
+
 @pytest.fixture
 def whole(tmp_path: Path) -> Manifest:
     """Whole files, with everything that a row can have."""

@@ -9,8 +9,8 @@ import pyarrow.parquet
 import pytest
 import soundfile
 
-from stt.corpus.manifest import Manifest, read_manifest
-from tests.corpus.exporters.conftest import RATE, noise, write
+from stt.corpus.manifest import Manifest
+from tests.corpus.exporters.conftest import RATE, noise, write, write_one
 from tests.corpus.exporters.test_round_trip import export, waveforms
 
 
@@ -119,15 +119,12 @@ def test_parquet_of_hugging_face_describes_its_columns(whole: Manifest, tmp_path
 def test_a_column_whose_name_is_taken_or_whose_type_json_lacks_is_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    soundfile.write(folder / "a.wav", noise(1, 0), RATE)
-    row = {"id": "a", "audio": "a.wav", "text": "x", "duration": 1.0, "audio_filepath": "y", "raw": b"z"}
-    export("nemo", write(folder, [row]), tmp_path / "out")
+    manifest = write_one(tmp_path / "corpus", audio_filepath="y", raw=b"z")
+    export("nemo", manifest, tmp_path / "out")
     said = capsys.readouterr().out
     assert "not carried: the column audio_filepath, whose name the format itself uses: 1 rows" in said
     assert "not carried: the type of the column raw, which becomes text: 1 rows" in said
-    export("huggingface", read_manifest(folder / "m.parquet"), tmp_path / "parquet", "--layout", "parquet")
+    export("huggingface", manifest, tmp_path / "parquet", "--layout", "parquet")
     assert "not carried" not in capsys.readouterr().out
     table = pyarrow.parquet.read_table(next((tmp_path / "parquet").rglob("*.parquet")))
     assert (table["raw"].to_pylist(), table["audio_filepath"].to_pylist()) == ([b"z"], ["y"])

@@ -13,7 +13,7 @@ import soundfile
 
 from stt.cli.main import main
 from stt.corpus.manifest import Manifest, read_manifest, write_manifest
-from tests.corpus.exporters.conftest import RATE, noise, write
+from tests.corpus.exporters.conftest import RATE, noise, write, write_one
 from tests.corpus.exporters.test_round_trip import export, waveforms
 from tests.curation.review.manifests import write_rejected
 
@@ -96,11 +96,7 @@ def test_audio_is_in_formats_that_browsers_play(tmp_path: Path) -> None:
 def test_a_column_that_label_studio_would_overwrite_is_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    soundfile.write(folder / "a.wav", noise(1, 0), RATE)
-    row = {"id": "a", "audio": "a.wav", "text": "x", "duration": 1.0, "decision": "mine", "annotator": "me"}
-    export("label_studio", write(folder, [row]), tmp_path / "out")
+    export("label_studio", write_one(tmp_path / "corpus", decision="mine", annotator="me"), tmp_path / "out")
     said = capsys.readouterr().out
     for name in ("decision", "annotator"):
         assert f"not carried: the column {name}, whose name the format itself uses: 1 rows" in said

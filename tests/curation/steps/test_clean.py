@@ -12,7 +12,7 @@ from stt.audio.io import read_audio
 from stt.cli.main import main
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.corpus.provenance import read_step
-from stt.curation.clean.outcome import rejected_path
+from stt.corpus.rejection import rejected_path
 from stt.curation.clean.rules import NAMES
 from stt.curation.steps import steps
 from stt.curation.steps.clean import run

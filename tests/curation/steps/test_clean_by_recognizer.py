@@ -10,7 +10,7 @@ import torch
 import stt.curation.clean.sound
 from stt.corpus.manifest import Manifest, read_manifest
 from stt.corpus.provenance import read_step
-from stt.curation.clean.outcome import rejected_path
+from stt.corpus.rejection import rejected_path
 from stt.curation.steps.clean import run
 from stt.errors import InputError
 from stt.recognition.recognizer import Recognizer
