@@ -60,9 +60,8 @@ def main() -> None:
         run = args.work / f"{name}.{args.steps}.{seed}"
         seeded = [f"--seed_everything={seed}", f"--data.seed={seed}", "--data.num_workers=0", *args.options]
         train_and_test(run, args.corpus, sources, steps, seeded)
-        test = json.loads((run / "test_metrics.json").read_text())["domains"]
-        rates = {kind: {domain: test[domain][kind] for domain in test} for kind in ("cer", "wer")}
-        return {"run": name, "sources": sources, "seed": seed, "steps": steps, "of_steps": args.steps, **rates}
+        figures = {"run": name, "sources": sources, "seed": seed, "steps": steps, "of_steps": args.steps}
+        return {**figures, **rates(run)}
 
     done = {(run["run"], run["seed"]) for run in before}
     jobs = [(name, seed) for seed in args.seeds for name in args.runs if (name, seed) not in done]
@@ -86,18 +85,30 @@ def train_and_test(run: Path, corpus: Path, sources: tuple[str, ...], steps: int
     """Train on some sources and test the last checkpoint on all; a finished run is not repeated."""
     if (run / "test_metrics.json").exists():
         return
-    train, validate = (_list([corpus / f"{one}.{split}.parquet" for one in sources]) for split in ("train", "dev"))
+    train, validate = (listed([corpus / f"{one}.{split}.parquet" for one in sources]) for split in ("train", "dev"))
     manifests = [f"--data.train={train}", f"--data.validate={validate}", f"--data.batches_per_epoch={steps // 3}"]
     setup = [*manifests, f"--model.tokenizer={corpus}/tokenizer.model", f"--trainer.max_steps={steps}", *options]
     if "kathleen" not in sources:  # no target for a domain that there is not
         setup.append("--data.sampler.target_by_domain={}")
     fit(run, *setup, config=ROOT / "configs/data/english.yaml")
-    test = _list([corpus / f"{one}.dev.parquet" for one in (*SOURCES, UNSEEN)])
+    run_test(run, corpus)
+
+
+def run_test(run: Path, corpus: Path) -> None:
+    """Test the last checkpoint of a run on all sources."""
+    test = listed([corpus / f"{one}.dev.parquet" for one in (*SOURCES, UNSEEN)])
     checkpoint = f"--ckpt_path={run}/checkpoints/last.ckpt"
     call(str(ROOT / "train.py"), "test", checkpoint, f"--data.test={test}", f"--run={run}", output=run / "test.txt")
 
 
-def _list(paths: list[Path]) -> str:
+def rates(run: Path) -> dict[str, dict[str, float]]:
+    """Return CER and WER of a tested run by domain."""
+    test = json.loads((run / "test_metrics.json").read_text())["domains"]
+    return {kind: {domain: test[domain][kind] for domain in test} for kind in ("cer", "wer")}
+
+
+def listed(paths: list[Path]) -> str:
+    """Return paths as one option of the command line."""
     return f"[{', '.join(map(str, paths))}]"
 
 

@@ -107,24 +107,32 @@ def main() -> None:
 def spoil(folder: Path, name: str, share: float) -> Corpus:
     """Divide the training part of a corpus, spoil texts of the first part and drop those of the second."""
     manifest = read_manifest(folder / "train.parquet")
-    ids = np.array(manifest.table["id"].to_pylist())
+    texts = [manifest.text(row) for row in range(len(manifest))]
+    labelled = np.zeros(len(manifest), np.bool_)
+    for rows in manifest.rows_by_domain():
+        labelled[rows[: round(share * len(rows))]] = True
+    spoiled, kinds = spoil_texts(manifest, labelled)
+    paths = {split: folder / f"{name}.{split}.parquet" for split in ("labelled", "unlabelled")}
+    _write(manifest, spoiled, labelled, paths["labelled"])
+    _write(manifest, [""] * len(texts), ~labelled, paths["unlabelled"])
+    ids = manifest.table["id"].to_pylist()
+    by_id = {name: kind for name, kind in zip(ids, kinds.tolist(), strict=True) if kind}
+    return Corpus(**paths, texts=dict(zip(ids, texts, strict=True)), kinds=by_id)
+
+
+def spoil_texts(manifest: Manifest, among: npt.NDArray[np.bool_]) -> tuple[list[str], npt.NDArray[np.str_]]:
+    """Plant label errors of each kind in a third of some rows; return all texts, and the kind of each that is wrong."""
+    ids = manifest.table["id"].to_pylist()
     texts = [manifest.text(row) for row in range(len(manifest))]
     spoiled, kinds = list(texts), np.full(len(texts), "", dtype="<U10")
-    labelled = np.zeros(len(texts), np.bool_)
     for rows in manifest.rows_by_domain():
-        first = rows[: round(share * len(rows))]
-        labelled[first] = True
-        for kind, part in zip(KINDS, np.array_split(first, len(KINDS)), strict=True):
-            of_part = [Row(str(ids[i]), "", texts[i], str(manifest.value(int(i), "domain"))) for i in part]
+        for kind, part in zip(KINDS, np.array_split(rows[among[rows]], len(KINDS)), strict=True):
+            of_part = [Row(ids[i], "", texts[i], str(manifest.value(i, "domain"))) for i in part.tolist()]
             planted, wrong = label_errors.plant(of_part, kind, WRONG, lambda rows: [])
             kinds[part[wrong]] = kind
             for i, row in zip(part.tolist(), planted, strict=True):
                 spoiled[i] = row.text
-    paths = {split: folder / f"{name}.{split}.parquet" for split in ("labelled", "unlabelled")}
-    _write(manifest, spoiled, labelled, paths["labelled"])
-    _write(manifest, [""] * len(texts), ~labelled, paths["unlabelled"])
-    known = dict(zip(ids.tolist(), texts, strict=True))
-    return Corpus(**paths, texts=known, kinds={str(i): str(kind) for i, kind in zip(ids, kinds, strict=True) if kind})
+    return spoiled, kinds
 
 
 def _write(manifest: Manifest, texts: list[str], rows: npt.NDArray[np.bool_], out: Path) -> None:
