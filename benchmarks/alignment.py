@@ -72,8 +72,7 @@ def main() -> None:
                 results[key] = measure(folder, args.checkpoint, truth, args.options)
                 print(json.dumps({key: results[key]}), flush=True)
     earlier = json.loads(args.out.read_text()) if args.out.exists() else {}
-    kept = {name: value for name, value in earlier.items() if name not in ("command", "machine", args.name)}
-    write_report(args.out, {**kept, args.name: {"arguments": " ".join(sys.argv[1:]), **results}})
+    write_report(args.out, {**earlier, args.name: {"arguments": " ".join(sys.argv[1:]), **results}})
 
 
 def make(folder: Path, checkpoint: Path, source: Path, foreign: Path, minutes: float, changed: float) -> list[Spoken]:

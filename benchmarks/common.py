@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT)]
 
 from stt.corpus.manifest import Manifest, read_manifest, write_manifest
 from stt.files import atomic_write
+from stt.training.tracking.provenance import commit_of
 
 
 def call(*arguments: str, output: Path | None = None) -> None:
@@ -62,11 +63,12 @@ def keep_rows(manifest: Manifest, keep: Any, out: Path) -> Path:
 
 
 def write_report(out: Path, results: dict[str, Any]) -> None:
-    """Write results as JSON, with the command and the machine."""
+    """Write results as JSON, with the command, the machine and the commit."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {device}, torch {torch.__version__}"
     command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    text = json.dumps({"command": command, "machine": machine, **results}, indent=1)
+    made = {"command": command, "machine": machine, **commit_of(ROOT)}
+    text = json.dumps(made | {name: value for name, value in results.items() if name not in made}, indent=1)
     text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)  # flat lists
     with atomic_write(out) as temporary:
         temporary.write_text(text + "\n")
