@@ -135,6 +135,11 @@ def test_a_page_names_only_what_exists(page: Path) -> None:
                 assert (ROOT / word.rstrip(".,:;)")).exists(), f"{page.name}: {word}"
 
 
+def test_the_age_of_every_result_is_told() -> None:
+    told = set(re.findall(r"\(results/([\w.]+json)\)", (DOCS / "measurements.md").read_text()))
+    assert told == {path.name for path in (DOCS / "results").glob("*.json")}
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The package that a page writes out, installed."""
