@@ -1,0 +1,23 @@
+"""A manifest of sentences without audio."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from stt.corpus.manifest import write_manifest
+
+
+def write_sentences(path: Path, count: int, seconds: float = 5.0) -> Path:
+    """Write a manifest of different sentences, all as long."""
+    rows = [
+        {
+            "id": f"u{i}",
+            "audio": f"{i}.wav",
+            "text": f"sentence {i} of so many words",
+            "duration": seconds,
+            "domain": "home",
+        }
+        for i in range(count)
+    ]
+    write_manifest(pa.Table.from_pylist(rows), path, "plain-1")
+    return path
