@@ -22,7 +22,7 @@ help:
 	@echo "make speechocean762-synthetic  the same after training on synthetic speech: an hour"
 	@echo "make english         one model for six domains of real English; tested on a seventh: half an hour"
 	@echo "make loop            clean, train, clean by the model, label, train again: the demo with label errors, half an hour"
-	@echo "make curriculum-evidence  reproduce docs/curriculum.md: 1.5 hours on two cores"
+	@echo "make curriculum-evidence  reproduce docs/curriculum.md: some three hours on two cores"
 	@echo "make gpu-bundle      data and wheels for a GPU without network, to corpora/gpu: 60 MiB (DATA=$(DATA))"
 	@echo "make gpu-figures     speed and ablation on a GPU, to docs/results/gpu.json: 7 minutes; repeat until nothing is left"
 	@echo "make lock            update constraints.txt within the bounds of pyproject.toml"
@@ -140,10 +140,15 @@ gpu-bundle: setup
 gpu-figures:
 	$(or $(wildcard $(BIN)/python),python3) benchmarks/gpu.py --data corpora/gpu --seconds-per-command 420
 
-curriculum-evidence: fsdd-corpus
+curriculum-evidence: fsdd-corpus english-corpus
 	$(BIN)/python benchmarks/curriculum_scale.py
 	$(BIN)/python benchmarks/observing.py
-	$(BIN)/python benchmarks/noisy_digits.py --data $(DATA)
+	$(BIN)/python benchmarks/noisy_digits.py --data $(DATA) --labels clean --seeds 0 1 2 3 4 5 6 7
+	$(BIN)/python benchmarks/noisy_digits.py --data $(DATA) --seeds 0 --out docs/results/label_errors.json \
+		--labels shuffled_10 truncated_10 off_by_one_10 pseudo_10 similar_10 no_speech_10 \
+		--samplings UniformSampler CurriculumSampler drop_worst
+	$(BIN)/python benchmarks/noisy_sentences.py --steps 3000
+	$(BIN)/python benchmarks/new_domain.py --data $(DATA) --labels clean --seeds 0 1
 	$(BIN)/python benchmarks/forgetting.py
 
 lock: pyproject.toml
