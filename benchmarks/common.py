@@ -50,6 +50,11 @@ def fit(run: Path, *arguments: str, config: Path = ROOT / "configs/data/fsdd.yam
     call(str(ROOT / "train.py"), "fit", *configs, *options, *arguments, output=run / "output.txt")
 
 
+def seeded(seed: int) -> list[str]:
+    """Return the options that seed a run."""
+    return [f"--seed_everything={seed}", f"--data.seed={seed}"]
+
+
 def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
     """Write the rows of some domains to a new manifest next to the source."""
     manifest = read_manifest(source)

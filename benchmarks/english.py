@@ -18,7 +18,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from common import ROOT, call, fit, write_report
+from common import ROOT, call, fit, seeded, write_report
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -34,15 +34,9 @@ UNSEEN = "ivr_prompts"
 
 def main() -> None:
     """Train all runs and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, default=Path("corpora/english"), help="imported by make english-corpus")
-    parser.add_argument("--work", type=Path, default=Path("runs/english_sources"))
-    parser.add_argument("--out", type=Path, default=Path("docs/results/english.json"))
+    parser = parser_of(__doc__, "english_sources", "english")
     parser.add_argument("--runs", nargs="+", choices=list(mixes()), default=list(mixes()))
     parser.add_argument("--steps", type=int, default=4000, help="of the run on all sources")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--jobs", type=int, default=1, help="concurrent trainings, one thread each")
-    parser.add_argument("options", nargs="*", help="further options for train.py, after --")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     domains = {source: read_manifest(args.corpus / f"{source}.dev.parquet").domains for source in (*SOURCES, UNSEEN)}
@@ -58,8 +52,8 @@ def main() -> None:
         sources = mixes()[name]
         steps = round(args.steps * sum(len(domains[source]) for source in sources) / total)
         run = args.work / f"{name}.{args.steps}.{seed}"
-        seeded = [f"--seed_everything={seed}", f"--data.seed={seed}", "--data.num_workers=0", *args.options]
-        train_and_test(run, args.corpus, sources, steps, seeded)
+        options = [*seeded(seed), "--data.num_workers=0", *args.options]
+        train_and_test(run, args.corpus, sources, steps, options)
         figures = {"run": name, "sources": sources, "seed": seed, "steps": steps, "of_steps": args.steps}
         return {**figures, **rates(run)}
 
@@ -72,6 +66,18 @@ def main() -> None:
     print(json.dumps(summary, indent=1))
     write_report(args.out, {"summary": summary, "runs": runs})
     plot(summary, domains).savefig(args.out.with_suffix(".png"), dpi=110)
+
+
+def parser_of(description: str | None, work: str, out: str) -> argparse.ArgumentParser:
+    """Return a parser of the options that trainings on the sources of English share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=Path("corpora/english"), help="imported by make english-corpus")
+    parser.add_argument("--work", type=Path, default=Path(f"runs/{work}"))
+    parser.add_argument("--out", type=Path, default=Path(f"docs/results/{out}.json"))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--jobs", type=int, default=1, help="concurrent trainings, one thread each")
+    parser.add_argument("options", nargs="*", help="further options for train.py, after --")
+    return parser
 
 
 def mixes() -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,6 @@ steps and augmentation. All are tested on the new source and on the parent's.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-from common import ROOT, fit, keep_rows, write_report
-from english import SOURCES, listed, rates, run_test
+from common import ROOT, fit, keep_rows, seeded, write_report
+from english import SOURCES, listed, parser_of, rates, run_test
 
 from stt.corpus.manifest import read_manifest
 from stt.progress import track
@@ -30,18 +29,12 @@ STARTS = ("nothing", "others")
 
 def main() -> None:
     """Train all runs and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, default=Path("corpora/english"), help="imported by make english-corpus")
+    parser = parser_of(__doc__, "hours", "hours")
     parser.add_argument("--parents", type=Path, default=Path("runs/english_sources"), help="runs of english.py")
-    parser.add_argument("--work", type=Path, default=Path("runs/hours"))
-    parser.add_argument("--out", type=Path, default=Path("docs/results/hours.json"))
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=["kathleen", "commonvoice"])
     parser.add_argument("--minutes", nargs="+", type=int, choices=list(PRESETS), default=list(PRESETS))
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--jobs", type=int, default=1, help="concurrent trainings, one thread each")
     parser.add_argument("--name", default="", help="appended to the names of runs, to tell further options apart")
-    parser.add_argument("options", nargs="*", help="further options for train.py, after --")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -50,7 +43,7 @@ def main() -> None:
         parent = args.parents / f"without_{source}.4000.0"
         run = args.work / f"{source}.{minutes}.{start}.{seed}{args.name}"
         train = excerpt(args.corpus / f"{source}.train.parquet", minutes, seed)
-        options = [f"--seed_everything={seed}", f"--data.seed={seed}", "--data.num_workers=0", *args.options]
+        options = [*seeded(seed), "--data.num_workers=0", *args.options]
         train_and_test(run, args.corpus, source, train, minutes, parent if start == "others" else None, options)
         figures = {"source": source, "minutes": minutes, "start": start, "seed": seed, "name": args.name}
         return {**figures, "before": rates(parent), "after": rates(run)}

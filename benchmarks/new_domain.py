@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import ROOT, fit, select, write_report
+from common import ROOT, fit, seeded, select, write_report
 from noisy_digits import DOMAINS, LABELS, make_corpus
 
 from stt.progress import track
@@ -75,11 +75,6 @@ def main() -> None:
     summary = summarize(results)
     print(json.dumps(summary, indent=1))
     write_report(args.out, {"old": OLD, "new": NEW, "steps": STEPS, "summary": summary, "runs": results})
-
-
-def seeded(seed: int) -> list[str]:
-    """Return the options that seed a run."""
-    return [f"--seed_everything={seed}", f"--data.seed={seed}"]
 
 
 def read_run(first: Path, run: Path) -> dict[str, Any]:

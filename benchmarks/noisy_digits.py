@@ -15,7 +15,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ import label_errors
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from common import call, fit, keep_rows, write_report
+from common import call, fit, keep_rows, seeded, write_report
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -80,14 +80,15 @@ def main() -> None:
         seed, labels, sampling = job
         run = args.work / f"{labels}.{sampling}.{seed}"
         corpus = corpora[labels]
-        options = [f"--seed_everything={seed}", f"--data.seed={seed}", *args.options]
+        options = [*seeded(seed), *args.options]
         figures: dict[str, Any] = {"labels": labels, "sampling": sampling, "seed": seed}
         wrong = np.load(corpus / "wrong.npy")
         if sampling == DROP_WORST:
-            first, again = run.with_name(f"{run.name}.first"), args.steps - args.steps // 2
-            train(first, corpus, corpus / "train.parquet", UNIFORM, args.steps // 2, options)
-            kept, dropped = drop_worst(first, corpus / "train.parquet", corpus / f"{run.name}.parquet")
-            train(run, corpus, kept, UNIFORM, again, options)
+
+            def train_on(run: Path, rows: Path, steps: int) -> None:
+                train(run, corpus, rows, UNIFORM, steps, options)
+
+            kept, dropped = train_without_worst(train_on, run, corpus / "train.parquet", args.steps)
             return {**figures, **detection(dropped, wrong), **read_run(run, kept, wrong[~dropped])}
         train(run, corpus, corpus / "train.parquet", sampling, args.steps, options)
         return {**figures, **read_run(run, corpus / "train.parquet", wrong)}
@@ -113,6 +114,21 @@ def train(run: Path, corpus: Path, rows: Path, sampler: str, steps: int, options
     setup = [f"--model.tokenizer={corpus}/tokenizer.model", f"--data.sampler={sampler}", f"--trainer.max_steps={steps}"]
     setup += ["--data.batches_per_epoch=40", "--trainer.callbacks+=sampled_rows.SampledRows"]
     fit(run, *manifests, *setup, *options)
+
+
+def train_without_worst(
+    train: Callable[[Path, Path, int], None], run: Path, rows: Path, steps: int
+) -> tuple[Path, npt.NDArray[np.bool_]]:
+    """Follow the usual practice with a function that trains a run on rows for some steps.
+
+    Returns:
+        The manifest that the second half was trained on, and which rows were dropped.
+    """
+    first = run.with_name(f"{run.name}.first")
+    train(first, rows, steps // 2)
+    kept, dropped = drop_worst(first, rows, rows.with_name(f"{run.name}.parquet"))
+    train(run, kept, steps - steps // 2)
+    return kept, dropped
 
 
 def drop_worst(run: Path, source: Path, out: Path) -> tuple[Path, npt.NDArray[np.bool_]]:
@@ -172,8 +188,7 @@ def recognize_weakly(data: Path, folder: Path, rows: Sequence[Row]) -> list[str]
     """Recognize rows with a network that was trained on the clean corpus for too short a time."""
     corpus = make_corpus(data, folder, "clean")
     run = folder / "weak"
-    options = ["--seed_everything=0", "--data.seed=0"]
-    train(run, corpus, corpus / "train.parquet", UNIFORM, WEAK_STEPS, options)
+    train(run, corpus, corpus / "train.parquet", UNIFORM, WEAK_STEPS, seeded(0))
     recognizer = stt.load(run / "checkpoints/last.ckpt")
     return [recognizer.transcribe(np.asarray(row.waveform, np.float32), row.sample_rate).text for row in rows]
 

@@ -9,7 +9,6 @@ The last checkpoint is tested on dev, whose texts are right.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from common import ROOT, fit, write_report
-from english import rates, run_test
+from common import ROOT, fit, seeded, write_report
+from english import parser_of, rates, run_test
 from loop import KINDS, spoil_texts
-from noisy_digits import DROP_WORST, SAMPLINGS, UNIFORM, detection, drop_worst
+from noisy_digits import DROP_WORST, SAMPLINGS, UNIFORM, detection, train_without_worst
 
 from stt.corpus.columns import with_column
 from stt.corpus.manifest import read_manifest, write_manifest
@@ -35,15 +34,9 @@ SOURCE = "commonvoice"
 
 def main() -> None:
     """Train all runs and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, default=Path("corpora/english"), help="imported by make english-corpus")
-    parser.add_argument("--work", type=Path, default=Path("runs/noisy_sentences"))
-    parser.add_argument("--out", type=Path, default=Path("docs/results/noisy_sentences.json"))
+    parser = parser_of(__doc__, "noisy_sentences", "noisy_sentences")
     parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS))
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--jobs", type=int, default=1, help="concurrent trainings, one thread each")
-    parser.add_argument("options", nargs="*", help="further options for train.py, after --")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     args.work.mkdir(parents=True, exist_ok=True)
@@ -52,13 +45,14 @@ def main() -> None:
     def result(job: tuple[int, str]) -> dict[str, Any]:
         seed, sampling = job
         run = args.work / f"{sampling}.{args.steps}.{seed}"
-        options = [f"--seed_everything={seed}", f"--data.seed={seed}", "--data.num_workers=0", *args.options]
+        options = [*seeded(seed), "--data.num_workers=0", *args.options]
         figures: dict[str, Any] = {"sampling": sampling, "seed": seed}
         if sampling == DROP_WORST:
-            first, again = run.with_name(f"{run.name}.first"), args.steps - args.steps // 2
-            train(first, args.corpus, rows, UNIFORM, args.steps // 2, options)
-            kept, flagged = drop_worst(first, rows, rows.with_name(f"{run.name}.parquet"))
-            train(run, args.corpus, kept, UNIFORM, again, options)
+
+            def train_on(run: Path, rows: Path, steps: int) -> None:
+                train(run, args.corpus, rows, UNIFORM, steps, options)
+
+            _, flagged = train_without_worst(train_on, run, rows, args.steps)
         else:
             train(run, args.corpus, rows, sampling, args.steps, options)
             flagged = np.zeros(len(kinds), np.bool_)

@@ -7,14 +7,14 @@ import pyarrow as pa
 from stt.corpus.manifest import write_manifest
 
 
-def write_sentences(path: Path, count: int, seconds: float = 5.0) -> Path:
-    """Write a manifest of different sentences, all as long."""
+def write_sentences(path: Path, count: int) -> Path:
+    """Write a manifest of different sentences of five seconds."""
     rows = [
         {
             "id": f"u{i}",
             "audio": f"{i}.wav",
             "text": f"sentence {i} of so many words",
-            "duration": seconds,
+            "duration": 5.0,
             "domain": "home",
         }
         for i in range(count)
