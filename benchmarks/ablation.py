@@ -15,17 +15,20 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 import yaml
 from common import ROOT
 from rich.console import Console
 
-from stt.corpus.manifest import read_manifest
+from stt.corpus.addresses import moved_rows
+from stt.corpus.manifest import Manifest, read_manifest, write_manifest
 from stt.errors import InputError, exit_with
 from stt.files import atomic_write
 from stt.progress import track
 from stt.text.tokenizer import train_character_tokenizer
 from stt.training.subprocesses import Deadline, measure_training, run_training
+from stt.training.tracking.provenance import commit_of
 
 VARIANTS = ROOT / "configs" / "ablation" / "variants.yaml"
 MEASURED_SHARE = 0.02  # share of a budget in seconds spent on measuring the training speed
@@ -125,16 +128,17 @@ def train_variant(
     if not plan.exists():
         measured = _measure(shared, run, budget, deadline)
         epochs, batches = budget.epochs(measured["seconds_per_step"])
-        _write(plan, {**vars(variant), "epochs": epochs, "batches_per_epoch": batches, **measured})
-    planned: dict[str, Any] = json.loads(plan.read_text())
+        planned = {"epochs": epochs, "batches_per_epoch": batches, "budget_seconds": budget.seconds}
+        _write(plan, {**vars(variant), **planned, **measured, **commit_of(ROOT)})
+    planned = json.loads(plan.read_text())
     if result.exists():
-        return planned
+        return dict(planned)
     steps = planned["epochs"] * planned["batches_per_epoch"]
     length = [f"--trainer.max_steps={steps}", f"--data.batches_per_epoch={planned['batches_per_epoch']}"]
     length += [f"--model.lr_scheduler.warmup_steps={max(1, round(WARMUP_SHARE * steps))}", f"--run={run}"]
     run_training(["fit", *shared, *length, "--ckpt_path=last"], run / "output.txt", deadline)
     _write(result, planned)
-    return planned
+    return dict(planned)
 
 
 def _measure(options: Sequence[str], run: Path, budget: Budget, deadline: Deadline) -> dict[str, Any]:
@@ -152,13 +156,32 @@ def character_tokenizer(data: Path, out: Path) -> Path:
     """
     path = out / "letters.model"
     if not path.exists():
-        train = yaml.safe_load(data.read_text(encoding="utf-8")).get("data", {}).get("train")
-        if not train:
-            raise InputError(f"{data}: no training manifest (data.train)")
-        tokenizer = train_character_tokenizer(read_manifest(Path(train)).table["text"].to_pylist())
+        tokenizer = train_character_tokenizer(_manifest(data, "train").table["text"].to_pylist())
         with atomic_write(path) as temporary:
             temporary.write_bytes(tokenizer.model)
     return path
+
+
+def fewer_to_validate(data: Path, utterances: int, out: Path) -> Path:
+    """Write a manifest of some utterances of each validation domain, evenly spread over its rows, and return its path.
+
+    Raises:
+        InputError: the configuration has no validation manifest, or not exactly one.
+    """
+    manifest = _manifest(data, "validate")
+    keep = np.zeros(len(manifest), bool)
+    for rows in manifest.rows_by_domain():
+        keep[rows[np.linspace(0, len(rows) - 1, min(utterances, len(rows))).round().astype(int)]] = True
+    out.mkdir(parents=True, exist_ok=True)
+    write_manifest(moved_rows(manifest, out).filter(keep), out / "validate.parquet", manifest.normalizer or "")
+    return out / "validate.parquet"
+
+
+def _manifest(data: Path, split: str) -> Manifest:
+    path = yaml.safe_load(data.read_text(encoding="utf-8")).get("data", {}).get(split)
+    if not isinstance(path, str):
+        raise InputError(f"{data}: data.{split} is not one manifest")
+    return read_manifest(Path(path))
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -178,6 +201,9 @@ def run(
     steps: Annotated[int | None, typer.Option(help="budget per variant in optimizer steps")] = None,
     seconds: Annotated[float | None, typer.Option(help="budget per variant in device seconds")] = None,
     points: Annotated[int, typer.Option(help="validations per variant", min=4)] = 16,
+    utterances: Annotated[
+        int | None, typer.Option(help="utterances of each domain to validate on (default: all)", min=1)
+    ] = None,
     variants: Annotated[Path, typer.Option(help="list of variants")] = VARIANTS,
 ) -> None:
     """Train the variants in turn with one budget; finished ones are not repeated.
@@ -186,8 +212,11 @@ def run(
     """
     budget = Budget(steps, seconds, points)
     budget.epochs(1e-9)  # reject invalid budgets before training
-    for one in track(read_variants(variants, variant or []), "training"):
-        planned = train_variant(one, data, budget, out, context.args)
+    chosen, options = read_variants(variants, variant or []), list(context.args)
+    if utterances:
+        options.append(f"--data.validate={fewer_to_validate(data, utterances, out)}")
+    for one in track(chosen, "training"):
+        planned = train_variant(one, data, budget, out, options)
         print(f"{one.name}: {planned['epochs'] * planned['batches_per_epoch']} steps, {out / one.name}", flush=True)
 
 

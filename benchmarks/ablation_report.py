@@ -97,6 +97,8 @@ def comparison(trained: Sequence[TrainedVariant]) -> list[dict[str, Any]]:
                 "audio_seconds_per_second": one.measured["audio_seconds_per_second"],
                 "tokens_per_blank": round(one.tokens_per_blank, 3),
                 "steps": one.measured["epochs"] * one.measured["batches_per_epoch"],
+                "budget_seconds": one.measured.get("budget_seconds"),  # missing in older plans
+                "commit": one.measured.get("commit"),
                 "device": one.measured["device"],
                 "device_hours": [round(hours, 4) for hours in one.hours],
                 "cer": [round(cer, 4) for cer in one.cers],

@@ -8,6 +8,7 @@ import yaml
 from ablation import Budget, Variant, main, read_variants
 
 from stt.cli.train import main as train
+from stt.corpus.manifest import read_manifest
 from stt.errors import InputError
 from stt.training.subprocesses import Deadline
 from tests.conftest import MICRO
@@ -68,6 +69,7 @@ def in_process(deadline: Deadline, command: list[str], output: Path) -> int:
 
 
 def test_variants_are_trained_with_one_budget_and_compared(
+    tones: Path,
     corpus: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -91,11 +93,14 @@ def test_variants_are_trained_with_one_budget_and_compared(
     options = [f"--data={corpus}", f"--out={out}", f"--variants={listed}", "--variant=plain", "--variant=micro"]
     monkeypatch.setattr("stt.training.subprocesses.run_until", in_process)  # each process takes seconds to start
     with pytest.raises(SystemExit) as exit_:
-        main(["run", *options, "--steps=24", "--points=8", "--data.max_batch_seconds=14"])
+        main(["run", *options, "--steps=24", "--points=8", "--utterances=2", "--data.max_batch_seconds=14"])
     assert exit_.value.code == 0
     config = yaml.safe_load((out / "plain" / "config.yaml").read_text())
     assert config["data"]["max_batch_seconds"] == 14, "options are passed to every training run"
     assert config["trainer"]["max_steps"] == 24
+    validated = read_manifest(config["data"]["validate"])
+    assert [len(rows) for rows in validated.rows_by_domain()] == [2] * len(validated.domains)
+    assert all(Path(validated.audio(row).address).exists() for row in range(len(validated)))
     with pytest.raises(SystemExit) as exit_:
         main(["report", str(out), f"--variants={listed}"])
     assert exit_.value.code == 0
@@ -109,6 +114,8 @@ def test_variants_are_trained_with_one_budget_and_compared(
     assert (out / "ablation.png").stat().st_size > 10_000
     assert "micro" in capsys.readouterr().out
     assert "budget" in fails(main, ["run", *options])
+    corpus.write_text(corpus.read_text().replace(str(tones), f"[{tones}]"))
+    assert "data.validate is not one manifest" in fails(main, ["run", *options, "--steps=24", "--utterances=2"])
 
 
 def test_a_folder_without_trained_variants_is_reported(tmp_path: Path, fails: Callable[..., str]) -> None:
