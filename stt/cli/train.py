@@ -43,7 +43,6 @@ from stt.training.tracking.wandb_logger import finish_wandb
 # The size `tiny`; overridden by a config or by a checkpoint's recognizer.
 MODEL_DEFAULTS: dict[str, Any] = {
     "tokenizer": "",
-    "normalizer": "plain-1",
     "features": {"class_path": "stt.audio.features.LogMel"},
     "encoder": {"class_path": "stt.models.ConvTransformer"},
     "augment": {"class_path": "stt.audio.augmentation.device.Augmentation"},

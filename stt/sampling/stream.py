@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stt.errors import InputError
-from stt.sampling.base import SampledRow, Sampler, Utterances
+from stt.sampling.base import MAX_DOMAIN_SHARE, SampledRow, Sampler, Utterances
 from stt.sampling.batches import MAX_PADDING_SHARE, cut_batches
 from stt.sampling.observations import Key, Observations, merge, pack, unpack
 from stt.sampling.shares import oversampled_domains, window_counts
@@ -68,14 +68,17 @@ class BatchStream:
         self.rank, self.num_ranks = rank, num_ranks
         self.shares = shares
         self.begin(None)
-        rows = utterances.rows_by_domain
-        names = [utterances.domains[i] for i in oversampled_domains(self.counts, rows)]
-        if names and sampler.needs_feedback:
+        small = oversampled_domains(self.counts, utterances.rows_by_domain)
+        if small and sampler.needs_feedback:
+            sizes = [len(utterances.rows_by_domain[i]) for i in small]
+            share = min(MAX_DOMAIN_SHARE * size / self.counts[i] for i, size in zip(small, sizes, strict=True))
+            fitting = int(share * max_batch_seconds)
             log.warning(
                 "%s: too small for windows of %d batches, so all utterances are sampled in passes and only the "
-                "augmentation strength is adapted; use smaller batches or more data for an adaptive curriculum",
-                ", ".join(names),
+                "augmentation strength is adapted; for an adaptive curriculum, use more data%s",
+                ", ".join(utterances.domains[i] for i in small),
                 LAG,
+                f" or --data.max_batch_seconds {fitting}" if fitting >= utterances.durations.max() else "",
             )
         self.all_gather: Callable[[dict[Key, Observations]], Sequence[dict[Key, Observations]]] | None = None
         self.windows: list[Window] = []  # planned, not yet fully consumed and observed

@@ -232,8 +232,9 @@ class SpeechDataModule(LightningDataModule):
                     f"{manifest.path}: no utterance of the domain {domain} can be trained on; first reason: "
                     + next(item.reason for item in self.skipped if manifest.value(item.row, "domain") == domain)
                 )
+        weights = self._weights(manifest)
         try:
-            shares = domain_shares(manifest.domains, self._weights(manifest))
+            shares = domain_shares(manifest.domains, weights)
         except ValueError as error:
             raise InputError(f"--data.domain_weights: {error}") from error
         utterances = utterances_of(manifest, keep)
@@ -264,9 +265,12 @@ class SpeechDataModule(LightningDataModule):
             )
         new = set(read_manifests(self.manifests["train"]).domains)
         old = [domain for domain in manifest.domains if domain not in new]
-        if not 0 < self.replay_share < 1 or not old:
+        if not 0 < self.replay_share < 1:
+            raise InputError(f"--data.replay_share {self.replay_share}: it must be between 0 and 1")
+        if not old:
             raise InputError(
-                "--data.replay_share must be between 0 and 1, and --data.replay must have domains not in --data.train"
+                f"--data.replay_share: --data.train has all domains of --data.replay ({', '.join(manifest.domains)}): "
+                "give the new source a domain of its own"
             )
         return {
             domain: (1 - self.replay_share) / len(new) if domain in new else self.replay_share / len(old)

@@ -70,7 +70,7 @@ class SpeechTask(LightningModule):
 
         Args:
             tokenizer: SentencePiece model: a file, or the string stored in a checkpoint; None uses that of `init_from`.
-            normalizer: versioned name of the text normalizer; None uses `plain-1`.
+            normalizer: versioned name of the text normalizer; None uses that of `init_from`, else `plain-1`.
             features: front end that turns waveforms into frames.
             encoder: network that turns frames into fewer, wider frames.
             augment: augmentation during training.
@@ -86,9 +86,9 @@ class SpeechTask(LightningModule):
                 the encoder is not registered, or two metrics have the same name.
         """
         super().__init__()
-        if init_from and (not tokenizer or features is None or encoder is None):
+        if init_from and (not tokenizer or not normalizer or features is None or encoder is None):
             parent = Recognizer.load(init_from).train()
-            tokenizer = tokenizer or parent.tokenizer.to_string()
+            tokenizer, normalizer = tokenizer or parent.tokenizer.to_string(), normalizer or parent.normalizer.name
             features, encoder = features or parent.features, encoder or parent.encoder
         features = features or LogMel()
         encoder = encoder or ConvTransformer(n_mels=features.n_mels)

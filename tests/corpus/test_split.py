@@ -43,8 +43,36 @@ def test_added_rows_do_not_move_existing_ones(tmp_path: Path) -> None:
     assert before <= set(more.table["text"].to_pylist())
 
 
-def test_a_split_that_lacks_a_domain_is_rejected(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no utterances of domain"):
-        split_manifest(read_manifest(manifest(tmp_path, 4)), 0.1)
+@pytest.mark.parametrize("speakers", range(3, 12))
+@pytest.mark.parametrize("apart", [True, False])
+def test_few_speakers_of_a_domain_are_in_all_splits(
+    tmp_path: Path, speakers: int, apart: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the hash alone, one in three domains of ten speakers would lack a split."""
+    rows = [
+        {
+            "audio": f"{domain}{i}.wav",
+            "text": "the same",
+            "duration": 1.0,
+            "domain": domain,
+            "speaker": f"{domain if apart else ''}{i % speakers}",
+        }
+        for domain in "abc"
+        for i in range(40)
+    ]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "plain-1")
+    splits = [read_manifest(path) for path in split_manifest(read_manifest(tmp_path / "m.parquet"), 0.1).values()]
+    assert [split.domains for split in splits] == [["a", "b", "c"]] * 3
+    seen = [set(split.table["speaker"].to_pylist()) for split in splits]
+    assert len(set.union(*seen)) == sum(map(len, seen)), "nobody is in two splits"
+    assert sum(map(len, splits)) == 120
+    if speakers == 3:
+        assert "is taken for the" in caplog.text
+
+
+def test_a_domain_of_too_few_speakers_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"domain a cannot be split into train, validate, test: it has 1 speakers"):
+        split_manifest(read_manifest(manifest(tmp_path, speakers=2)), 0.1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.parquet"]
     with pytest.raises(InputError, match="share"):
         split_manifest(read_manifest(manifest(tmp_path)), 0.5)

@@ -1,4 +1,5 @@
 import itertools
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -280,6 +281,19 @@ def test_a_domain_too_small_for_the_curriculum_is_warned_about(caplog: pytest.Lo
     stream_over(CurriculumSampler())
     assert "small: too small for windows of 20 batches" in caplog.text
     assert caplog.text.count("too small") == 1
+    assert "max_batch_seconds" not in caplog.text, "40 utterances fill no windows of batches that hold the longest one"
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_batches_that_small_domains_allow_are_named(num_ranks: int, caplog: pytest.LogCaptureFixture) -> None:
+    sizes = {"a": 900, "b": 700}
+    stream_over(CurriculumSampler(), sizes, seconds=600.0, num_ranks=num_ranks)
+    named = re.findall(r"--data.max_batch_seconds (\d+)", caplog.text)
+    caplog.clear()
+    stream_over(CurriculumSampler(), sizes, seconds=float(named[0]), num_ranks=num_ranks)
+    assert not caplog.text
+    stream_over(CurriculumSampler(), sizes, seconds=1.1 * float(named[0]), num_ranks=num_ranks)
+    assert "too small" in caplog.text
 
 
 def test_batches_smaller_than_an_utterance_raise() -> None:

@@ -88,6 +88,14 @@ def test_a_different_network_is_refused_naming_the_first_difference(
         warm_start(new_model(tokenizer_file, **changed).recognizer, trained / "checkpoints" / "best.ckpt")  # type: ignore[arg-type]
 
 
+def test_the_normalizer_is_that_of_the_checkpoint_unless_one_is_given(tokenizer_file: Path, tmp_path: Path) -> None:
+    parent = tmp_path / "parent.ckpt"
+    SpeechTask(str(tokenizer_file), normalizer="russian-1").recognizer.save(parent)
+    assert SpeechTask(init_from=str(parent)).recognizer.normalizer.name == "russian-1"
+    assert SpeechTask(init_from=str(parent), normalizer="plain-1").recognizer.normalizer.name == "plain-1"
+    assert SpeechTask(str(tokenizer_file)).recognizer.normalizer.name == "plain-1"
+
+
 @pytest.fixture
 def new_domain(tmp_path: Path) -> Path:
     return write_corpus(tmp_path / "new", 30, seed=5, domains=("third",))
@@ -166,7 +174,12 @@ def test_forgetting_is_detected_and_stops_the_run_if_requested(
 
 
 def test_replay_has_the_requested_share(
-    trained: Path, tones: Path, new_domain: Path, tmp_path: Path, fails: Callable[..., str]
+    trained: Path,
+    tones: Path,
+    new_domain: Path,
+    tmp_path: Path,
+    fails: Callable[..., str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     run = tmp_path / "run"
     options = [
@@ -174,17 +187,23 @@ def test_replay_has_the_requested_share(
         "--data.batches_per_epoch=100",
         "--trainer.max_steps=100",
         "--model.optimizer.init_args.lr=0",
+        f"--data.validate={new_domain}",
     ]
     recorder = ["--trainer.callbacks+=tests.recorder.Recorder", f"--trainer.callbacks.folder={tmp_path}"]
     main([*fine_tuning_args(trained, tones, new_domain, run, *options), *recorder])
     rows = [row for step in recorded(tmp_path).values() for row in step]
     assert sum(row >= 30 for row in rows) / len(rows) == pytest.approx(0.2, abs=0.03), "the new manifest comes first"
+    assert "trained on high, low too, which --data.validate has not" in caplog.text, "forgetting would pass unseen"
     both = ["--data.replay_share=0.2", "--data.domain_weights={third: 1}"]
     assert "exclude each other" in fails(main, fine_tuning_args(trained, tones, new_domain, tmp_path / "no", *both))
     for share in ("0", "1.5"):
         assert "between 0 and 1" in fails(
             main, fine_tuning_args(trained, tones, new_domain, tmp_path / "no", f"--data.replay_share={share}")
         )
+    same = ["--data.replay_share=0.5", f"--data.train={tones}"]
+    message = fails(main, fine_tuning_args(trained, tones, new_domain, tmp_path / "no", *same))
+    assert "--data.train has all domains of --data.replay (high, low)" in message
+    assert "domain_weights" not in message
 
 
 def test_frozen_parts_do_not_change_until_their_step(

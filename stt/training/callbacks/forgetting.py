@@ -56,6 +56,13 @@ class ForgettingGate(Callback):
         }
         if trainer.sanity_checking:
             self.parent = cers
+            unwatched = [domain for domain in old if domain not in cers]
+            if unwatched:
+                log.warning(
+                    "the checkpoint was trained on %s too, which --data.validate has not: forgetting it would not be "
+                    "noticed",
+                    ", ".join(unwatched),
+                )
         elif set(cers) - set(self.parent):
             raise InputError(
                 f"the CER of {', '.join(sorted(set(cers) - set(self.parent)))} was not measured before training, so "
