@@ -9,6 +9,7 @@ from nbclient.output_widget import OutputWidget
 
 from stt.corpus.addresses import moved_rows
 from stt.corpus.manifest import read_manifest, write_manifest
+from stt.reports.run import find_run
 from tests.conftest import ROOT, write_corpus
 
 PICTURES = {
@@ -66,6 +67,8 @@ def test_a_notebook_runs_to_its_end(
         "STT_RUN": steered,
         "STT_FOLDER": files,
         "STT_PARENT": parent / "checkpoints" / "best.ckpt",
+        "STT_OLD_TRAIN": labelled,
+        "STT_OLD_VALIDATE": labelled,
         "STT_WORK": tmp_path / "mine",
         "STT_STEPS": "12",
     }
@@ -88,6 +91,8 @@ def test_a_notebook_runs_to_its_end(
         assert (tmp_path / "mine" / "run" / "test_metrics.json").is_file()
         assert (tmp_path / "mine" / "report.html").is_file()
         assert any("CER before" in one.get("text", "") for one in outputs)
+        curves = find_run(tmp_path / "mine" / "run").metrics()
+        assert "forgetting/cer/high" in curves, "the old domains are watched"
 
 
 def _widget_outputs(notebook: nbformat.NotebookNode) -> list[list[dict[str, object]]]:

@@ -20,7 +20,7 @@ stream = recognizer.create_stream()
 stream.accept_waveform(sample_rate, waveform)  # float32 in [-1, 1]
 recognizer.decode_stream(stream)
 print(stream.result.text)""",
-    "": """import stt  # pip install 'stt[onnx]': ONNX Runtime, no torch
+    "": """import stt  # of the training project: pip install 'PATH_TO_ITS_CHECKOUT[onnx]'; stt on PyPI is another project
 
 print(stt.load("FOLDER").transcribe("speech.wav").text)""",
 }
