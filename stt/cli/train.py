@@ -35,7 +35,7 @@ from stt.training.callbacks.config import recognizer_config
 from stt.training.callbacks.termination import EXIT_CODE
 from stt.training.datamodule import SpeechDataModule
 from stt.training.distributed import RANK_0_VARIABLE, end_with_rank_0
-from stt.training.precision import default_precision
+from stt.training.precision import PRECISIONS, default_precision
 from stt.training.task import SpeechTask
 from stt.training.tracking.loggers import DATA_VARIABLE, with_run_loggers
 from stt.training.tracking.wandb_logger import finish_wandb
@@ -178,7 +178,9 @@ class SpeechCLI(LightningCLI):
             if isinstance(trainer[name], int | float) and trainer[name] <= 0:  # Lightning would divide by it
                 raise InputError(f"--trainer.{name} {trainer[name]}: it must be above 0")
         if trainer.precision is None:
-            kwargs["precision"] = default_precision()
+            kwargs["precision"] = "32-true" if trainer.accelerator == "cpu" else default_precision()
+        elif str(trainer.precision) not in PRECISIONS:
+            raise InputError(f"--trainer.precision {trainer.precision}: it must be one of {', '.join(PRECISIONS)}")
         if trainer.logger is not False and not trainer.fast_dev_run:
             given = [] if trainer.logger in (None, True) else trainer.logger
             given = given if isinstance(given, list) else [given]

@@ -64,8 +64,8 @@ class Batch:
         """Count the utterances."""
         return len(self.rows)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """Move the network's input tensors to a device."""
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> Batch:
+        """Copy the network's input tensors to a device; the host does not wait, as Lightning would have it."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:

@@ -28,6 +28,9 @@ class Muon(Optimizer):
     time, and Lightning steps one optimizer.
     """
 
+    found_inf: Tensor | None  # 1 if the step must be skipped, else 0; set by clipping or a GradScaler
+    grad_scale: Tensor | None  # of gradients that a GradScaler has not unscaled yet
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -73,8 +76,6 @@ class Muon(Optimizer):
         super().__init__(groups, options)
         # Steps are skipped by a flag on the device, as by torch's fused optimizers, so that the host need not wait.
         self._step_supports_amp_scaling = True
-        self.found_inf: Tensor | None = None  # 1 if the step must be skipped, else 0; set by clipping or a GradScaler
-        self.grad_scale: Tensor | None = None  # of gradients that a GradScaler has not unscaled yet
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -121,7 +122,7 @@ class Muon(Optimizer):
                 parameter.add_(update.view(shape), alpha=-group["lr"] * size)
 
     def _flags(self) -> tuple[Tensor | None, Tensor | None]:
-        """Return `grad_scale` and `found_inf`; a GradScaler deletes them after a step."""
+        """Return `grad_scale` and `found_inf`, which a GradScaler sets for a step and then deletes."""
         return getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
 
     def _update_others(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
@@ -130,6 +131,7 @@ class Muon(Optimizer):
             if not state:
                 state |= {name: torch.zeros_like(parameter) for name in ("average", "average_square")}
                 state["step"] = torch.zeros((), device=parameter.device)
+            state["step"] = state["step"].to(parameter.device)  # torch and Lightning restore it to the host
         states = [self.state[parameter] for parameter in parameters]
         scale, skipped = self._flags()
         adamw(

@@ -7,6 +7,9 @@ from lightning import Trainer
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+# Of Lightning's, those whose parameters stay in float32: others would have a batch's lengths converted, too.
+PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")
+
 
 def default_precision() -> str:
     """Return the fastest precision of the oldest visible GPU, by its Lightning name.

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torchmetrics import MeanMetric
 
 from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import FrontEnd, LogMel
@@ -32,6 +33,7 @@ from stt.text.tokenizer import Tokenizer
 from stt.training.callbacks.defaults import add_default_callbacks
 from stt.training.datamodule import SpeechDataModule
 from stt.training.muon import Muon
+from stt.training.random_labels import random_losses
 from stt.training.schedule import WarmupCosine, needs_total_steps
 
 WEIGHTS_PREFIX = "recognizer."  # of parameter names in the state dict
@@ -101,6 +103,9 @@ class SpeechTask(LightningModule):
         self.init_from = init_from
         self.compiled = compile
         self.parent_domains: list[str] = []  # domains that `init_from` was trained on
+        self.judges_labels = False  # whether training also computes losses for other utterances' labels
+        # A mean over utterances, whatever batches and ranks they are in, as Lightning's own is not.
+        self.evaluated_loss = MeanMetric(nan_strategy="disable")
         self._seed: int | None = None  # for dropout and on-device augmentation
         # Checkpoints use the recognizer's parameter names, whether training or `Recognizer.save` wrote them.
         self.register_state_dict_post_hook(_drop_prefix)  # type: ignore[no-untyped-call]
@@ -181,15 +186,13 @@ class SpeechTask(LightningModule):
         log_probs, frames = self(batch.waveforms, batch.lengths, batch.strengths)
         losses, counted = self.losses(log_probs, batch)
         loss = mean_where(losses, counted)
-        self.log(TRAIN_LOSS, loss, prog_bar=True, batch_size=max(len(batch), 1))
-        return {
-            "loss": loss,
-            "losses": losses.detach(),
-            "counted": counted,
-            "log_probs": log_probs.detach(),
-            "frames": frames,
-            "host_frames": self.recognizer.output_lengths(batch.host_lengths),
-        }
+        self.log(TRAIN_LOSS, loss, batch_size=max(len(batch), 1))
+        outputs = {"loss": loss, "losses": losses.detach(), "counted": counted}
+        if self.judges_labels:
+            host_frames = self.recognizer.output_lengths(batch.host_lengths)
+            random = random_losses(log_probs.detach(), host_frames, batch, self.recognizer.tokenizer.blank_id)
+            outputs |= {"random_losses": random[0], "random_counted": random[1]}
+        return outputs | {"log_probs": log_probs.detach(), "frames": frames}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Recognize a batch; callbacks compute the error rates."""
@@ -208,8 +211,9 @@ class SpeechTask(LightningModule):
         log_probs, frames = self(batch.waveforms, batch.lengths)
         losses, counted = self.losses(log_probs, batch)
         # Also by a rank that has no utterance, because all of them must take part in the mean.
-        name = f"{METRIC_PREFIX[split]}/loss"
-        self.log(name, mean_where(losses, counted), on_epoch=True, batch_size=len(batch), sync_dist=True)
+        weights = to_device(counted.to(losses.dtype), losses.device)
+        self.evaluated_loss.update(losses.where(weights > 0, 0.0), weights)
+        self.log(f"{METRIC_PREFIX[split]}/loss", self.evaluated_loss, on_epoch=True, batch_size=max(len(batch), 1))
         return self._recognized(log_probs, frames, batch)
 
     def _recognized(self, log_probs: Tensor, frames: Tensor, batch: Batch) -> dict[str, Any]:

@@ -57,6 +57,40 @@ def test_scales_biases_and_small_kernels_are_updated_as_by_adamw() -> None:
     assert_same(ours, theirs, 1e-6)
 
 
+def test_a_restored_state_is_on_the_device_of_the_parameters() -> None:
+    """Torch and Lightning leave steps on the host, which the fused kernel of a GPU cannot read."""
+
+    def build(device: str) -> Muon:
+        module = nn.Sequential(nn.Linear(32, 32), nn.LayerNorm(32)).to(device)
+        for parameter in module.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        return Muon(module.parameters())
+
+    saved, restored = build("cpu"), build("meta")
+    saved.step()
+    restored.load_state_dict(saved.state_dict())
+    restored.step()
+    tensors = [value for state in restored.state.values() for value in state.values()]
+    assert len(tensors) == 1 + 3 * 3
+    assert {str(tensor.device) for tensor in tensors} == {"meta"}
+
+
+def test_a_gradient_scaler_may_step_without_having_unscaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    scaled, plain = nn.Linear(32, 32), nn.Linear(32, 32)
+    plain.load_state_dict(scaled.state_dict())
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    optimizer, reference = Muon(scaled.parameters()), Muon(plain.parameters())
+    for step in range(2):
+        for parameter, other in zip(scaled.parameters(), plain.parameters(), strict=True):
+            other.grad = filled(tuple(other.shape), step)
+            parameter.grad = 8 * other.grad
+        scaler.scale(torch.zeros(()))  # the scale exists from the first use on
+        scaler.step(optimizer)
+        scaler.update()
+        reference.step()
+    assert_same(scaled, plain, 1e-5)
+
+
 def test_updates_are_as_large_as_those_of_adamw() -> None:
     model = nn.Conv1d(64, 256, 1, bias=False)
     before = model.weight.detach().clone()

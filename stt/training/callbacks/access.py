@@ -26,6 +26,7 @@ class Model(Protocol):
     init_from: str | None  # checkpoint whose weights initialize training
     parent_domains: list[str]  # training domains of that checkpoint
     compiled: bool
+    judges_labels: bool  # whether a training step also returns losses for other utterances' labels
 
 
 def model_of(pl_module: LightningModule) -> Model:

@@ -79,14 +79,13 @@ class GradientClipping(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log the counters."""
-        pl_module.log_dict(
-            {
-                CLIPPED: self.clipped / max(self.steps, 1),
-                SKIPPED_STEPS: float(self.skipped),
-                CLIP_TIME: self._seconds / max(time.perf_counter() - self._started, 1e-9),
-            }
-        )
+        """Log the counters, as tensors on the host: Lightning would copy numbers to the device and wait for it."""
+        figures = {
+            CLIPPED: self.clipped / max(self.steps, 1),
+            SKIPPED_STEPS: self.skipped,
+            CLIP_TIME: self._seconds / max(time.perf_counter() - self._started, 1e-9),
+        }
+        pl_module.log_dict({name: torch.tensor(float(value)) for name, value in figures.items()})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the last step."""

@@ -13,7 +13,6 @@ from torch import Tensor
 from stt.data.batch import Batch
 from stt.decoding.greedy import emitted_tokens
 from stt.metrics.error_rate import character_error_rate
-from stt.models.ctc import ctc_losses
 from stt.sampling.observations import Observations
 from stt.tensors import HostCopy
 from stt.text.tokenizer import Tokenizer
@@ -41,7 +40,7 @@ class PendingObservations:
         own, counted = outputs["losses"], outputs["counted"]
         other, usable = own, torch.zeros_like(counted)
         if judge_labels:
-            other, usable = random_losses(log_probs, outputs["host_frames"], batch, tokenizer.blank_id)
+            other, usable = outputs["random_losses"], outputs["random_counted"]
         losses = HostCopy(torch.stack([own, other], dim=1))
         return cls(batch, tokenizer, HostCopy(tokens), losses, torch.stack([counted, usable], dim=1), judge_labels)
 
@@ -57,27 +56,18 @@ class PendingObservations:
         return Observations(np.array(batch.rows, np.int64), np.where(np.isfinite(values), values, np.nan), texts)
 
 
-@torch.no_grad()
-def random_losses(log_probs: Tensor, frames: Tensor, batch: Batch, blank_id: int) -> tuple[Tensor, Tensor]:
-    """Return the CTC loss per token (batch,) of each utterance for the label of its neighbor in the batch.
-
-    Also returns a mask (batch,) of the valid losses, on the host like `frames` (batch,): those where that
-    label is different and does not need more frames.
-    """
-    needed, lengths = batch.frames_needed.roll(1), batch.token_lengths.roll(1)
-    usable = (frames >= needed) & (lengths > 0)
-    losses = ctc_losses(log_probs, frames, batch.tokens.roll(1, dims=0), torch.where(usable, lengths, 0), blank_id)
-    other = [a != b for a, b in zip(batch.references, batch.references[-1:] + batch.references[:-1], strict=True)]
-    return losses, usable & torch.tensor(other or [False])
-
-
 class CurriculumFeedback(Callback):
     """Passes CERs of each training batch, and losses if the sampler looks for label errors, to the batch stream.
 
     Samplers that adapt need it. The hypotheses are decoded greedily from the training step's own outputs, so there is
-    no second forward pass; the stream reads them one batch later, when the copies are ready. The sampler's metrics by
-    domain are logged as `curriculum/...` after each update.
+    no second forward pass; losses come from the step, whose CTC waits for the device anyway. The stream reads them one
+    batch later, when the copies are ready. The sampler's metrics by domain are logged as `curriculum/...` after each
+    update.
     """
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask for the losses that judge labels if the sampler needs them."""
+        model_of(pl_module).judges_labels = stream_of(trainer).sampler.needs_feedback
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int

@@ -9,7 +9,8 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
-from stt.runs.metric_names import MEAN, TRAIN_LOSS, VALIDATION_CER
+from stt.runs.metric_names import MEAN, VALIDATION_CER
+from stt.tensors import HostCopy
 from stt.training.callbacks.access import data_of
 
 PREFIX = f"{VALIDATION_CER}/"
@@ -19,8 +20,11 @@ class TrainingProgressBar(RichProgressBar):
     """Lightning's progress bar for an epoch, with the last validation's CERs in % and the ETA of the whole training."""
 
     def __init__(self) -> None:
-        """Refresh rarely, because reading the loss waits for the device."""
+        """Refresh rarely: a screen is slower than a step."""
         super().__init__(refresh_rate=10)
+        self._loss: float | None = None
+        self._loss_copy: HostCopy | None = None  # of a later step, to be shown when the host need not wait for it
+        self._cers: dict[str, float] = {}  # of the last validation, %
         self._training_start = (0.0, 0)  # time and step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -28,20 +32,33 @@ class TrainingProgressBar(RichProgressBar):
         super().on_train_start(trainer, pl_module)
         self._training_start = (time.perf_counter(), trainer.global_step)
 
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """Return the metrics shown next to the bar."""
-        shown = super().get_metrics(trainer, pl_module)
-        shown.pop("v_num", None)
-        if TRAIN_LOSS in shown:
-            shown["loss"] = shown.pop(TRAIN_LOSS)
-        cers = {
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Read the loss of the previous refresh, and start to copy this one."""
+        if batch_idx % self.refresh_rate == 0:
+            self._loss = None if self._loss_copy is None else float(self._loss_copy.read())
+            self._loss_copy = HostCopy(outputs["loss"])
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read the error rates once, not at every step."""
+        self._cers = {
             name.removeprefix(PREFIX): 100 * float(value)
             for name, value in trainer.callback_metrics.items()
             if name.startswith(PREFIX)
         }
-        if cers and trainer.training:
+        super().on_validation_end(trainer, pl_module)
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """Return the metrics shown next to the bar."""
+        shown = super().get_metrics(trainer, pl_module)
+        shown.pop("v_num", None)
+        if self._loss is not None:
+            shown["loss"] = self._loss
+        if self._cers and trainer.training:
             domains = data_of(trainer).domains("validate")
-            parts = [f"{domain} {cers[domain]:.1f}" for domain in (MEAN, *domains) if domain in cers]
+            parts = [f"{domain} {self._cers[domain]:.1f}" for domain in (MEAN, *domains) if domain in self._cers]
             shown["CER %"] = ", ".join(parts)
         remaining = self._remaining(trainer)
         if remaining is not None and trainer.training:

@@ -9,7 +9,8 @@ from stt.decoding.greedy import greedy_decode
 from stt.metrics.error_rate import character_error_rate
 from stt.models.ctc import ctc_losses
 from stt.text.tokenizer import Tokenizer
-from stt.training.callbacks.curriculum_feedback import PendingObservations, random_losses
+from stt.training.callbacks.curriculum_feedback import PendingObservations
+from stt.training.random_labels import random_losses
 
 FRAMES = 12
 
@@ -33,7 +34,9 @@ def outputs_of(batch: Batch, tokenizer: Tokenizer) -> dict[str, torch.Tensor]:
     counted = (frames >= batch.frames_needed) & (batch.token_lengths > 0)
     lengths = torch.where(counted, batch.token_lengths, 0)
     losses = ctc_losses(log_probs, frames, batch.tokens, lengths, tokenizer.blank_id)
-    return {"log_probs": log_probs, "frames": frames, "host_frames": frames, "losses": losses, "counted": counted}
+    random, usable = random_losses(log_probs, frames, batch, tokenizer.blank_id)
+    random_labels = {"random_losses": random, "random_counted": usable}
+    return {"log_probs": log_probs, "frames": frames, "losses": losses, "counted": counted, **random_labels}
 
 
 def test_random_losses_are_those_of_the_neighbors_label(tokenizer: Tokenizer) -> None:
