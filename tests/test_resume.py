@@ -72,6 +72,16 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_with_exactly_the_batches
     assert_same_end(parts, whole)
 
 
+def test_half_a_row_in_the_log_of_a_killed_run_does_no_harm(fit_args: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    main([*fit_args, *options(run), "--trainer.max_steps=6"])
+    log = next((run / "logs").glob("*/metrics.csv"))
+    whole = log.read_text()
+    log.write_text(whole + "0.5,0.25")
+    main([*fit_args, *options(run), f"--ckpt_path={last(run)}"])
+    assert log.read_text() == whole.replace("\n", "\r\n") or log.read_text().split() == whole.split()
+
+
 # The curriculum's third window, from step 46 on, is the first that is planned with observations.
 @pytest.mark.parametrize(("sampler", "last_step"), [("UniformSampler", 30), ("CurriculumSampler", 60)])
 def test_how_often_one_validates_changes_no_weight(

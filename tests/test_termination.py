@@ -35,12 +35,13 @@ def logged_steps(run: Path) -> list[int]:
     return steps
 
 
-@pytest.mark.parametrize("at", [4, 5])  # in the middle of an epoch of three steps, and at its last one
+# In the middle of an epoch of three steps, at its last one, and at that of an epoch which is not due to be saved.
+@pytest.mark.parametrize(("at", "epochs"), [(4, 1), (5, 1), (2, 2)])
 def test_a_terminated_run_saves_and_is_resumed_by_the_same_command(
-    at: int, fit_args: list[str], tmp_path: Path
+    at: int, epochs: int, fit_args: list[str], tmp_path: Path
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    long = ["--last_checkpoint.every_n_train_steps=null"]
+    long = ["--last_checkpoint.every_n_train_steps=null", f"--last_checkpoint.every_n_epochs={epochs}"]
     main([*fit_args, *options(whole), *long])
     again = [*fit_args, *options(parts), *long, "--ckpt_path=last"]
     process = Forked([*again, *signalled(signal.SIGTERM, at)])

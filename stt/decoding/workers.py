@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from stt.text.tokenizer import Tokenizer
 
 Result = TypeVar("Result")
 BuildDecoder = Callable[[Tokenizer, str], Decoder]  # from tokenizer and normalizer name; picklable
+
+MAX_WAITING = 512  # calls whose arguments are in memory; a network is often faster than a beam search
 
 _decoder: Decoder  # one per worker process
 
@@ -40,6 +43,7 @@ class DecodingPool:
         """
         decoder = build(tokenizer, normalizer)
         self._decoder = self._pool = None
+        self._slots = threading.Semaphore(MAX_WAITING)
         if num_workers == 0:
             self._decoder = decoder
         else:
@@ -55,9 +59,15 @@ class DecodingPool:
         return self.call(_text, log_probs)
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Call a function with the worker's decoder and these arguments in one of the processes."""
+        """Call a function with the worker's decoder and these arguments in one of the processes.
+
+        Waits while `MAX_WAITING` calls have not ended.
+        """
         if self._pool is not None:
-            return self._pool.submit(_call, function, *arguments)
+            self._slots.acquire()
+            future = self._pool.submit(_call, function, *arguments)
+            future.add_done_callback(lambda _: self._slots.release())
+            return future
         done = Future[Result]()
         done.set_result(function(self._decoder, *arguments))
         return done

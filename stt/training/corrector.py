@@ -110,9 +110,13 @@ def recognized_pairs(
     Returns:
         The pairs, and the number of utterances skipped because they cannot be read or tokenized.
     """
-    outputs = list(compute_outputs(model, manifest, max_per_domain, strength, seed))
-    usable = [one for one in outputs if isinstance(one, NetworkOutput) and one.utterance.tokens]
-    return [(one.greedy.text, one.utterance.reference) for one in usable], len(outputs) - len(usable)
+    pairs, skipped = [], 0
+    for one in compute_outputs(model, manifest, max_per_domain, strength, seed):
+        if isinstance(one, NetworkOutput) and one.utterance.tokens:
+            pairs.append((one.greedy.text, one.utterance.reference))
+        else:
+            skipped += 1
+    return pairs, skipped
 
 
 class PairBatches(IterableDataset[list[Pair]]):

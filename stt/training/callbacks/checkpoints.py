@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -11,6 +12,8 @@ from stt.runs.folder import BEST, LAST
 from stt.runs.metric_names import BEST_CER
 from stt.training.callbacks.access import folder_of
 
+PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")  # in the state of Lightning's callback
+
 
 class RunFolderCheckpoint(ModelCheckpoint):
     """Writes checkpoints into the run folder, unless another folder is given."""
@@ -19,6 +22,22 @@ class RunFolderCheckpoint(ModelCheckpoint):
         """Set the folder."""
         self.dirpath = self.dirpath or str(folder_of(trainer).checkpoints)
         super().setup(trainer, pl_module, stage)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the best checkpoints, also if the folder was moved since, or is given by another path.
+
+        Lightning compares the paths as they are written, and forgets the best ones if they differ.
+        """
+        folder = Path(self.dirpath or "")
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else path
+
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        if all(Path(path).exists() for path in (*best, here(state_dict["best_model_path"])) if path):
+            paths = {name: here(state_dict[name]) for name in PATHS if name in state_dict}
+            state_dict = {**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath}
+        super().load_state_dict(state_dict)
 
 
 class BestCheckpoint(RunFolderCheckpoint):
@@ -70,6 +89,10 @@ class LastCheckpoint(RunFolderCheckpoint):
             enable_version_counter=False,
         )
         self._every_n_train_steps = every_n_train_steps or 0  # Lightning takes one of the two intervals
+
+    def save_every_epoch(self) -> None:
+        """Save at the end of this epoch, too, and of all later ones."""
+        self._every_n_epochs = 1
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

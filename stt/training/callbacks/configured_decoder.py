@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -42,12 +43,14 @@ class ConfiguredDecoder(Evaluation):
             beam: options of the beam search; None decodes greedily.
             custom: decoder to use instead.
             postprocessor: rewrites the transcripts, for example `stt.correction.Correction`.
-            num_workers: decoding processes; 0 decodes in the training process, None uses all cores.
+            num_workers: decoding processes of each rank; 0 decodes in the training process, None uses all cores.
         """
         self.options = DecoderOptions(beam, custom, postprocessor)
         self.num_workers = num_workers
         self._pool: DecodingPool | None = None
-        self._pending: list[tuple[Batch, list[Future[str]]]] = []
+        # Domains, references, seconds and texts to come of each batch, but not its audio.
+        self._pending: list[tuple[list[str], list[str], list[float], list[Future[str]]]] = []
+        self._completeness = Completeness()
 
     @property
     def is_on(self) -> bool:
@@ -58,8 +61,10 @@ class ConfiguredDecoder(Evaluation):
         """Start the worker pool, which validates the options."""
         if self.is_on and self._pool is None:
             recognizer = model_of(pl_module).recognizer
-            build = partial(build_decoder, self.options)
-            self._pool = DecodingPool(build, recognizer.tokenizer, recognizer.normalizer.name, self.num_workers)
+            build, workers = partial(build_decoder, self.options), self.num_workers
+            if workers is None:
+                workers = max(1, (os.cpu_count() or 1) // trainer.num_devices)
+            self._pool = DecodingPool(build, recognizer.tokenizer, recognizer.normalizer.name, workers)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Stop the worker processes."""
@@ -67,10 +72,16 @@ class ConfiguredDecoder(Evaluation):
             self._pool.close()
             self._pool = None
 
+    def start(self, trainer: Trainer, pl_module: LightningModule, split: Split) -> None:
+        """Forget what an evaluation that was broken off has left."""
+        self._pending, self._completeness = [], Completeness()
+
     def update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, split: Split) -> None:
         """Submit a batch to the pool."""
         if self._pool is not None:
-            self._pending.append((batch, self.submit(outputs, len(batch))))
+            futures = self.submit(outputs, len(batch))
+            self._pending.append((batch.domains, batch.references, batch.seconds, futures))
+            self._completeness.add(batch)
 
     def submit(self, outputs: Any, count: int) -> list[Future[str]]:
         """Submit the first `count` utterances of a step to the pool; return a future transcript for each."""
@@ -84,13 +95,10 @@ class ConfiguredDecoder(Evaluation):
             return
         recognizer, metrics = model_of(pl_module).recognizer, model_of(pl_module).metrics
         counters = DomainCounters(data_of(trainer).domains(split), metrics).to(pl_module.device)
-        completeness = Completeness()
-        for batch, futures in self._pending:
-            texts = [future.result() for future in futures]
-            counters.update(batch.domains, batch.references, texts, batch.seconds)
-            completeness.add(batch)
+        for domains, references, seconds, futures in self._pending:
+            counters.update(domains, references, [future.result() for future in futures], seconds)
         self._pending = []
-        skipped = Completeness.merged(all_gather(trainer, completeness)).skipped
+        skipped = Completeness.merged(all_gather(trainer, self._completeness)).skipped
         figures: dict[str, DomainResult] = with_skipped(counters.compute(), skipped)
         pl_module.log_dict(values_to_log(figures, split, recognizer.train_domains, suffix=DECODED))
         if split == "test" and trainer.is_global_zero:

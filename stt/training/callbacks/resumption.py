@@ -78,7 +78,9 @@ def _remove_steps(log: Path, first: int) -> None:
         reader = csv.DictReader(file)
         rows, names = list(reader), reader.fieldnames or []
     tested = [name for name in names if name.startswith("test/")]
-    kept = [row for row in rows if int(row["step"]) < first or any(row[name] for name in tested)]
+    # A disk that was full, or a kill while Lightning rewrote the file, may have left half a row.
+    whole = [row for row in rows if (row["step"] or "").isdecimal()]
+    kept = [row for row in whole if int(row["step"]) < first or any(row[name] for name in tested)]
     if len(kept) < len(rows):
         with atomic_write(log) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, names)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
@@ -24,6 +26,8 @@ from stt.training.distributed import all_gather
 
 log = logging.getLogger(__name__)
 Key = tuple[str, int, str]  # split, row, kind
+HEADER = ("split", "row", "utterance", "kind", "reason")
+Line = tuple[str, ...]  # one for each name of the header
 MIN_JUDGED = 20  # sampled utterances of a domain, below which the share of skipped ones says little
 STREAK = 3  # consecutive non-finite losses after which an utterance is reported
 
@@ -38,17 +42,22 @@ class SkippedReport(Evaluation):
 
     def __init__(self) -> None:
         """Start with an empty list."""
-        self.items: dict[Key, Skipped] = {}
+        self._listed: set[Key] = set()
+        self._in_training = 0  # of those listed
         self._completeness = Completeness()  # of each domain, since it was last judged
         self._streaks: Counter[int] = Counter()
         self._previous: tuple[Batch, Tensor, HostCopy] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the utterances that the data module has excluded."""
+        """Write the list as a resumed run has left it, and the utterances that the data module has excluded."""
+        path = self._path(trainer)
+        lines = read_skipped(path) if trainer.ckpt_path else {}
         if trainer.is_global_zero:
-            for item in data_of(trainer).skipped:
-                self.items["train", item.row, item.kind] = item
-            self._write(trainer)
+            lines |= {("train", item.row, item.kind): _line("train", item) for item in data_of(trainer).skipped}
+        if lines:
+            write_skipped(path, lines.values())
+        self._listed = set(lines)
+        self._in_training = sum(split == "train" for split, *_ in lines)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
@@ -60,7 +69,7 @@ class SkippedReport(Evaluation):
         if self._previous is not None:
             self._check_losses(trainer, *self._previous)
         self._previous = (batch, outputs["counted"], finite)
-        pl_module.log(SKIPPED, float(sum(split == "train" for split, *_ in self.items)))
+        pl_module.log(SKIPPED, torch.tensor(float(self._in_training)))  # on the host: a copy would wait for the device
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the last step of the epoch, and the share of utterances that were skipped.
@@ -103,24 +112,48 @@ class SkippedReport(Evaluation):
 
     def _add(self, trainer: Trainer, split: str, skipped: list[Skipped]) -> None:
         items = {(split, item.row, item.kind): item for item in skipped}
-        new = {key: item for key, item in items.items() if key not in self.items}
-        if new:
-            for item in new.values():
-                log.warning("skipped: %s: %s (%s)", item.name, item.kind, item.reason)
-            self.items.update(new)
-            if trainer.state.fn == TrainerFn.FITTING:
-                self._write(trainer)
+        new = {key: item for key, item in items.items() if key not in self._listed}
+        if not new:
+            return
+        for item in new.values():
+            log.warning("skipped: %s: %s (%s)", item.name, item.kind, item.reason)
+        self._listed.update(new)
+        if split == "train":
+            self._in_training += len(new)
+        if trainer.state.fn == TrainerFn.FITTING:
+            add_skipped(self._path(trainer), [_line(split, item) for item in new.values()])
 
-    def _write(self, trainer: Trainer) -> None:
-        if self.items:
-            path = folder_of(trainer).skipped(trainer.global_rank, trainer.world_size)
-            write_skipped(path, self.items)
+    def _path(self, trainer: Trainer) -> Path:
+        return folder_of(trainer).skipped(trainer.global_rank, trainer.world_size)
 
 
-def write_skipped(path: Path, items: Mapping[Key, Skipped]) -> None:
+def _line(split: str, item: Skipped) -> Line:
+    return split, str(item.row + 1), item.name, item.kind, item.reason
+
+
+def read_skipped(path: Path) -> dict[Key, Line]:
+    """Read a table of skipped utterances; a line that a killed run has left unfinished is left out."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        lines = [tuple(line) for line in csv.reader(file)]
+    return {
+        (line[0], int(line[1]) - 1, line[3]): line for line in lines if len(line) == len(HEADER) and line[1].isdecimal()
+    }
+
+
+def write_skipped(path: Path, lines: Iterable[Line]) -> None:
     """Write a table of skipped utterances: split, manifest row (from 1), name, kind, reason."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["split", "row", "utterance", "kind", "reason"])
-        for (split, *_), item in items.items():
-            writer.writerow([split, item.row + 1, item.name, item.kind, item.reason])
+        csv.writer(file).writerows([HEADER, *lines])
+
+
+def add_skipped(path: Path, lines: Sequence[Line]) -> None:
+    """Add lines to a table, which has many: writing all of it again would take longer than a training step."""
+    if not path.exists():
+        write_skipped(path, lines)
+        return
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    with path.open("a", newline="", encoding="utf-8") as file:
+        file.write(text.getvalue())

@@ -74,8 +74,12 @@ class Termination(Callback):
         self._saved = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave saving to `LastCheckpoint`, which comes next."""
+        """Leave saving to `LastCheckpoint`, which comes next, and save at this epoch although it may skip some."""
         self._saved = self._agreed
+        if self._agreed:
+            for checkpoint in trainer.checkpoint_callbacks:
+                if isinstance(checkpoint, LastCheckpoint):
+                    checkpoint.save_every_epoch()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Exit after the checkpoint; by now the metrics of its step have been logged as well."""
