@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from stt.audio.ogg import damaged_at
@@ -17,6 +18,7 @@ from stt.audio.waveform import Waveform
 
 MIN_BYTES_PER_SECOND = 400  # of any codec for speech; only digital silence takes less
 BLOCK_SAMPLES = 1 << 16
+MAX_VALUES = 1 << 22  # samples times channels that are decoded at once: 16 MB
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -71,9 +73,13 @@ class SoundFileReader:
 
     def read(self, count: int) -> Waveform:
         """Return the next samples (sample,), the mean of the channels."""
+        parts: list[Waveform] = []
         with self._readable():
-            samples: Waveform = self._file.read(count, dtype="float32", always_2d=True).mean(axis=1)
-        return samples
+            while count:  # soundfile reserves memory for all samples of all channels that it is asked for
+                asked = min(count, max(1, MAX_VALUES // self.channels))
+                parts.append(self._file.read(asked, dtype="float32", always_2d=True).mean(axis=1))
+                count -= asked if len(parts[-1]) == asked else count
+        return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def close(self) -> None:
         """Close the file."""

@@ -16,7 +16,8 @@ from stt.cli.recognizing import Device, Model, Threads, Vad, build_transcriber
 from stt.errors import InputError
 
 TOKEN = "STT_TOKEN"  # environment variable
-LOOPBACK = ("127.0.0.1", "localhost")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HOSTS = (*LOOPBACK, "[::1]")  # that a service of this machine answers to
 STOP_SECONDS = 5  # for requests to finish after Ctrl-C
 
 app = typer.Typer()
@@ -60,11 +61,11 @@ def serve(
         given = (decoder, lm, alpha, beta, beam_width, hot_word, corrector)
         transcriber = build_transcriber(checkpoint, device, threads, vad, *given)
         limits = Limits(round(max_megabytes * 1e6), max_minutes * 60, max_requests, timeout)
-        hosts = LOOPBACK if host in LOOPBACK else ["*"]
+        hosts = HOSTS if host in LOOPBACK else ["*"]
         service = create_app(transcriber, checkpoint.stem, limits, token, hosts)
         name = f"[{host}]" if ":" in host else host
         print(f"listening at http://{name}:{listener.getsockname()[1]}, Ctrl-C stops", flush=True)
-        if token is None and host not in (*LOOPBACK, "::1"):
+        if token is None and host not in LOOPBACK:
             print(f"warning: {TOKEN} is not set, so whoever reaches {host} may use this", file=sys.stderr)
         config = uvicorn.Config(service, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS)
         with suppress(KeyboardInterrupt):  # uvicorn raises it again when everything has ended

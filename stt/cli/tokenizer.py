@@ -24,7 +24,10 @@ def tokenizer() -> None:
 def train(
     manifests: Annotated[list[Path], typer.Argument(help="training manifests; several are concatenated")],
     out: Annotated[Path, typer.Option(help="tokenizer to write (.model)")],
-    pieces: Annotated[int, typer.Option(help="BPE pieces, including the blank; 100 for some hours of speech, 300 to 1000 for hundreds")] = 500,
+    pieces: Annotated[
+        int,
+        typer.Option(help="BPE pieces, including the blank; 100 for hours of speech, 300 to 1000 for hundreds"),
+    ] = 500,
     normalizer: Annotated[
         str, typer.Option(help="normalizer for manifests that were not normalized at import")
     ] = "plain-1",

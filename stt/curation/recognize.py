@@ -86,13 +86,13 @@ class Model:
     Attributes:
         path: checkpoint, or folder of `stt export`.
         decoder: how its outputs become texts; None: its own decoder, which is greedy unless an export brings another.
-        device: of a checkpoint; None: a GPU if there is one.
+        device: of a checkpoint; every process takes memory of a GPU, so give few of them with `cuda`.
         packages: that register classes of the checkpoint; by default those of `--import`.
     """
 
     path: Path
     decoder: DecoderOptions | None = None
-    device: str | None = None
+    device: str = "cpu"
     packages: tuple[str, ...] = field(default_factory=imported_packages)
 
     @cached_property
@@ -111,7 +111,7 @@ class Model:
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, fingerprint: str, decoder: bytes, device: str | None) -> tuple[AcousticModel, Decoder]:
+def _load(path: Path, fingerprint: str, decoder: bytes, device: str) -> tuple[AcousticModel, Decoder]:
     recognizer = load(path, device, threads=1)
     options = pickle.loads(decoder) or recognizer.decoder_options
     return recognizer, build_decoder(options, recognizer.tokenizer, recognizer.normalizer.name)

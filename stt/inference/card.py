@@ -20,7 +20,7 @@ stream = recognizer.create_stream()
 stream.accept_waveform(sample_rate, waveform)  # float32 in [-1, 1]
 recognizer.decode_stream(stream)
 print(stream.result.text)""",
-    "": """import stt  # of the training project: pip install 'PATH_TO_ITS_CHECKOUT[onnx]'; stt on PyPI is another project
+    "": """import stt  # pip install '.[onnx]' in a checkout of the training project; stt on PyPI is another one
 
 print(stt.load("FOLDER").transcribe("speech.wav").text)""",
 }

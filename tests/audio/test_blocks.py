@@ -34,6 +34,24 @@ def test_blocks_together_equal_the_whole_at_every_rate(tmp_path: Path, rate: int
     check(tmp_path / "a.wav", block_seconds)
 
 
+@pytest.mark.parametrize("channels", [3, 900])
+def test_many_channels_take_no_more_memory(tmp_path: Path, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    read = soundfile.SoundFile.read
+
+    def reading(file: soundfile.SoundFile, frames: int, **options: object) -> np.ndarray:
+        asked.append(frames * file.channels)
+        return np.asarray(read(file, frames, **options))
+
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1_000, channels)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", noise, RATE, subtype="FLOAT")
+    monkeypatch.setattr(soundfile_reader, "MAX_VALUES", 800)
+    monkeypatch.setattr(soundfile.SoundFile, "read", reading)
+    joined = np.concatenate(list(audio_blocks(tmp_path / "a.wav", RATE)))
+    np.testing.assert_allclose(joined, noise.mean(axis=1), atol=1e-6)
+    assert max(asked) <= max(800, channels)
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "rate"),
     [

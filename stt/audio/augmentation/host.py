@@ -22,7 +22,10 @@ CODECS = {
     ("WAV", "ULAW"): 0.43,
 }
 TELEPHONE = frozenset({"GSM610", "ULAW", "ALAW"})  # at 8 kHz, so that everything above 4 kHz is lost as well
-OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
+CODEC_RATES = {  # Hz, of codecs that do not take any
+    "OPUS": frozenset({8_000, 12_000, 16_000, 24_000, 48_000}),
+    "MPEG_LAYER_III": frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000}),
+}
 MAX_LEVEL = 0.99  # libsndfile rejects 1 for MP3
 SPEED_STEPS = 20  # speeds are multiples of 1/20: resampling by a ratio of small integers is fast
 
@@ -71,7 +74,7 @@ def apply_codec(waveform: Waveform, sample_rate: int, container: str, subtype: s
         subtype: libsndfile codec; telephone codecs run at 8 kHz.
         level: compression, 0 (best quality) to 1 (smallest file), for codecs that support it.
     """
-    if subtype == "OPUS" and sample_rate not in OPUS_RATES:
+    if sample_rate not in CODEC_RATES.get(subtype, (sample_rate,)):
         return waveform
     rate = TELEPHONE_RATE if subtype in TELEPHONE else sample_rate
     file = io.BytesIO()

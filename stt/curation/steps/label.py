@@ -34,7 +34,7 @@ def run(
     calibrate: list[Path],
     max_wer: float = 0.1,
     decoder: Path | None = None,
-    device: str | None = None,
+    device: str = "cpu",
     skip_bad: bool = False,
 ) -> Manifest:
     """Give rows, with or without a text, the text that a checkpoint recognizes, and keep those that are sure enough.
@@ -51,7 +51,7 @@ def run(
         calibrate: manifests with human texts, of the same domains as far as possible.
         max_wer: word error rate that the kept texts may have together, 0..1.
         decoder: decoder configuration, such as `stt lm tune` writes; by default that of the checkpoint.
-        device: of the checkpoint: cpu, cuda ...; by default a GPU if there is one.
+        device: of the checkpoint: cpu, cuda ...; every process takes memory of a GPU, so give few workers with it.
         skip_bad: leave unreadable rows out and list them.
     """
     from stt.curation.label.labeller import Labeller  # imported here to keep --help fast
@@ -92,7 +92,7 @@ def run(
     return read_manifest(out)
 
 
-def _model(ckpt: Path, decoder: Path | None, device: str | None) -> Model:
+def _model(ckpt: Path, decoder: Path | None, device: str) -> Model:
     from stt.curation.recognize import Model
     from stt.decoding.options import read_options
 

@@ -93,7 +93,8 @@ def _segment(number: int, segment: Segment, tokenizer: Tokenizer) -> SpokenSegme
         start=segment.start,
         end=segment.words[-1].end,  # a subtitle stays longer
         text=segment.text,
-        tokens=tokenizer.encode(segment.text),
+        # A decoder of one's own may write what the tokenizer has not.
+        tokens=tokenizer.encode(segment.text) if set(segment.text) <= tokenizer.alphabet else [],
         avg_logprob=sum(logs) / len(logs),
         compression_ratio=len(encoded) / len(zlib.compress(encoded)),
     )

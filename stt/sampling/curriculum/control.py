@@ -129,10 +129,7 @@ class Curriculum:
             tilt = self.tilts[domain]
             if not tilt.released:
                 controller.update(float(np.clip(observed.cers, 0, 1).mean()), tilt.at_easiest, tilt.at_hardest)
-            rows = self.rows_by_domain[domain]
-            self.label_errors[rows] = find_label_errors(
-                self.ledger.label_score[rows], self.ledger.label_observations[rows]
-            )
+            self._find_label_errors(self.rows_by_domain[domain])
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything later windows depend on."""
@@ -163,12 +160,17 @@ class Curriculum:
             if old_domain >= 0:
                 self.controllers[domain].carry_over(Controller(**state["controllers"][old_domain]))
                 self.tilts[domain] = DomainTilt(**state["tilts"][old_domain])
+        for rows in self.rows_by_domain:  # of fewer rows a smaller share may be in quarantine
+            self._find_label_errors(rows)
         self.seed = state["seed"]
 
     def forget_labels(self, rows: Rows) -> None:
         """Clear the label-error scores of utterances whose texts were corrected."""
         self.ledger.forget_labels(rows)
         self.label_errors[rows] = False
+
+    def _find_label_errors(self, rows: Rows) -> None:
+        self.label_errors[rows] = find_label_errors(self.ledger.label_score[rows], self.ledger.label_observations[rows])
 
     def _rechecks(self, label_errors: Rows, count: int, rng: np.random.Generator) -> Rows:
         """Sample label errors to re-check in a window of `count`, so that false positives are cleared.

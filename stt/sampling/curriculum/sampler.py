@@ -95,7 +95,9 @@ class CurriculumSampler(Sampler):
     def inherit(self, state: dict[str, Any]) -> None:
         """Start from the ledger of another run, if that used a curriculum, and with the full base strength."""
         if "ledger" in state:
+            seed = self.curriculum.seed
             self.load_state_dict(state)
+            self.curriculum.seed = seed  # a fine-tuning with another seed samples otherwise
         self._strength.skip()
 
     def state_dict(self) -> dict[str, Any]:

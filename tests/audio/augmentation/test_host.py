@@ -49,7 +49,7 @@ def test_speed_changes_tempo_and_pitch_together(monkeypatch: pytest.MonkeyPatch)
     assert 1.1 < max(lengths) / RATE < 1.26
 
 
-@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050])
+@pytest.mark.parametrize("rate", [8_000, 10_000, 16_000, 22_050])
 @pytest.mark.parametrize(("container", "subtype"), CODECS)
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_codecs_preserve_length_and_timing(container: str, subtype: str, level: float, rate: int) -> None:

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 import stt
+from stt.cli.serve import HOSTS
+from stt.inference.serve.answers import verbose
 from stt.inference.serve.app import create_app
 from stt.inference.serve.limits import Limits
 from stt.recognition.formats import render, segments
@@ -213,9 +216,21 @@ def test_a_segment_does_not_end_after_the_recording(client: TestClient) -> None:
     assert answer["segments"][-1]["end"] <= answer["duration"]
 
 
-def test_a_service_of_this_machine_answers_to_its_own_names_only(transcriber: stt.Transcriber) -> None:
-    service = create_app(transcriber, "tones", Limits(), hosts=["127.0.0.1", "localhost"])
+def test_a_text_with_more_than_the_tokenizer_has_is_answered_without_tokens(
+    transcript: Transcript, transcriber: stt.Transcriber
+) -> None:
+    words = [replace(word, text=word.text.title() + ",") for word in transcript.words]
+    written = replace(transcript, words=words, text=" ".join(word.text for word in words))
+    tokenizer = transcriber.recognizer.tokenizer
+    answer = verbose(written, tokenizer, None, ["segment"])
+    assert [(one.text, one.tokens) for one in answer.segments or []] == [(written.text, [])]
+    assert (verbose(transcript, tokenizer, None, ["segment"]).segments or [])[0].tokens == tokenizer.encode(TEXT)
+
+
+@pytest.mark.parametrize("name", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_a_service_of_this_machine_answers_to_its_own_names_only(transcriber: stt.Transcriber, name: str) -> None:
+    service = create_app(transcriber, "tones", Limits(), hosts=HOSTS)
     with TestClient(service, base_url="http://evil.example") as stranger:
         assert stranger.get("/health").status_code == 400
-    with TestClient(service, base_url="http://localhost:8000") as known:
-        assert known.get("/health").status_code == 200
+    with TestClient(service) as known:
+        assert known.get("/health", headers={"host": name}).status_code == 200

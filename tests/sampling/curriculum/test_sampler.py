@@ -152,6 +152,30 @@ def test_the_state_of_another_kind_of_sampler_is_not_inherited() -> None:
     assert not sampler.curriculum.ledger.count.any()
 
 
+def test_an_inherited_ledger_brings_no_seed() -> None:
+    parent, picks = trained(corpus({"a": 200, "b": 200})), []
+    for seed in (1, 2):
+        child = CurriculumSampler()
+        child.start(corpus({"a": 200, "b": 200}), seed)
+        child.inherit(parent.state_dict())
+        assert child.curriculum.ledger.count.any()
+        picks.append(child.plan([50, 50], 0).rows.tolist())
+    assert sorted(picks[0]) != sorted(picks[1])
+
+
+def test_a_manifest_of_label_errors_alone_is_sampled_from() -> None:
+    utterances = corpus({"a": 60, "b": 60})
+    parent = trained(utterances, 40)
+    wrong = np.flatnonzero(parent.curriculum.label_errors)
+    assert len(wrong) > 5
+    few = corpus({"a": len(wrong)})
+    child = CurriculumSampler()
+    child.start(replace(few, keys=utterances.keys[wrong], texts=utterances.texts[wrong]), seed=0)
+    child.inherit(parent.state_dict())
+    assert len(child.plan([20], 0).rows) == 20
+    assert 0 < child.curriculum.label_errors.mean() <= 0.5
+
+
 def test_every_curriculum_metric_is_logged_for_every_domain() -> None:
     sampler = trained(corpus({"a": 100, "b": 100}))
     rows = np.unique(sampler.plan([30, 30], 12).rows)
