@@ -19,9 +19,10 @@ from stt.errors import InputError
 from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel, Lengths, LogProbs
 from stt.recognition.decoders import build_decoder
 from stt.recognition.joiner import Joiner
+from stt.recognition.pauses import heard_frames
 from stt.recognition.recording import Recording, check_waveform, is_waveform
 from stt.recognition.transcript import Transcript
-from stt.recognition.windows import Window, cut_windows
+from stt.recognition.windows import Window, cut_windows, padded
 
 if TYPE_CHECKING:  # these need torch, and inference from an export does without
     from torch import Tensor
@@ -255,11 +256,7 @@ class Transcriber:
 
     def _compute(self, windows: Sequence[Window], names: Sequence[str]) -> list[Output]:
         """Return the log_probs of each window's core, or why there are none."""
-        lengths = np.array([len(window.samples) for window in windows])
-        waveforms = np.zeros((len(windows), lengths.max()), np.float32)
-        for row, window in zip(waveforms, windows, strict=True):
-            row[: len(window.samples)] = window.samples
-        log_probs, frames = self._log_probs(waveforms, lengths)
+        log_probs, frames = self._log_probs(*padded([window.samples for window in windows]))
         outputs: list[Output] = []
         for i, (window, name) in enumerate(zip(windows, names, strict=True)):
             if np.isnan(log_probs[i, : frames[i]]).any():
@@ -270,22 +267,29 @@ class Transcriber:
         return outputs
 
     def _log_probs(self, waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
-        """Return log_probs (batch, frame, vocab) and numbers of frames (batch,); blanks without speech."""
-        recognizer = self.recognizer
+        """Return log_probs (batch, frame, vocab) and numbers of frames (batch,); blanks where nobody speaks."""
+        hop, blank = self.recognizer.frame_samples, self.recognizer.tokenizer.blank_id
+        frames = np.maximum(1, -(-lengths // hop))
+        log_probs = np.full((len(frames), frames.max(), self.recognizer.tokenizer.vocab_size), NEVER, np.float32)
+        log_probs[..., blank] = 0.0
+        speech = self._speech(waveforms, frames)
+        parts = zip(waveforms, lengths, speech, strict=True)
+        heard = [heard_frames(row[:length], hop, self.recognizer.sample_rate, one) for row, length, one in parts]
+        rows = [i for i, one in enumerate(speech) if heard[i].any() and (one is None or one.any())]
+        if not rows:
+            return log_probs, frames
+        shortened = [waveforms[i, : lengths[i]][np.repeat(heard[i], hop)[: lengths[i]]] for i in rows]
+        for i, output, count in zip(rows, *self.recognizer.compute(*padded(shortened)), strict=True):
+            places = np.flatnonzero(heard[i])[:count]
+            spoken = np.ones(len(places), np.bool_) if (found := speech[i]) is None else found[places]
+            log_probs[i, places[spoken]] = output[: len(places)][spoken]
+        return log_probs, frames
+
+    def _speech(self, waveforms: Waveform, frames: Lengths) -> list[npt.NDArray[np.bool_] | None]:
+        """Return which frames (frame,) of each waveform are speech; None without a detector."""
         if self.detector is None:
-            return recognizer.compute(waveforms, lengths)
+            return [None] * len(frames)
         from stt.audio.speech_detector import speech_frames  # imported here because it needs torch
 
-        speech = speech_frames(self.detector, waveforms, recognizer.frame_samples)
-        frames = np.maximum(1, -(-lengths // recognizer.frame_samples))
-        rows = speech.any(axis=1)
-        heard = np.zeros((0, 0, recognizer.tokenizer.vocab_size), np.float32)
-        if rows.any():
-            heard, frames[rows] = recognizer.compute(waveforms[rows], lengths[rows])
-        shape = (len(waveforms), int(frames.max()), recognizer.tokenizer.vocab_size)
-        log_probs = np.full(shape, NEVER, np.float32)
-        log_probs[..., recognizer.tokenizer.blank_id] = 0.0
-        size = heard.shape[1]
-        kept = np.pad(speech[rows], ((0, 0), (0, size)))[:, :size, np.newaxis]
-        log_probs[rows, :size] = np.where(kept, heard, log_probs[rows, :size])
-        return log_probs, frames
+        found = speech_frames(self.detector, waveforms, self.recognizer.frame_samples)
+        return [speech[:count] for speech, count in zip(found, frames, strict=True)]

@@ -175,6 +175,20 @@ def test_only_what_is_taken_for_speech_is_transcribed(recognizer: Recognizer) ->
     assert only(stt.Transcriber(recognizer, detector=Detector()).transcribe_all([0.01 * hiss])).text == ""
 
 
+def test_long_pauses_are_not_heard_but_keep_their_time(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech, silence = [spoken_in_tones(text) for text in ("ab", "cad")], np.zeros(5 * RATE, np.float32)
+    sizes = []
+    compute = recognizer.compute
+    monkeypatch.setattr(recognizer, "compute", lambda batch, n: (sizes.extend(n.tolist()), compute(batch, n))[1])
+    transcript = recognizer.transcribe(np.concatenate([silence, speech[0], silence, speech[1], silence]), RATE)
+    assert transcript.text == "ab cad"
+    assert sum(sizes) < sum(map(len, speech)) + 1.5 * RATE
+    starts = [5, 10 + len(speech[0]) / RATE]
+    alone = [recognizer.transcribe(one, RATE).words[0].start for one in speech]
+    assert [word.start for word in transcript.words] == pytest.approx(np.add(starts, alone).tolist(), abs=0.25)
+    assert transcript.duration == pytest.approx(15 + sum(map(len, speech)) / RATE)
+
+
 @pytest.mark.parametrize(
     ("waveform", "message"),
     [
