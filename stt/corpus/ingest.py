@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -27,8 +26,8 @@ from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.report import Report
 from stt.corpus.row import Row
 from stt.corpus.sharding.engine import Engine, result_of
+from stt.corpus.stored_audio import store
 from stt.errors import InputError
-from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
@@ -212,10 +211,10 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if row.waveform is not None:
         file = io.BytesIO()
         soundfile.write(file, row.waveform, row.sample_rate, format=Path(row.audio).suffix[1:])
-        path, _ = _store(file.getvalue(), row, out)
+        path, _ = store(file.getvalue(), out.with_suffix("") / row.audio)
         return replace(row, audio=path, waveform=None, duration=len(row.waveform) / row.sample_rate), None
     if row.content is not None:
-        path, is_new = _store(row.content, row, out)
+        path, is_new = store(row.content, out.with_suffix("") / row.audio)
         row, error = _check(replace(row, audio=path, content=None), out)
         if error and is_new:
             path.unlink()
@@ -234,24 +233,6 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if not row.duration > 0 or (must_agree and not durations_agree(row.duration, rest)):
         return row, ("wrong duration", f"{row.audio}: expected {row.duration:g} s, found {rest:.2f} s")
     return row, None
-
-
-def _store(content: bytes, row: Row, out: Path) -> tuple[Path, bool]:
-    """Write the audio of a row next to the manifest; other audio, which an earlier import has left, is kept.
-
-    Returns:
-        Where it is, and whether it was written now.
-    """
-    path = first = out.with_suffix("") / row.audio
-    for number in itertools.count(2):
-        if not path.exists():
-            with atomic_write(path) as temporary:
-                temporary.write_bytes(content)
-            return path, True
-        if path.stat().st_size == len(content) and path.read_bytes() == content:
-            return path, False
-        path = first.with_stem(f"{first.stem}-{number}")
-    raise AssertionError("there is always another number")
 
 
 def _is_unicode(row: Row) -> bool:
