@@ -139,6 +139,18 @@ def test_a_folder_of_audio_and_text_files(tmp_path: Path) -> None:
     }
 
 
+def test_linked_folders_are_imported_and_linked_files_keep_their_names(tmp_path: Path) -> None:
+    sound(tmp_path / "annex" / "6f1a.wav")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "1.wav").symlink_to("../annex/6f1a.wav")
+    (tmp_path / "disk" / "1.txt").write_text("Text")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "radio").symlink_to("../disk")
+    manifest = run_import("folder", tmp_path / "in", tmp_path / "m.parquet")
+    row = [manifest.value(0, name) for name in ("id", "domain", "audio")]
+    assert row == ["radio/1.wav", "radio", "disk/1.wav"]
+
+
 def write_files(folder: Path, files: dict[str, str]) -> None:
     folder.mkdir()
     for name, content in files.items():

@@ -12,6 +12,7 @@ from stt.corpus.record import Record, to_python, to_row
 from stt.corpus.row import Row
 from stt.corpus.table import read_records
 from stt.errors import InputError
+from stt.folders import walk
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 TEXT_COLUMNS = ("transcription", "text", "sentence", "transcript")
@@ -31,8 +32,9 @@ def rows(source: Path, *, text: str = "", split: str = "", domain: str = "{name}
             of Parquet files that are numbered only.
         domain: template over the columns, `split`, and `name` of the source without extension; or a fixed name.
     """
-    found = sorted(path for name in METADATA for path in source.rglob(name)) if source.is_dir() else []
-    shards = sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
+    tables = sorted(path for path in walk(source) if path.name in METADATA or path.suffix == ".parquet")
+    found = [path for path in tables if path.name in METADATA]
+    shards = [path for path in tables if path.suffix == ".parquet"] if source.is_dir() else [source]
     if not found and not shards:
         raise InputError(f"{source}: neither {', '.join(METADATA)} nor Parquet files found")
     top = Path(os.path.commonpath([path.parent for path in shards])) if shards else source
