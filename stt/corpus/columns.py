@@ -93,11 +93,18 @@ def check_domains(domains: Iterable[str], location: Path | str) -> None:
         InputError: a domain has a slash or the name of a group of domains.
     """
     for domain in domains:
-        if "/" in domain or domain in GROUPS:
-            raise InputError(
-                f"{location}: the domain {domain!r} must be renamed: metrics are named by domains, which therefore "
-                f"have no slash and are not called {', '.join(sorted(GROUPS))}"
-            )
+        if error := domain_error(domain):
+            raise InputError(f"{location}: {error}")
+
+
+def domain_error(domain: str) -> str:
+    """Say why a domain cannot have this name; empty if it can."""
+    if "/" not in domain and domain not in GROUPS:
+        return ""
+    return (
+        f"the domain {domain!r} must be renamed: metrics are named by domains, which therefore have no slash and are "
+        f"not called {', '.join(sorted(GROUPS))}"
+    )
 
 
 def extra_columns(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

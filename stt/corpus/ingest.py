@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -19,7 +20,7 @@ import soundfile
 
 from stt.audio.io import AudioError, audio_info, durations_agree
 from stt.audio.source import AudioSource, relative_address
-from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns, with_column
+from stt.corpus.columns import COLUMNS, concat_tables, domain_error, extra_columns, with_column
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
@@ -196,11 +197,14 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
         return row, ("bad line", row.error)
     if not row.domain:
         return row, ("no domain", "the domain, or a field of its template, is empty")
-    check_domains([row.domain], row.where)
+    if invalid := domain_error(row.domain):
+        return row, ("invalid domain", invalid)
     if len(row.text) > MAX_TEXT:
         return row, ("long text", f"the text has {len(row.text):,} characters, more than {MAX_TEXT:,}")
     if not _is_unicode(row):
         return row, ("not Unicode", "the id, audio, domain or speaker is not valid Unicode")
+    if row.cer is not None and math.isnan(row.cer):
+        row = replace(row, cer=None)  # a table's way to say that it is unknown
     if row.cer is not None and not 0 <= row.cer <= 1:
         return row, ("invalid cer", f"cer must be in 0..1, not {row.cer:g}")
     start, length = row.byte_offset, row.byte_length
