@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from stt.corpus.columns import to_python
 from stt.corpus.embedded import read_embedded
-from stt.corpus.record import Record, to_python, to_row
+from stt.corpus.record import Record, to_row
 from stt.corpus.row import Row
 from stt.corpus.table import read_records
 from stt.errors import InputError
