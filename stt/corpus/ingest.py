@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import soundfile
 
-from stt.audio.io import AudioError, audio_info, durations_agree
+from stt.audio.io import AudioError, durations_agree
 from stt.audio.source import AudioSource, relative_address
 from stt.corpus.columns import COLUMNS, concat_tables, domain_error, extra_columns, with_column
 from stt.corpus.ids import with_ids
@@ -28,6 +28,7 @@ from stt.corpus.report import Report
 from stt.corpus.row import Row
 from stt.corpus.sharding.engine import Engine, result_of
 from stt.corpus.stored_audio import store
+from stt.corpus.verified import verified_duration
 from stt.errors import InputError
 from stt.progress import track
 from stt.text.normalize import Normalizer
@@ -224,7 +225,7 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
             path.unlink()
         return row, error
     try:
-        actual = audio_info(AudioSource(str(row.audio), start, length), verify=True).duration
+        actual = verified_duration(AudioSource(str(row.audio), start, length))
     except AudioError as unreadable:
         return row, ("unreadable audio", str(unreadable))
     offset = row.offset or 0.0
