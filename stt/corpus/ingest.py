@@ -169,13 +169,20 @@ def _checked(
 def _ahead(
     chunks: Iterator[list[Row]], executor: Executor, slots: int, check: Callable[[list[Row]], list[Checked]]
 ) -> Iterator[list[Checked]]:
-    pending: deque[Future[list[Checked]]] = deque()
+    pending: deque[tuple[Future[list[Checked]], list[Mapping[str, Any]]]] = deque()
+
+    def first() -> list[Checked]:
+        future, extras = pending.popleft()
+        checked: list[Checked] = result_of(future)
+        return [one._replace(row=replace(one.row, extra=extra)) for one, extra in zip(checked, extras, strict=True)]
+
     for chunk in chunks:
-        pending.append(executor.submit(check, chunk))
+        extras = [row.extra for row in chunk]  # they stay here: not checked, and Arrow cannot send all values
+        pending.append((executor.submit(check, [replace(row, extra={}) for row in chunk]), extras))
         if len(pending) > slots:
-            yield result_of(pending.popleft())
+            yield first()
     while pending:
-        yield result_of(pending.popleft())
+        yield first()
 
 
 def _check_rows(out: Path, normalizer: Normalizer, rows: list[Row]) -> list[Checked]:

@@ -73,12 +73,13 @@ def test_extra_columns_of_a_table_are_imported_with_their_types(tmp_path: Path) 
     assert manifest.table.select(plain.column_names).equals(plain)
 
 
-def test_times_that_python_cannot_express_are_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_times_that_python_cannot_express_are_imported(tmp_path: Path, workers: str) -> None:
     sound(tmp_path / "1.wav")
     when = pa.array([1, 10**9], pa.timestamp("ns", "Mars/Olympus"))
     table = pa.table({"audio": ["1.wav"] * 2, "text": ["a", "b"], "when": when, "day": when.cast(pa.timestamp("ns"))})
     pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
-    options = ("--domain", "at {day}", "--skip-bad")
+    options = ("--domain", "at {day}", "--skip-bad", "--workers", workers)
     manifest = run_import("table", tmp_path / "t.parquet", tmp_path / "m.parquet", *options)
     assert manifest.domains == ["at 1970-01-01 00:00:00.000000001", "at 1970-01-01 00:00:01"]
     assert manifest.table["when"].combine_chunks().equals(when)
