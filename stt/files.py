@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
@@ -17,6 +18,9 @@ from stt.errors import FULL, InputError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+NO_LINKS = frozenset(
+    {errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP}
+)  # raised where files have one name only
 
 _inputs: set[tuple[int, int]] = set()  # device and inode of the files that the running command reads
 
@@ -37,8 +41,8 @@ def protected(paths: Iterable[Path | str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; if the block succeeds, flush it to disk and rename it to `path`.
+def atomic_write(path: Path | str, move: Callable[[Path, Path], object] = os.replace) -> Iterator[Path]:
+    """Yield a temporary path next to `path`; if the block succeeds, flush it to disk and move it to `path`.
 
     Missing folders are created. On an exception the temporary file is removed and an
     existing file at `path` stays unchanged; a crash at any moment leaves the old file or the new one.
@@ -59,7 +63,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         _flush(temporary)
-        temporary.replace(path)
+        move(temporary, path)
         _flush(path.parent)
     except OSError as error:
         concerned = {str(one) for one in (path, *path.parents, temporary)}
@@ -69,6 +73,37 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file as `atomic_write` does, unless there is one: of several threads and processes, one writes it.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        with atomic_write(path, _claim) as temporary:
+            temporary.write_bytes(content)
+    except _TakenError:
+        return False
+    return True
+
+
+class _TakenError(Exception):
+    """There is a file of this name already."""
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    try:
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            with path.open("xb") as file:
+                file.write(temporary.read_bytes())
+    except FileExistsError as error:
+        raise _TakenError from error
 
 
 @contextlib.contextmanager

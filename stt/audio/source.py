@@ -101,5 +101,6 @@ def relative_address(address: str, folder: Path) -> str:
     """Return the address of audio as a file in the absolute `folder` gives it: relative to it if the audio is in it."""
     if is_remote(address):
         return address
-    path = Path(address).resolve()
+    path = Path(address)
+    path = path.parent.resolve() / path.name  # a link to audio stays one: what it leads to may move (git-annex, DVC)
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -17,13 +17,14 @@ from stt.cli.corpus_export import app as export_app
 from stt.cli.corpus_review import decide, review
 from stt.cli.options import REQUIRED, add_command
 from stt.cli.steps import CLUSTER, add_steps
+from stt.corpus.columns import check_domains
 from stt.corpus.importers import importers
 from stt.corpus.ingest import Origin, ingest
 from stt.corpus.labels import labels_table
 from stt.corpus.manifest import check_manifest_name, read_manifest, read_manifests
-from stt.corpus.row import Row
+from stt.corpus.row import Row, domain_of, template_fields
 from stt.corpus.sharding.engine import Engine
-from stt.corpus.split import split_manifest
+from stt.corpus.split import check_share, split_manifest
 from stt.corpus.stats import stats_table
 from stt.errors import InputError
 from stt.text.normalize import get_normalizer
@@ -139,6 +140,11 @@ def _import(
     **options: Any,
 ) -> None:
     _check_out(source, out)
+    if hold_out:
+        check_share(hold_out)
+    domain = str(options.get("domain", ""))
+    if not template_fields(domain):  # else it is another one in each row
+        check_domains([domain_of(domain, {}, "--domain")], "--domain")
     used = {"format": importer.__module__.rpartition(".")[2], "normalizer": normalizer, "skip_bad": skip_bad, **options}
     origin = Origin(
         source.name,

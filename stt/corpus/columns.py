@@ -29,6 +29,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "cer": pa.float32(),  # previously measured, 0..1; NaN if unknown
 }
 MAX_COLUMNS = 1_000  # each costs time and memory in every row group
+NOT_PYTHON = (ValueError, OverflowError, LookupError)  # raised by Arrow for values that Python has no type for
 REQUIRED = ("audio", "text", "duration", "domain")
 
 
@@ -93,11 +94,18 @@ def check_domains(domains: Iterable[str], location: Path | str) -> None:
         InputError: a domain has a slash or the name of a group of domains.
     """
     for domain in domains:
-        if "/" in domain or domain in GROUPS:
-            raise InputError(
-                f"{location}: the domain {domain!r} must be renamed: metrics are named by domains, which therefore "
-                f"have no slash and are not called {', '.join(sorted(GROUPS))}"
-            )
+        if error := domain_error(domain):
+            raise InputError(f"{location}: {error}")
+
+
+def domain_error(domain: str) -> str:
+    """Say why a domain cannot have this name; empty if it can."""
+    if "/" not in domain and domain not in GROUPS:
+        return ""
+    return (
+        f"the domain {domain!r} must be renamed: metrics are named by domains, which therefore have no slash and are "
+        f"not called {', '.join(sorted(GROUPS))}"
+    )
 
 
 def extra_columns(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -145,17 +153,33 @@ def _all_same(name: str, tables: Sequence[pa.Table]) -> bool:
     return len({table.schema.field(name).type for table in tables if name in table.schema.names}) == 1
 
 
+def to_python(value: Any) -> Any:
+    """Convert an Arrow scalar, as Parquet's cells are, to a Python value; leave other values as they are.
+
+    What Python has no value for (nanoseconds, the year 10000, an unknown time zone) becomes a string.
+    """
+    if not isinstance(value, pa.Scalar):
+        return value
+    try:
+        return value.as_py()
+    except NOT_PYTHON:
+        return pa.array([value], value.type).to_string(skip_new_lines=True)[1:-1]
+
+
 def _array(values: list[Any]) -> pa.Array:
     kinds: set[pa.DataType] = set()
     if any(issubclass(kind, pa.Scalar) for kind in set(map(type, values))):
         kinds = {value.type for value in values if isinstance(value, pa.Scalar)}
-        values = [value.as_py() if isinstance(value, pa.Scalar) else value for value in values]
+        try:
+            values = [value.as_py() if isinstance(value, pa.Scalar) else value for value in values]
+        except NOT_PYTHON:
+            values = [None if isinstance(value, pa.Scalar) and not value.is_valid else value for value in values]
     try:
         array = pa.array(values, kinds.pop() if len(kinds) == 1 else None)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError):
         array = None
     if array is None or not _fits_parquet(array.type):
-        return pa.array(list(map(_to_string, values)), pa.string())
+        return pa.array([_to_string(to_python(value)) for value in values], pa.string())
     return array
 
 
@@ -168,7 +192,8 @@ def _fits_parquet(kind: pa.DataType) -> bool:
 
 def _to_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(
-        [pa.array(list(map(_to_string, chunk.to_pylist())), pa.string()) for chunk in column.chunks], pa.string()
+        [pa.array([_to_string(to_python(value)) for value in chunk], pa.string()) for chunk in column.chunks],
+        pa.string(),
     )
 
 

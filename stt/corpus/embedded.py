@@ -26,8 +26,12 @@ class EmbeddedFile(NamedTuple):
     error: str = ""
 
 
-def read_embedded(path: Path) -> tuple[list[str], str, Iterator[tuple[Record, EmbeddedFile]]]:
+def read_embedded(path: Path, folder: str) -> tuple[list[str], str, Iterator[tuple[Record, EmbeddedFile]]]:
     """Read a Parquet file as the names of its columns, that of the audio, and its rows with their audio.
+
+    Args:
+        path: the file.
+        folder: the folder in the names of the audio.
 
     Raises:
         InputError: the file is not Parquet, damaged, or has no column of structures with the fields bytes and path.
@@ -38,10 +42,10 @@ def read_embedded(path: Path) -> tuple[list[str], str, Iterator[tuple[Record, Em
     audio = next((field.name for field in schema if _is_audio(field.type)), None)
     if audio is None:
         raise InputError(f"{path}: no column of audio, which is a structure of bytes and a path")
-    return list(schema.names), audio, _rows(path, audio)
+    return list(schema.names), audio, _rows(path, audio, folder)
 
 
-def _rows(path: Path, audio: str) -> Iterator[tuple[Record, EmbeddedFile]]:
+def _rows(path: Path, audio: str, folder: str) -> Iterator[tuple[Record, EmbeddedFile]]:
     line = 0
     try:
         with _open(path) as file:
@@ -51,7 +55,7 @@ def _rows(path: Path, audio: str) -> Iterator[tuple[Record, EmbeddedFile]]:
                 for i in range(len(batch)):
                     line += 1
                     cells = {name: column[i] for name, column in columns.items()}
-                    yield Record(line, cells), _file(cells[audio].as_py(), path.stem, line)
+                    yield Record(line, cells), _file(cells[audio].as_py(), folder, line)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -20,7 +20,7 @@ import pyarrow as pa
 from stt.audio.io import EXTENSIONS, AudioError, AudioInfo, audio_info
 from stt.audio.source import AudioSource, is_remote
 from stt.corpus.audio_copy import copy_audio
-from stt.corpus.columns import COLUMNS
+from stt.corpus.columns import COLUMNS, to_python
 from stt.corpus.manifest import Manifest
 from stt.progress import track
 
@@ -186,7 +186,9 @@ class Export:
     ) -> Iterator[tuple[int, dict[str, Any], _Placed | None]]:
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = rows[start : start + CHUNK_ROWS]
-            cells = self.manifest.table.take(pa.array(chunk, pa.int64())).to_pylist()
+            taken = self.manifest.table.take(pa.array(chunk, pa.int64()))
+            columns = [map(to_python, taken[name]) for name in taken.column_names]
+            cells = [dict(zip(taken.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
             placed = pool.map(lambda row, one: self._place(row, one, abilities), chunk, cells)
             yield from zip(chunk, cells, placed, strict=True)
 

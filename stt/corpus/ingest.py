@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -18,17 +18,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import soundfile
 
-from stt.audio.io import AudioError, audio_info, durations_agree
+from stt.audio.io import AudioError, durations_agree
 from stt.audio.source import AudioSource, relative_address
-from stt.corpus.columns import COLUMNS, check_domains, concat_tables, extra_columns, with_column
+from stt.corpus.columns import COLUMNS, concat_tables, domain_error, extra_columns, with_column
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.report import Report
 from stt.corpus.row import Row
 from stt.corpus.sharding.engine import Engine, result_of
+from stt.corpus.stored_audio import store
+from stt.corpus.verified import verified_duration
 from stt.errors import InputError
-from stt.files import atomic_write
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
@@ -168,13 +169,20 @@ def _checked(
 def _ahead(
     chunks: Iterator[list[Row]], executor: Executor, slots: int, check: Callable[[list[Row]], list[Checked]]
 ) -> Iterator[list[Checked]]:
-    pending: deque[Future[list[Checked]]] = deque()
+    pending: deque[tuple[Future[list[Checked]], list[Mapping[str, Any]]]] = deque()
+
+    def first() -> list[Checked]:
+        future, extras = pending.popleft()
+        checked: list[Checked] = result_of(future)
+        return [one._replace(row=replace(one.row, extra=extra)) for one, extra in zip(checked, extras, strict=True)]
+
     for chunk in chunks:
-        pending.append(executor.submit(check, chunk))
+        extras = [row.extra for row in chunk]  # they stay here: not checked, and Arrow cannot send all values
+        pending.append((executor.submit(check, [replace(row, extra={}) for row in chunk]), extras))
         if len(pending) > slots:
-            yield result_of(pending.popleft())
+            yield first()
     while pending:
-        yield result_of(pending.popleft())
+        yield first()
 
 
 def _check_rows(out: Path, normalizer: Normalizer, rows: list[Row]) -> list[Checked]:
@@ -197,11 +205,14 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
         return row, ("bad line", row.error)
     if not row.domain:
         return row, ("no domain", "the domain, or a field of its template, is empty")
-    check_domains([row.domain], row.where)
+    if invalid := domain_error(row.domain):
+        return row, ("invalid domain", invalid)
     if len(row.text) > MAX_TEXT:
         return row, ("long text", f"the text has {len(row.text):,} characters, more than {MAX_TEXT:,}")
     if not _is_unicode(row):
         return row, ("not Unicode", "the id, audio, domain or speaker is not valid Unicode")
+    if row.cer is not None and math.isnan(row.cer):
+        row = replace(row, cer=None)  # a table's way to say that it is unknown
     if row.cer is not None and not 0 <= row.cer <= 1:
         return row, ("invalid cer", f"cer must be in 0..1, not {row.cer:g}")
     start, length = row.byte_offset, row.byte_length
@@ -212,16 +223,16 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if row.waveform is not None:
         file = io.BytesIO()
         soundfile.write(file, row.waveform, row.sample_rate, format=Path(row.audio).suffix[1:])
-        path, _ = _store(file.getvalue(), row, out)
+        path, _ = store(file.getvalue(), out.with_suffix("") / row.audio)
         return replace(row, audio=path, waveform=None, duration=len(row.waveform) / row.sample_rate), None
     if row.content is not None:
-        path, is_new = _store(row.content, row, out)
+        path, is_new = store(row.content, out.with_suffix("") / row.audio)
         row, error = _check(replace(row, audio=path, content=None), out)
         if error and is_new:
             path.unlink()
         return row, error
     try:
-        actual = audio_info(AudioSource(str(row.audio), start, length), verify=True).duration
+        actual = verified_duration(AudioSource(str(row.audio), start, length))
     except AudioError as unreadable:
         return row, ("unreadable audio", str(unreadable))
     offset = row.offset or 0.0
@@ -234,24 +245,6 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if not row.duration > 0 or (must_agree and not durations_agree(row.duration, rest)):
         return row, ("wrong duration", f"{row.audio}: expected {row.duration:g} s, found {rest:.2f} s")
     return row, None
-
-
-def _store(content: bytes, row: Row, out: Path) -> tuple[Path, bool]:
-    """Write the audio of a row next to the manifest; other audio, which an earlier import has left, is kept.
-
-    Returns:
-        Where it is, and whether it was written now.
-    """
-    path = first = out.with_suffix("") / row.audio
-    for number in itertools.count(2):
-        if not path.exists():
-            with atomic_write(path) as temporary:
-                temporary.write_bytes(content)
-            return path, True
-        if path.stat().st_size == len(content) and path.read_bytes() == content:
-            return path, False
-        path = first.with_stem(f"{first.stem}-{number}")
-    raise AssertionError("there is always another number")
 
 
 def _is_unicode(row: Row) -> bool:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
 from stt.audio.source import resolve_address
-from stt.corpus.columns import COLUMNS
-from stt.corpus.row import Row, domain_of
+from stt.corpus.columns import COLUMNS, to_python
+from stt.corpus.row import Row, domain_of, template_fields
 
 _NUMBERS = {"duration": float, "offset": float, "cer": float, "byte_offset": int, "byte_length": int}
 
@@ -43,17 +41,7 @@ def to_row(
         return Row(where, source, "", "", error=record.error)
     fields = {**defaults, **record.cells}
     fields |= {column: record.cells.get(name) for column, name in renamed.items()}
-    values: dict[str, Any] = {}
-    error = ""
-    for name in COLUMNS:
-        value = fields.get(name)
-        try:
-            values[name] = _number(value, _NUMBERS[name]) if name in _NUMBERS else _string(value)
-        except (ValueError, OverflowError):
-            values[name] = None
-            kind = _NUMBERS.get(name)
-            expected = "a string" if kind is None else "an integer" if kind is int else "a number"
-            error = f"{name} is not {expected}: {to_python(value)!r:.100}"
+    values, error = column_values(fields)
     if not error and not values["audio"]:
         error = "the audio is missing"
     if not error and values["text"] is None:
@@ -64,13 +52,34 @@ def to_row(
             "where": where,
             "audio": resolve_address(source.parent, values["audio"] or ""),
             "text": values["text"] or "",
-            "domain": "" if error else domain_of(domain, {k: to_python(v) for k, v in fields.items()}, where),
+            "domain": "" if error else domain_of(domain, fields | _used(domain, fields), where),
             "id": values["id"] or None,
             "speaker": values["speaker"] or None,
             "error": error,
             "extra": {k: v for k, v in record.cells.items() if k not in COLUMNS and k not in renamed.values()},
         }
     )
+
+
+def _used(template: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Python values of a template's fields."""
+    return {name: to_python(fields[name]) for name in template_fields(template) if name in fields}
+
+
+def column_values(cells: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the values of a manifest's columns, and the error if a cell has another type."""
+    values: dict[str, Any] = {}
+    error = ""
+    for name in COLUMNS:
+        value = cells.get(name)
+        try:
+            values[name] = _number(value, _NUMBERS[name]) if name in _NUMBERS else _string(value)
+        except (ValueError, OverflowError):
+            values[name] = None
+            kind = _NUMBERS.get(name)
+            expected = "a string" if kind is None else "an integer" if kind is int else "a number"
+            error = f"{name} is not {expected}: {to_python(value)!r:.100}"
+    return values, error
 
 
 def _string(value: object) -> str | None:
@@ -84,9 +93,6 @@ def _number(value: object, kind: type[int] | type[float]) -> int | float | None:
     value = to_python(value)
     if isinstance(value, bool):
         raise ValueError
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # pandas writes 4.0 where other rows have none
     return None if value in (None, "") else kind(str(value))
-
-
-def to_python(value: object) -> object:
-    """Convert an Arrow scalar, as Parquet's cells are, to a Python value; leave other values as they are."""
-    return value.as_py() if isinstance(value, pa.Scalar) else value

@@ -34,8 +34,7 @@ def split_manifest(manifest: Manifest, share: float) -> dict[str, Path]:
     Raises:
         InputError: the share is not between 0 and 0.4, or a domain has too few speakers or sentences.
     """
-    if not 0 < share < 0.4:
-        raise InputError(f"the share to hold out must be between 0 and 0.4, not {share:g}")
+    check_share(share)
     groups = np.array([_group(manifest, row) for row in range(len(manifest))], dtype=object)
     values = np.array([_uniform_hash(group) for group in groups])
     assigned = np.select([values < share, values < 2 * share], ["test", "validate"], "train")
@@ -58,6 +57,16 @@ def split_manifest(manifest: Manifest, share: float) -> dict[str, Path]:
         step = Step("hold out", VERSION, {"share": share, "split": split}, before, count_domains(table), inputs)
         write_manifest(table, path, manifest.normalizer or "", step)
     return paths
+
+
+def check_share(share: float) -> None:
+    """Check the share to hold out.
+
+    Raises:
+        InputError: it is not between 0 and 0.4.
+    """
+    if not 0 < share < 0.4:
+        raise InputError(f"the share to hold out must be between 0 and 0.4, not {share:g}")
 
 
 def _group(manifest: Manifest, row: int) -> str:

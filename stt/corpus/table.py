@@ -13,7 +13,7 @@ import pyarrow.parquet
 from stt.corpus.columns import check_names, concat_tables, decode_dictionary, extra_columns
 from stt.corpus.delimited import read_delimited
 from stt.corpus.json_lines import read_json_lines
-from stt.corpus.record import Record
+from stt.corpus.record import Record, column_values
 from stt.errors import InputError, reason
 
 DELIMITED = frozenset({".csv", ".tsv"})
@@ -24,20 +24,22 @@ BATCH_ROWS = 10_000
 
 
 def read_table(path: Path) -> pa.Table:
-    """Read Parquet, CSV, TSV or JSON Lines, by the file's extension.
+    """Read a manifest in Parquet, CSV, TSV or JSON Lines, by the file's extension.
 
     Raises:
-        InputError: the extension is unknown, the file or a row is not in its format, or two columns have the same name.
+        InputError: the extension is unknown, the file or a row is not in its format, two columns have the same name, or
+            a value of JSON has another type than its column in a manifest.
     """
     _check_file(path)
     if path.suffix.lower() == ".parquet":
         return _read_parquet(path)
     columns, records = _read_lines(path)
+    has_types = path.suffix.lower() in JSON_LINES
     tables = []
     while chunk := list(islice(records, CHUNK_ROWS)):
         for record in chunk:
-            if record.error:
-                raise InputError(f"{path}:{record.line}: {record.error}")
+            if error := record.error or (has_types and column_values(record.cells)[1]):
+                raise InputError(f"{path}:{record.line}: {error}")
         tables.append(extra_columns([record.cells for record in chunk]))
     if not tables:
         return pa.table({name: pa.array([], pa.string()) for name in columns})

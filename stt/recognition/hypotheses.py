@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stt.corpus.columns import to_python
 from stt.corpus.json_lines import read_json_lines
 from stt.corpus.lines import read_lines
-from stt.corpus.record import to_python
 from stt.corpus.table import EXTENSIONS, JSON_LINES, read_records
 from stt.errors import InputError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from stt.audio.io import EXTENSIONS, AudioError, audio_info
 from stt.audio.source import AudioSource, is_remote
 from stt.errors import InputError, missing_extra, reason
+from stt.folders import walk
 from stt.recognition.recording import Recording
 
 STANDARD_INPUT = "-"
@@ -70,7 +71,7 @@ def _inputs(name: str, folder: Path) -> Iterator[Input]:
     elif is_remote(name):
         yield Input(Recording.of(name), _below(name.partition("://")[2], "recording").with_suffix(""), None)
     elif path.is_dir():
-        found = sorted(one for one in path.rglob("*") if one.suffix.lower() in EXTENSIONS and one.is_file())
+        found = sorted(one for one in walk(path) if one.suffix.lower() in EXTENSIONS and one.is_file())
         if not found:
             raise InputError(f"{name}: the folder contains no audio file ({', '.join(sorted(EXTENSIONS))})")
         for one in found:

@@ -24,9 +24,11 @@ def checkpoint(trained: Path) -> str:
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
-    """A folder with a file and one in a folder of its own, and a file that is not audio."""
+    """A folder with a file and one in a folder that it links to, and a file that is not audio."""
     folder = tmp_path / "recordings"
-    (folder / "more").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    folder.mkdir()
+    (folder / "more").symlink_to(tmp_path / "elsewhere")
     soundfile.write(folder / "first.wav", spoken_in_tones("ab"), RATE)
     soundfile.write(folder / "more" / "second.flac", spoken_in_tones("cad"), RATE)
     (folder / "notes.txt").write_text("nothing to hear")

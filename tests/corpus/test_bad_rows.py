@@ -71,6 +71,7 @@ def test_bad_rows_can_be_skipped_and_are_listed(bad_table: Path) -> None:
         (["table", "t.csv", "--columns", "nonsense"], "--columns must"),
         (["table", "t.csv", "--domain", "{planet}"], "domain template"),
         (["table", "none.csv"], "file not found"),
+        (["table", "none.csv", "--hold-out", "0.5"], "the share to hold out must be between 0 and 0.4, not 0.5"),
         (["folder", "none"], "folder not found"),
         (["kaldi", "."], "must have"),
         (["fsdd", "."], "no recordings"),
@@ -112,6 +113,25 @@ def test_a_row_without_its_domain_is_bad_and_the_others_are_kept(tmp_path: Path)
     manifest = run_import("nemo", tmp_path / "m.json", tmp_path / "m.parquet", "--domain", "{lang}", "--skip-bad")
     assert texts(manifest) == ["a"]
     assert (tmp_path / "m.bad.csv").read_text().count("no domain") == 1
+
+
+def test_a_row_whose_domain_cannot_be_used_is_bad_and_the_others_are_kept(tmp_path: Path) -> None:
+    sound(tmp_path / "1.wav")
+    (tmp_path / "t.csv").write_text("audio,text,domain\n1.wav,a,radio/fm\n1.wav,b,radio\n1.wav,c,worst\n")
+    manifest = run_import("table", tmp_path / "t.csv", tmp_path / "m.parquet", "--skip-bad")
+    assert (texts(manifest), manifest.domains) == (["b"], ["radio"])
+    listed = (tmp_path / "m.bad.csv").read_text()
+    assert "t.csv:2,invalid domain,\"the domain 'radio/fm' must be renamed" in listed
+    assert "t.csv:4,invalid domain" in listed
+
+
+def test_a_cer_that_is_not_a_number_is_unknown(tmp_path: Path) -> None:
+    sound(tmp_path / "1.wav")
+    (tmp_path / "t.jsonl").write_text(
+        "".join(f'{{"audio": "1.wav", "text": "a", "domain": "d", "cer": {cer}}}\n' for cer in ("NaN", "0.5", '"nan"'))
+    )
+    manifest = run_import("table", tmp_path / "t.jsonl", tmp_path / "m.parquet")
+    assert manifest.table["cer"].to_pylist() == [None, 0.5, None]
 
 
 def test_invisible_characters_do_not_split_words_and_are_counted(

@@ -22,6 +22,17 @@ def test_values_without_a_common_type_become_strings() -> None:
     assert table["x"].to_pylist() == ["1", "ein", '{"a": true}', None]
 
 
+def test_values_that_python_has_not_stay_what_they_are() -> None:
+    nanoseconds = pa.array([1, None], pa.timestamp("ns"))
+    late, mars = pa.array([4 * 10**11], pa.timestamp("s")), pa.array([0], pa.timestamp("s", "Mars/Olympus"))
+    table = extra_columns([{"ns": nanoseconds[0], "late": late[0], "mars": mars[0], "mixed": late[0]}, {"mixed": "x"}])
+    assert table["ns"].combine_chunks().equals(nanoseconds)
+    assert (table["late"][0], table["mars"][0]) == (late[0], mars[0])
+    assert table["mixed"].to_pylist() == ["14645-06-30 15:06:40", "x"]
+    joined, as_strings = concat_tables([table.select(["ns"]), pa.table({"ns": ["x"]})])
+    assert (joined["ns"].to_pylist(), as_strings) == (["1970-01-01 00:00:00.000000001", None, "x"], ["ns"])
+
+
 @pytest.mark.parametrize(
     ("first", "second", "values", "as_strings"),
     [

@@ -73,6 +73,22 @@ def test_extra_columns_of_a_table_are_imported_with_their_types(tmp_path: Path) 
     assert manifest.table.select(plain.column_names).equals(plain)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_times_that_python_cannot_express_are_imported(tmp_path: Path, workers: str) -> None:
+    sound(tmp_path / "1.wav")
+    when = pa.array([1, 10**9], pa.timestamp("ns", "Mars/Olympus"))
+    table = pa.table({"audio": ["1.wav"] * 2, "text": ["a", "b"], "when": when, "day": when.cast(pa.timestamp("ns"))})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    options = ("--domain", "at {day}", "--skip-bad", "--workers", workers)
+    manifest = run_import("table", tmp_path / "t.parquet", tmp_path / "m.parquet", *options)
+    assert manifest.domains == ["at 1970-01-01 00:00:00.000000001", "at 1970-01-01 00:00:01"]
+    assert manifest.table["when"].combine_chunks().equals(when)
+    with pytest.raises(SystemExit) as stopped:
+        main(["corpus", "export", "nemo", str(tmp_path / "m.parquet"), "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 0
+    assert json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[0])["day"].endswith("00.000000001")
+
+
 def test_extra_columns_survive_a_hold_out(tmp_path: Path) -> None:
     lines = ["id,audio,text,domain,votes"]
     for i in range(200):
@@ -137,6 +153,18 @@ def test_a_folder_of_audio_and_text_files(tmp_path: Path) -> None:
         "text 2": "radio",
         "text 3": "in",
     }
+
+
+def test_linked_folders_are_imported_and_linked_files_keep_their_names(tmp_path: Path) -> None:
+    sound(tmp_path / "annex" / "6f1a.wav")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "1.wav").symlink_to("../annex/6f1a.wav")
+    (tmp_path / "disk" / "1.txt").write_text("Text")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "radio").symlink_to("../disk")
+    manifest = run_import("folder", tmp_path / "in", tmp_path / "m.parquet")
+    row = [manifest.value(0, name) for name in ("id", "domain", "audio")]
+    assert row == ["radio/1.wav", "radio", "disk/1.wav"]
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:

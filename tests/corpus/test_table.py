@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,25 @@ def test_a_bad_row_is_an_error_of_its_line(tmp_path: Path, name: str, content: s
     assert message in errors(tmp_path / name, content)[line]
     with pytest.raises(InputError, match=f"{name}:{line}: "):
         read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("text", ["x"], "text is not a string: ['x']"),
+        ("audio", {"a": 1}, "audio is not a string: {'a': 1}"),
+        ("duration", True, "duration is not a number: True"),
+        ("byte_offset", 1.5, "byte_offset is not an integer: 1.5"),
+    ],
+)
+def test_a_manifest_of_json_is_as_strict_as_an_import(tmp_path: Path, name: str, value: object, message: str) -> None:
+    good = {"audio": "a.wav", "text": 7, "duration": "1.5", "domain": "d", "byte_offset": 1.0, "votes": ["x"]}
+    lines = [json.dumps(row) for row in (good, good, {**good, name: value})]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines[:2]))
+    assert read_table(tmp_path / "t.jsonl").num_rows == 2
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=re.escape(f"t.jsonl:3: {message}")):
+        read_table(tmp_path / "t.jsonl")
 
 
 @pytest.mark.parametrize(

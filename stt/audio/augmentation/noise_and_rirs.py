@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stt.audio.io import EXTENSIONS, AudioError, Waveform, read_audio
 from stt.errors import InputError
+from stt.folders import walk
 
 log = logging.getLogger(__name__)
 MAX_NOISE_SECONDS = 1800.0  # kept in memory, on the device as well: 58 MB at 16 kHz
@@ -53,7 +54,7 @@ def _recordings(folder: str, sample_rate: int) -> Iterator[tuple[Path, Waveform]
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: folder of recordings not found")
     readable = 0
-    for path in sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in EXTENSIONS):
+    for path in sorted(p for p in walk(Path(folder)) if p.suffix.lower() in EXTENSIONS):
         try:
             waveform = read_audio(path, sample_rate)
         except AudioError as error:

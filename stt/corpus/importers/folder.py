@@ -9,6 +9,7 @@ from stt.audio.io import EXTENSIONS
 from stt.corpus.lines import read_transcript
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
+from stt.folders import walk
 
 
 def rows(source: Path, *, domain: str = "{folder}") -> Iterator[Row]:
@@ -34,7 +35,7 @@ def audio_files(source: Path) -> Iterator[tuple[str, Path, str]]:
     """
     if not source.is_dir():
         raise InputError(f"{source}: folder not found")
-    for audio in sorted(path for path in source.rglob("*") if path.suffix.lower() in EXTENSIONS):
+    for audio in sorted(path for path in walk(source) if path.suffix.lower() in EXTENSIONS):
         inside = audio.relative_to(source)
         folder = inside.parts[0] if len(inside.parts) > 1 else source.resolve().name
         # A name that is not UTF-8 comes with surrogates, which no file could take.

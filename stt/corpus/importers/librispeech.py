@@ -8,6 +8,7 @@ from pathlib import Path
 from stt.corpus.lines import read_lines
 from stt.corpus.row import Row, domain_of
 from stt.errors import InputError
+from stt.folders import walk
 
 
 def rows(source: Path, *, domain: str = "{split}") -> Iterator[Row]:
@@ -19,11 +20,13 @@ def rows(source: Path, *, domain: str = "{split}") -> Iterator[Row]:
     """
     if not source.is_dir():
         raise InputError(f"{source}: folder not found")
-    transcripts = sorted(source.rglob("*.trans.txt"))
+    transcripts = sorted(path for path in walk(source) if path.name.endswith(".trans.txt"))
     if not transcripts:
         raise InputError(f"{source}: no file SPEAKER-CHAPTER.trans.txt found")
     for path in transcripts:
-        chapter, speaker, split = (folder.name for folder in path.resolve().parents[:3])
+        # A link in the source has the name that counts, not the file or folder that it leads to.
+        parents = (source.resolve() / path.relative_to(source)).parents[:3]
+        chapter, speaker, split = (folder.name for folder in parents)
         fields = {"split": split, "speaker": speaker, "chapter": chapter}
         for line in read_lines(path):
             where = f"{path.relative_to(source)}:{line.number}"

@@ -158,7 +158,11 @@ def test_recorded_noise_and_rirs_are_applied(tmp_path: Path) -> None:
     noise, rooms = tmp_path / "noise", tmp_path / "rooms"
     for folder in (noise, rooms):
         folder.mkdir()
-    soundfile.write(noise / "hum.wav", np.sin(2 * np.pi * 3000 * np.arange(8000) / 8000 / 2), 8000)  # 1.5 kHz
+    (noise / "linked").symlink_to(tmp_path / "hums")
+    (tmp_path / "hums").mkdir()
+    soundfile.write(
+        noise / "linked" / "hum.wav", np.sin(2 * np.pi * 3000 * np.arange(8000) / 8000 / 2), 8000
+    )  # 1.5 kHz
     echo = np.zeros(4000)
     echo[[50, 2050]] = (1.0, 0.9)  # the direct sound is at sample 50, 2,000 samples before the echo
     soundfile.write(rooms / "echo.wav", echo, RATE)

@@ -80,6 +80,26 @@ def test_audio_inside_of_parquet_is_written_next_to_the_manifest(tmp_path: Path)
     assert all(path.is_relative_to(tmp_path / "out" / "m") for path in written)
 
 
+def test_shards_of_the_same_name_in_different_folders_keep_their_audio_apart(tmp_path: Path) -> None:
+    for split, seconds in (("train", 0.5), ("test", 1.5)):
+        content = sound(tmp_path / f"{split}.wav", seconds).read_bytes()
+        audio: list[dict[str, object] | None] = [{"bytes": content, "path": "a.wav"}, None]
+        shard(tmp_path / "set" / "default" / split / "0000.parquet", audio, text=[split, "none"])
+    options = ("--domain", "{split}", "--skip-bad")
+    manifest = run_import("huggingface", tmp_path / "set", tmp_path / "m.parquet", *options)
+    expected = {
+        "id": ["test/0000/1", "train/0000/1"],
+        "audio": [f"m/{one}/0000/0000001.wav" for one in ("test", "train")],
+    }
+    assert {name: manifest.table[name].to_pylist() for name in expected} == expected
+    assert (manifest.durations.tolist(), manifest.domains) == ([1.5, 0.5], ["test", "train"])
+    listed = (tmp_path / "m.bad.csv").read_text()
+    assert "default/test/0000.parquet:2" in listed
+    assert "default/train/0000.parquet:2" in listed
+    train = run_import("huggingface", tmp_path / "set", tmp_path / "t.parquet", "--split", "train", "--skip-bad")
+    assert train.table["id"].to_pylist() == ["train/0000/1"]
+
+
 def test_bad_rows_of_parquet_are_listed(tmp_path: Path) -> None:
     good = sound(tmp_path / "set" / "1.wav").read_bytes()
     audio: list[dict[str, object] | None] = [

@@ -1,6 +1,7 @@
 """Common Voice, LibriSpeech and Golos in miniature."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def test_librispeech_with_two_splits(tmp_path: Path, fails: Callable[..., str]) 
     assert manifest.table["speaker"].to_pylist() == ["84", "84", "367", "367"]
     one = run_import("librispeech", tmp_path / "LibriSpeech" / "dev-clean", tmp_path / "o.parquet")
     assert (one.domains, texts(one)[1]) == (["dev-clean"], "go on number two")
+    (tmp_path / "links" / "my-split").mkdir(parents=True)
+    (tmp_path / "links" / "my-split" / "84").symlink_to(tmp_path / "LibriSpeech" / "dev-clean" / "84")
+    linked = run_import("librispeech", tmp_path / "links", tmp_path / "l.parquet")
+    assert (linked.domains, linked.value(0, "speaker")) == (["my-split"], "84")
+    shutil.rmtree(tmp_path / "links")
     (tmp_path / "LibriSpeech/dev-clean/84/121123/84-121123-0001.flac").unlink()
     said = fails(main, ["corpus", "import", "librispeech", str(tmp_path), "--out", str(tmp_path / "m.parquet")])
     assert "unreadable audio: 1 rows" in said
