@@ -30,7 +30,7 @@ from stt.text.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from stt.curation.recognize import Model
 
-VERSION = 1
+VERSION = 2
 SHARD_SECONDS = 3600.0  # of audio
 HEARD_SECONDS = 900.0  # the same if a recognizer hears it, which takes longer
 
