@@ -100,6 +100,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Hold the lock on a file, which is created, against other processes; its holder may delete it within the block.
+
+    Args:
+        path: the file, in a folder that exists.
+        taken: what to say if another process holds the lock.
+
+    Raises:
+        InputError: another process holds the lock, or the file system has no locks.
+    """
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(taken) from None
+        except OSError as error:
+            told = error.strerror or error
+            raise InputError(f"{path.parent}: no file can be locked there ({told}), choose another place") from error
+        if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            raise InputError(taken)  # deleted by its holder after it was opened here
+        yield
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()

@@ -26,7 +26,7 @@ from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.report import Report
 from stt.corpus.row import Row
-from stt.corpus.sharding.engine import Engine, result_of
+from stt.corpus.sharding.engine import Engine, result_of, submit
 from stt.errors import InputError
 from stt.files import atomic_write
 from stt.progress import track
@@ -170,7 +170,7 @@ def _ahead(
 ) -> Iterator[list[Checked]]:
     pending: deque[Future[list[Checked]]] = deque()
     for chunk in chunks:
-        pending.append(executor.submit(check, chunk))
+        pending.append(submit(executor, check, chunk))
         if len(pending) > slots:
             yield result_of(pending.popleft())
     while pending:

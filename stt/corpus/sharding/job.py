@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -21,6 +20,7 @@ from stt.corpus.manifest import Manifest
 from stt.corpus.provenance import Input, Step, count_domains, read_step
 from stt.corpus.report import Report
 from stt.errors import InputError
+from stt.files import locked
 
 log = logging.getLogger(__name__)
 
@@ -92,18 +92,14 @@ class Job:
         """Yield the work folder `.NAME.work-KEY` beside the result; it is removed if the block succeeds.
 
         Raises:
-            InputError: another process works in it.
+            InputError: another process works in it, or the file system has no locks.
         """
         folder = self.work_folder
         for other in sorted(folder.parent.glob(folder.name[: -len(self.key[:16])] + "*")):
             if other != folder:
                 log.warning("%s is of an unfinished command with another input or options; it may be deleted", other)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{self.result}: another process is working on it already, in {folder}") from None
+        with locked(folder / "lock", f"{self.result}: another process is working on it already, in {folder}"):
             yield folder
         shutil.rmtree(folder)
 

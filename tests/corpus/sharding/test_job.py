@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,15 @@ def test_the_work_folder_stays_if_the_work_fails_and_goes_if_it_succeeds(job: Jo
 def test_two_processes_do_not_work_on_the_same(job: Job) -> None:
     again = dataclasses.replace(job, name=job.name)
     with job.folder(), pytest.raises(InputError, match="another process is working on it already"), again.folder():
+        pass
+
+
+def test_a_file_system_without_locks_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(InputError, match="no file can be locked there"), job.folder():
         pass
 
 
