@@ -14,6 +14,7 @@ import soundfile
 from stt.corpus.export import Export
 from stt.corpus.exporters import exporters
 from stt.corpus.manifest import Manifest
+from stt.errors import InputError
 from tests.corpus.exporters.conftest import RATE, noise, write, write_one
 from tests.corpus.exporters.test_round_trip import export, waveforms
 
@@ -132,6 +133,22 @@ def test_a_column_whose_name_is_taken_or_whose_type_json_lacks_is_counted(
     assert "not carried" not in capsys.readouterr().out
     table = pyarrow.parquet.read_table(next((tmp_path / "parquet").rglob("*.parquet")))
     assert (table["raw"].to_pylist(), table["audio_filepath"].to_pylist()) == ([b"z"], ["y"])
+
+
+def test_speakers_whose_names_kaldi_cannot_have_are_counted_and_two_never_become_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", noise(1, 0), RATE)
+    row = {"audio": "a.wav", "text": "x", "duration": 1.0}
+    rows = [{**row, "id": str(i), "speaker": name} for i, name in enumerate(["anna b", "anna b", "bob", " ", None])]
+    export("kaldi", write(folder, rows), tmp_path / "out")
+    assert lines(tmp_path / "out" / "spk2utt") == [["3", "3"], ["4", "4"], ["anna_b", "0 1"], ["bob", "2"]]
+    assert "the speaker, which is written as another one: 3 rows" in capsys.readouterr().out
+    manifest = write(folder, [*rows, {**row, "id": "5", "speaker": "anna_b"}])
+    with pytest.raises(InputError, match="'anna b' and 'anna_b' would both be called anna_b"):
+        exporters()["kaldi"](Export(manifest, tmp_path, tmp_path))
 
 
 class Chunks:
