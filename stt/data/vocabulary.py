@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from stt.corpus.manifest import Manifest
@@ -116,7 +117,7 @@ def fits_table(fits: Sequence[VocabularyFit]) -> Table:
         cells = [f"{fit.frames_per_token:.1f}", f"{100 * fit.unalignable:.2f}"]
         lines.setdefault((fit.pieces, fit.domain), []).extend(style.format(cell) for cell in cells)
     for (pieces, domain), cells in lines.items():
-        table.add_row(str(pieces), domain, *cells)
+        table.add_row(str(pieces), escape(domain), *cells)
     return table
 
 
