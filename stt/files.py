@@ -48,8 +48,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         WriteError: the file system refuses.
     """
     path = Path(path)
-    if _identity(path) in _inputs:
-        raise InputError(f"{path} is an input of this command, which would overwrite it: choose another output")
+    _check_no_input(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +68,16 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def delete_output(path: Path) -> None:
+    """Delete a file that an earlier attempt has left and that is not written this time; it may be missing.
+
+    Raises:
+        InputError: the running command reads it.
+    """
+    _check_no_input(path)
+    path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -122,6 +131,11 @@ def locked(path: Path, taken: str) -> Iterator[None]:
         if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
             raise InputError(taken)  # deleted by its holder after it was opened here
         yield
+
+
+def _check_no_input(path: Path) -> None:
+    if _identity(path) in _inputs:
+        raise InputError(f"{path} is an input of this command, which would overwrite it: choose another output")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
