@@ -52,8 +52,7 @@ def atomic_write(path: Path | str, move: Callable[[Path, Path], object] = os.rep
         WriteError: the file system refuses.
     """
     path = Path(path)
-    if _identity(path) in _inputs:
-        raise InputError(f"{path} is an input of this command, which would overwrite it: choose another output")
+    _check_no_input(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +105,16 @@ def _claim(temporary: Path, path: Path) -> None:
         raise _TakenError from error
 
 
+def delete_output(path: Path) -> None:
+    """Delete a file that an earlier attempt has left and that is not written this time; it may be missing.
+
+    Raises:
+        InputError: the running command reads it.
+    """
+    _check_no_input(path)
+    path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder next to `path`; if the block succeeds, rename it to `path`, otherwise delete it.
@@ -133,6 +142,35 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Hold the lock on a file, which is created, against other processes; its holder may delete it within the block.
+
+    Args:
+        path: the file, in a folder that exists.
+        taken: what to say if another process holds the lock.
+
+    Raises:
+        InputError: another process holds the lock, or the file system has no locks.
+    """
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(taken) from None
+        except OSError as error:
+            told = error.strerror or error
+            raise InputError(f"{path.parent}: no file can be locked there ({told}), choose another place") from error
+        if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            raise InputError(taken)  # deleted by its holder after it was opened here
+        yield
+
+
+def _check_no_input(path: Path) -> None:
+    if _identity(path) in _inputs:
+        raise InputError(f"{path} is an input of this command, which would overwrite it: choose another output")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

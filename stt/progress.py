@@ -50,7 +50,13 @@ def track_bytes(description: str) -> Iterator[Callable[[int, int | None], None]]
 
 
 def _bar(*count: ProgressColumn) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), *count, TimeElapsedColumn(), TextColumn("ETA"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *count,
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+    )
     console = Console(stderr=True)
     return Progress(
         *columns,

@@ -1,12 +1,14 @@
 import contextlib
+import fcntl
 import logging
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stt.errors import InputError
-from stt.files import atomic_folder, atomic_write, cache_folder, cached
+from stt.files import atomic_folder, atomic_write, cache_folder, cached, locked
 
 
 def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
@@ -114,3 +116,17 @@ def test_of_several_processes_one_writes_the_file_and_the_others_wait(tmp_path: 
         process.join(60)
         assert process.exitcode == 0
     assert (tmp_path / "log").read_text() == "written\n"
+
+
+def test_a_lock_that_its_holder_deletes_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, flock = tmp_path / "lock", fcntl.flock
+
+    def slow(file: Any, operation: int) -> None:
+        path.unlink()  # by another process, which had it until now
+        flock(file, operation)
+
+    with locked(path, "taken"), pytest.raises(InputError, match="taken"), locked(path, "taken"):
+        pass
+    monkeypatch.setattr("fcntl.flock", slow)
+    with pytest.raises(InputError, match="taken"), locked(path, "taken"):
+        pass

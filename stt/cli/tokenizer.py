@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+import pyarrow as pa
 import typer
 
 from stt.corpus.manifest import read_manifests
+from stt.corpus.memory_map import iter_chunks
 from stt.files import atomic_write
 from stt.text.normalize import get_normalizer
-from stt.text.tokenizer import Tokenizer, train_character_tokenizer, train_tokenizer
+from stt.text.normalized import Normalized
+from stt.text.tokenizer import MAX_TEXTS, Tokenizer, train_character_tokenizer, train_tokenizer
+
+CHUNK_ROWS = 10_000  # whose texts are strings at once
 
 app = typer.Typer(help="Create tokenizers.", no_args_is_help=True)
 
@@ -51,13 +59,21 @@ def letters(
     _write(train_character_tokenizer(_texts(manifests, normalizer)), out)
 
 
-def _texts(manifests: list[Path], normalizer: str) -> list[str]:
+def _texts(manifests: list[Path], normalizer: str) -> Iterator[str]:
+    """Yield the normalized texts, of more than `MAX_TEXTS` a random sample; print how many the normalizer rejects."""
     corpus = read_manifests(manifests)
-    texts: list[str] = corpus.table["text"].to_pylist()
-    if corpus.normalizer is None:
-        normalize = get_normalizer(normalizer)
-        texts = [normalize(text).text for text in texts]
-    return texts
+    normalize = get_normalizer(normalizer) if corpus.normalizer is None else None
+    rng, share = np.random.default_rng(0), MAX_TEXTS / len(corpus)
+    skipped: Counter[str] = Counter()
+    for chunk in iter_chunks(corpus.table["text"], CHUNK_ROWS):
+        for text in chunk.filter(pa.array(rng.random(len(chunk)) < share)).to_pylist():
+            normalized = normalize(text) if normalize else Normalized(text)
+            if normalized.rejected:
+                skipped[next(iter(normalized.rejected))] += 1
+            else:
+                yield normalized.text
+    for reason, count in skipped.most_common():
+        print(f"skipped: {count} texts for {reason}")
 
 
 def _write(tokenizer: Tokenizer, out: Path) -> None:

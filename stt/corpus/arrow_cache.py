@@ -56,7 +56,7 @@ def _convert(source: Path, out: Path) -> None:
         first = 1
         with pa.ipc.new_file(str(out), schema) as writer:
             for batch in file.iter_batches(CHUNK_ROWS):
-                table = cast_columns(pa.Table.from_batches([batch]), source)
+                table = cast_columns(pa.Table.from_batches([batch]), source, first)
                 check_rows(table, source, first)
                 first += len(table)
                 # An Arrow file has one dictionary for all chunks of a column.

@@ -33,8 +33,10 @@ NOT_PYTHON = (ValueError, OverflowError, LookupError)  # raised by Arrow for val
 REQUIRED = ("audio", "text", "duration", "domain")
 
 
-def cast_columns(table: pa.Table, path: Path) -> pa.Table:
+def cast_columns(table: pa.Table, path: Path, first: int = 1) -> pa.Table:
     """Cast the columns of a manifest to their types, adding missing optional ones; other columns are kept unchanged.
+
+    `first` is the number of the table's first row in the file.
 
     Raises:
         InputError: a required column is missing, or a column has values of the wrong type.
@@ -55,7 +57,8 @@ def cast_columns(table: pa.Table, path: Path) -> pa.Table:
             if name == "text":
                 columns[name] = pc.fill_null(columns[name], "")
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            details = str(error).splitlines()[0]
+            row = _first_failure(column, kind)
+            details = ("" if row is None else f"row {first + row}: ") + str(error).splitlines()[0]
             raise InputError(f"{path}: column {name} must contain {_type_name(kind)} ({details})") from error
     others = {name: table[name] for name in table.column_names if name not in COLUMNS}
     return pa.table(columns | others, metadata=table.schema.metadata).unify_dictionaries()
@@ -199,6 +202,19 @@ def _to_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _to_string(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _first_failure(column: pa.ChunkedArray, kind: pa.DataType) -> int | None:
+    """Return the first row that cannot be cast, in a column that cannot be; None if none of this type can."""
+    fine, failing = -1, len(column)  # numbers of rows
+    while failing - fine > 1:
+        middle = (fine + failing) // 2
+        try:
+            pc.cast(column.slice(0, middle), kind)
+            fine = middle
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            failing = middle
+    return failing - 1 if failing else None
 
 
 def _is_text(kind: pa.DataType) -> bool:

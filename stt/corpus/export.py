@@ -22,6 +22,7 @@ from stt.audio.source import AudioSource, is_remote
 from stt.corpus.audio_copy import copy_audio
 from stt.corpus.columns import COLUMNS, to_python
 from stt.corpus.manifest import Manifest
+from stt.corpus.memory_map import iter_tables
 from stt.progress import track
 
 CHUNK_ROWS = 1_000  # in memory at once
@@ -141,7 +142,7 @@ class Export:
         rows = range(len(self.manifest)) if order is None else order
         as_text = set() if abilities.types else self._columns_as_text()
         with ThreadPoolExecutor(8) as pool:
-            placed = self._placed(pool, rows, abilities)
+            placed = self._placed(pool, self._tables(order), rows, abilities)
             for row, cells, place in track(placed, "exporting", len(rows)):
                 if place is None:
                     self.unreadable.append(row)
@@ -181,14 +182,22 @@ class Export:
             with path.open("w", encoding="utf-8", newline="\n") as file:
                 yield file
 
+    def _tables(self, order: Sequence[int] | None) -> Iterator[pa.Table]:
+        """Yield the rows in order, `CHUNK_ROWS` at once."""
+        if order is None:
+            yield from iter_tables(self.manifest.table, CHUNK_ROWS)
+            return
+        table = self.manifest.table.combine_chunks()  # else every `take` would do it
+        for start in range(0, len(order), CHUNK_ROWS):
+            yield table.take(pa.array(order[start : start + CHUNK_ROWS], pa.int64()))
+
     def _placed(
-        self, pool: ThreadPoolExecutor, rows: Sequence[int], abilities: Abilities
+        self, pool: ThreadPoolExecutor, tables: Iterator[pa.Table], rows: Sequence[int], abilities: Abilities
     ) -> Iterator[tuple[int, dict[str, Any], _Placed | None]]:
-        for start in range(0, len(rows), CHUNK_ROWS):
+        for start, table in zip(range(0, len(rows), CHUNK_ROWS), tables, strict=True):
             chunk = rows[start : start + CHUNK_ROWS]
-            taken = self.manifest.table.take(pa.array(chunk, pa.int64()))
-            columns = [map(to_python, taken[name]) for name in taken.column_names]
-            cells = [dict(zip(taken.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
+            columns = [map(to_python, table[name]) for name in table.column_names]
+            cells = [dict(zip(table.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
             placed = pool.map(lambda row, one: self._place(row, one, abilities), chunk, cells)
             yield from zip(chunk, cells, placed, strict=True)
 

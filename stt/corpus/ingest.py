@@ -26,7 +26,7 @@ from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.report import Report
 from stt.corpus.row import Row
-from stt.corpus.sharding.engine import Engine, result_of
+from stt.corpus.sharding.engine import Engine, result_of, submit
 from stt.corpus.stored_audio import store
 from stt.corpus.verified import verified_duration
 from stt.errors import InputError
@@ -178,7 +178,7 @@ def _ahead(
 
     for chunk in chunks:
         extras = [row.extra for row in chunk]  # they stay here: not checked, and Arrow cannot send all values
-        pending.append((executor.submit(check, [replace(row, extra={}) for row in chunk]), extras))
+        pending.append((submit(executor, check, [replace(row, extra={}) for row in chunk]), extras))
         if len(pending) > slots:
             yield first()
     while pending:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from stt.corpus.columns import decode_dictionary
@@ -44,8 +45,8 @@ def labels_table(manifest: Manifest) -> Table | None:
     table = Table(title="labelled by, hours", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("domain", no_wrap=True)
     for label in labels:
-        table.add_column(label, justify="right", no_wrap=True)
+        table.add_column(escape(label), justify="right", no_wrap=True)
     for domain, one in hours.items():
         total = sum(one.values())
-        table.add_row(domain, *(f"{one[label]:.2f} ({100 * one[label] / total:.1f} %)" for label in labels))
+        table.add_row(escape(domain), *(f"{one[label]:.2f} ({100 * one[label] / total:.1f} %)" for label in labels))
     return table

@@ -99,10 +99,10 @@ def check_encoding(sample: bytes, path: Path) -> None:
     """
     for mark, name in _BYTE_ORDER_MARKS.items():
         if sample.startswith(mark):
-            raise _wrong_encoding(path, name)
+            raise _wrong_encoding(path, name, name)
     start = sample[:64]
     if start.count(0) > len(start) / 4:  # every second byte of ASCII characters
-        raise _wrong_encoding(path, "UTF-16 or binary")
+        raise _wrong_encoding(path, "UTF-16 or binary", "UTF-16LE" if start[1:2] == b"\0" else "UTF-16BE")
     words = 0
     for line in sample.splitlines()[:-1] if len(sample) == _SAMPLE_BYTES else sample.splitlines():
         if line.isascii():
@@ -113,8 +113,9 @@ def check_encoding(sample: bytes, path: Path) -> None:
         except UnicodeDecodeError:
             words += 1 if _CYRILLIC_WORD.search(line) else -1
     if words > 0:
-        raise _wrong_encoding(path, "cp1251 (Windows Cyrillic)")
+        raise _wrong_encoding(path, "cp1251 (Windows Cyrillic)", "CP1251")
 
 
-def _wrong_encoding(path: Path, name: str) -> InputError:
-    return InputError(f"{path}: the encoding looks like {name}, convert the file to UTF-8 (iconv -t UTF-8)")
+def _wrong_encoding(path: Path, name: str, code: str) -> InputError:
+    advice = f"convert the file to UTF-8 (iconv -f {code} -t UTF-8)"
+    return InputError(f"{path}: the encoding looks like {name}, {advice}")

@@ -54,7 +54,10 @@ class Report:
 
     def write(self, path: Path) -> None:
         """List all bad rows in a CSV file."""
-        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            atomic_write(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["where", "kind", "reason"])
             writer.writerows([where, kind, reason] for kind, bad in self.bad.items() for where, reason in bad)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from stt.corpus.manifest import Manifest
@@ -36,7 +37,7 @@ def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
     stats = {}
     lengths = _concatenated(pc.utf8_length(chunk) for chunk in iter_chunks(manifest.table["text"]))
     words = _distinct(manifest, "text", lambda texts: pc.list_flatten(pc.utf8_split_whitespace(texts)))
-    speakers = _distinct(manifest, "speaker", lambda names: names.cast(pa.large_string()).drop_null())
+    speakers = _distinct(manifest, "speaker", _names)
     for index, (domain, rows) in enumerate(zip(manifest.domains, manifest.rows_by_domain(), strict=True)):
         durations = manifest.durations[rows]
         stats[domain] = DomainStats(
@@ -70,10 +71,16 @@ def _distinct(manifest: Manifest, column: str, values: Callable[[pa.Array], pa.A
     return [len(one) for one in found]
 
 
+def _names(column: pa.Array) -> pa.Array:
+    """Return what is no empty cell, which CSV has where a name is unknown."""
+    names = column.cast(pa.large_string())
+    return names.filter(pc.not_equal(names, ""))
+
+
 def stats_table(manifest: Manifest) -> Table:
     """Format the statistics for a terminal."""
     table = Table(
-        title=f"{', '.join(map(str, manifest.files))}, normalizer {manifest.normalizer or 'unknown'}",
+        title=escape(f"{', '.join(map(str, manifest.files))}, normalizer {manifest.normalizer or 'unknown'}"),
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
@@ -84,10 +91,10 @@ def stats_table(manifest: Manifest) -> Table:
     for domain, s in domain_stats(manifest).items():
         counts = (f"{s.hours:.2f}", str(s.utterances), str(s.speakers or "-"), f"{s.characters_per_second:.1f}")
         lengths = f"{s.shortest:.1f}/{s.median:.1f}/{s.longest:.1f}"
-        table.add_row(domain, *counts, str(s.vocabulary), lengths, str(s.characters))
+        table.add_row(escape(domain), *counts, str(s.vocabulary), lengths, str(s.characters))
     chunks = iter_chunks(manifest.table["text"])
     alphabet = sorted(set().union(*(set("".join(chunk.to_pylist())) for chunk in chunks)))
-    table.caption = (
+    table.caption = escape(
         "words: distinct words; chars: median length of a text\n"
         f"fingerprint: {manifest.fingerprint[:16]}\n"
         f"alphabet: {''.join(alphabet)!r}"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from stt.corpus.manifest import Manifest
+from stt.errors import InputError
 from stt.models.ctc import frames_needed
 from stt.progress import track
 from stt.text.normalize import Normalizer
 from stt.text.tokenizer import Tokenizer, train_tokenizer
 
+log = logging.getLogger(__name__)
 MAX_UNALIGNABLE = 0.01  # share of a domain that CTC may fail to align without a warning
 # Median frames per token; below this CTC has hardly any room for blanks. The demo learns well at 1.8.
 MIN_FRAMES_PER_TOKEN = 1.5
@@ -55,19 +59,35 @@ def vocabulary_fits(
 
     Args:
         manifest: the training corpus.
-        normalizer: applied to the texts if the manifest is not normalized.
+        normalizer: applied to the texts if the manifest is not normalized; those that it rejects are left out.
         pieces: vocabulary sizes to try.
         strides: overall strides of the network to try.
         hop_seconds: time between feature frames.
         max_utterances: number of utterances per domain, sampled at random.
         seed: of the sampling.
+
+    Raises:
+        InputError: a domain has no text that the normalizer accepts, or no tokenizer can be trained.
     """
     rng = np.random.default_rng(seed)
     sample = {
         domain: rng.permutation(rows)[:max_utterances]
         for domain, rows in zip(manifest.domains, manifest.rows_by_domain(), strict=True)
     }
-    texts = {domain: [_text(manifest, normalizer, row) for row in rows.tolist()] for domain, rows in sample.items()}
+    texts: dict[str, list[str]] = {}
+    for domain, rows in sample.items():
+        spoken = {row: text for row in rows.tolist() if (text := _text(manifest, normalizer, row)) is not None}
+        if not spoken:
+            raise InputError(f"{manifest.path}: the normalizer {normalizer.name} rejects all texts of {domain}")
+        if len(spoken) < len(rows):
+            log.warning(
+                "%s: %d of %d texts are left out, which %s rejects",
+                domain,
+                len(rows) - len(spoken),
+                len(rows),
+                normalizer.name,
+            )
+        sample[domain], texts[domain] = np.array(list(spoken)), list(spoken.values())
     fits = []
     for size in track(pieces, "training tokenizers"):
         tokenizer = train_tokenizer([text for part in texts.values() for text in part], size)
@@ -97,12 +117,16 @@ def fits_table(fits: Sequence[VocabularyFit]) -> Table:
         cells = [f"{fit.frames_per_token:.1f}", f"{100 * fit.unalignable:.2f}"]
         lines.setdefault((fit.pieces, fit.domain), []).extend(style.format(cell) for cell in cells)
     for (pieces, domain), cells in lines.items():
-        table.add_row(str(pieces), domain, *cells)
+        table.add_row(str(pieces), escape(domain), *cells)
     return table
 
 
-def _text(manifest: Manifest, normalizer: Normalizer, row: int) -> str:
-    return manifest.text(row) if manifest.normalizer else normalizer(manifest.text(row)).text
+def _text(manifest: Manifest, normalizer: Normalizer, row: int) -> str | None:
+    """Return the normalized text of a row; None if the normalizer rejects it."""
+    if manifest.normalizer:
+        return manifest.text(row)
+    normalized = normalizer(manifest.text(row))
+    return None if normalized.rejected else normalized.text
 
 
 def _counts(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

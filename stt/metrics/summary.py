@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stt.errors import InputError, reason
@@ -118,7 +119,7 @@ def print_table(results: dict[str, Any]) -> None:
     for domain, row in results["domains"].items():
         trained = {True: "yes", False: "no", None: "?"}[row.get("in_training")]
         sizes = [str(row["utterances"]), f"{row['hours']:.2f}", str(skipped[domain])][: len(size)]
-        table.add_row(domain, trained, *sizes, *cells(row))
+        table.add_row(escape(domain), trained, *sizes, *cells(row))
     for name in (MEAN, IN_DOMAIN, OUT_OF_DOMAIN):
         if name in results:
             table.add_row(name.replace("_", " "), "", *([""] * len(size)), *cells(results[name]))

@@ -13,11 +13,12 @@ from typing import Any
 
 import sentencepiece
 
-from stt.errors import InputError
+from stt.errors import InputError, reason
 
 _INLINE = "spm-base64:"
 MAX_PIECES = 1_000_000  # SentencePiece counts in 32 bits; no network has that many outputs
 MAX_CHARACTERS = 10_000  # in the alphabet of a character tokenizer
+MAX_TEXTS = 2_000_000  # limits memory; a sample is enough for 1,000 pieces
 WORD_START = "\u2581"  # SentencePiece's marker of a space before a piece
 
 
@@ -127,14 +128,15 @@ def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:
     which the caller can see in `vocab_size`.
 
     Raises:
-        InputError: there are no texts, or `num_pieces` is out of range or too small for the alphabet.
+        InputError: there are no texts, `num_pieces` is out of range or too small for the alphabet, or SentencePiece
+            fails for another reason.
     """
     if not 2 <= num_pieces <= MAX_PIECES:
         raise InputError(f"the number of pieces must be in 2..{MAX_PIECES}, not {num_pieces}")
     lines = _lines(texts)
     try:
         return _train(lines, num_pieces)
-    except RuntimeError as error:
+    except InputError as error:
         too_many = re.search(r"set it to a value <= (\d+)", str(error))
         if too_many:
             return _train(lines, int(too_many.group(1)))
@@ -150,7 +152,7 @@ def train_character_tokenizer(texts: Iterable[str]) -> Tokenizer:
     """Train a tokenizer whose tokens are the characters of normalized texts.
 
     Raises:
-        InputError: there are no texts.
+        InputError: there are no texts, or SentencePiece fails.
     """
     return _train(_lines(texts), MAX_CHARACTERS, model_type="char", hard_vocab_limit=False)
 
@@ -164,20 +166,24 @@ def _lines(texts: Iterable[str]) -> list[str]:
 
 def _train(lines: Sequence[str], num_pieces: int, **options: Any) -> Tokenizer:
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines),
-        model_writer=model,
-        vocab_size=num_pieces,
-        character_coverage=1.0,
-        normalization_rule_name="identity",  # the texts are already normalized
-        unk_id=0,
-        bos_id=-1,
-        eos_id=-1,
-        pad_id=-1,
-        minloglevel=2,
-        input_sentence_size=2_000_000,  # limits memory; a sample is enough for 1,000 pieces
-        shuffle_input_sentence=True,
-        num_threads=2,
-        **{"model_type": "bpe", **options},
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            vocab_size=num_pieces,
+            character_coverage=1.0,
+            normalization_rule_name="identity",  # the texts are already normalized
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            minloglevel=2,
+            input_sentence_size=MAX_TEXTS,
+            max_sentence_length=2**30,  # bytes, the most that it takes; by default it drops texts of more than 4192
+            shuffle_input_sentence=True,
+            num_threads=2,
+            **{"model_type": "bpe", **options},
+        )
+    except RuntimeError as error:
+        raise InputError(f"SentencePiece cannot train a tokenizer on the texts ({reason(error, 500)})") from error
     return Tokenizer(model.getvalue())

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_bad_rows_can_be_skipped_and_are_listed(bad_table: Path) -> None:
         listed = list(csv.DictReader(file))
     assert len(listed) == 7
     assert "MP4/AAC" in next(row["reason"] for row in listed if row["where"] == "t.csv:5")
+
+
+def test_a_bad_row_of_a_file_whose_name_is_not_utf_8_is_listed(tmp_path: Path) -> None:
+    sound(tmp_path / "audio" / "good.wav")
+    (tmp_path / "audio" / "good.txt").write_text("fine")
+    sound(tmp_path / "audio" / "b.wav").rename(tmp_path / "audio" / os.fsdecode(b"b\xff.wav"))  # without a text
+    out = tmp_path / "m.parquet"
+    assert texts(run_import("folder", tmp_path / "audio", out, "--skip-bad")) == ["fine"]
+    assert "b\\udcff.txt is missing" in out.with_suffix(".bad.csv").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 import datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from stt.corpus.columns import concat_tables, extra_columns
+from stt.corpus.columns import cast_columns, concat_tables, extra_columns
+from stt.errors import InputError
 
 
 def test_fields_become_columns_with_their_types() -> None:
@@ -15,6 +17,15 @@ def test_fields_become_columns_with_their_types() -> None:
         {"votes": None, "when": None, "tags": None},
     ]
     assert table.schema.field("votes").type == pa.int32()
+
+
+def test_the_row_of_a_value_of_another_type_is_named() -> None:
+    for row in range(5):
+        durations = ["1", "", "2", "3", "4"]
+        durations[row:] = ["x"] * (5 - row)
+        known = {"audio": ["a"] * 5, "text": ["a"] * 5, "domain": ["a"] * 5}
+        with pytest.raises(InputError, match=rf"m\.csv: column duration must contain numbers \(row {row + 10}: "):
+            cast_columns(pa.table({**known, "duration": durations}), Path("m.csv"), 10)
 
 
 def test_values_without_a_common_type_become_strings() -> None:

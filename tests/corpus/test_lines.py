@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,15 @@ def test_a_byte_order_mark_and_line_breaks_of_windows_are_not_part_of_the_lines(
     assert read(tmp_path, "\ufeffone\r\n\r\nдва".encode()) == [(1, "one", ""), (3, "два", "")]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1251"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "cp1251"])
 def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    text = "audio,text,domain\na.wav,добрый день,радио\n"
+    mark = "\ufeff" if encoding == "utf-32-be" else ""
     with pytest.raises(InputError, match="the encoding looks like") as raised:
-        read(tmp_path, "audio,text,domain\na.wav,добрый день,радио\n".encode(encoding))
+        read(tmp_path, (mark + text).encode(encoding))
+    named = re.search(r"iconv -f (\S+) -t UTF-8", str(raised.value))
+    assert named is not None
+    assert (tmp_path / "x.txt").read_bytes().decode(named[1]) == text
     assert encoding[:6].lower() in str(raised.value).lower()
 
 

@@ -40,7 +40,7 @@ def test_the_chain_of_import_hold_out_pack_and_merge_is_printed(
     assert said[1].startswith("  from t.csv (")
     assert said[2] == "  61 rows in, 60 out: a 31 -> 30, b 30"
     assert said[3] == "  skipped: unreadable audio: 1 rows"
-    assert said[4].endswith("hold out (version 1) share=0.2 split=test")
+    assert said[4].endswith("hold out (version 2) share=0.2 split=test")
     assert said[6].startswith("  60 rows in, ")
     assert f"m.parquet ({read_manifest(out).fingerprint[:16]})" in said[5]
 

@@ -4,8 +4,11 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from stt.corpus.labels import labels_table
 from stt.corpus.manifest import read_manifest, write_manifest
 from stt.corpus.stats import domain_stats, stats_table
+from stt.data.vocabulary import fits_table, vocabulary_fits
+from stt.text.normalize import get_normalizer
 
 
 def test_statistics_are_computed_by_domain(tmp_path: Path) -> None:
@@ -31,3 +34,24 @@ def test_statistics_are_computed_by_domain(tmp_path: Path) -> None:
     assert "1.0/2.0/3.0" in text
     assert "привет"[0] in text
     assert "…" not in text
+
+
+def test_an_empty_cell_is_no_speaker(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("audio,text,duration,domain,speaker\na.wav,x,1,a,\nb.wav,x,1,a,ann\nc.wav,x,1,b,\n")
+    stats = domain_stats(read_manifest(tmp_path / "m.csv"))
+    assert {domain: one.speakers for domain, one in stats.items()} == {"a": 1, "b": 0}
+
+
+def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "m[bold].csv"
+    path.write_text("audio,text,duration,domain,labelled_by\na.wav,[x],1,[noise],[me]\n")
+    manifest = read_manifest(path)
+    fits = vocabulary_fits(manifest, get_normalizer("plain-1"), [4], [2], 0.01)
+    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    for table in (stats_table(manifest), labels_table(manifest), fits_table(fits)):
+        console.print(table)
+    text = console.export_text()
+    assert text.count("[noise]") == 3
+    assert "m[bold].csv" in text
+    assert "[me]" in text
+    assert "alphabet: '[]x'" in text

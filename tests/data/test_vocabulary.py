@@ -7,6 +7,7 @@ import pytest
 from stt.cli.main import main as stt
 from stt.corpus.manifest import read_manifest, write_manifest
 from stt.data.vocabulary import vocabulary_fits
+from stt.errors import InputError
 from stt.text.normalize import get_normalizer
 
 
@@ -45,6 +46,22 @@ def test_the_command_warns_about_unsuitable_settings(corpus: Path, capsys: pytes
     output = capsys.readouterr().out
     assert "stride 8" in output
     assert "warning: " in output
+
+
+def test_texts_that_the_normalizer_rejects_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        {"audio": f"{i}.wav", "text": text, "duration": 1.0, "domain": "a"}
+        for i, text in enumerate(["мама мыла раму"] * 9 + ["iPhone 9 " * 30])
+    ]
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "m.parquet", "")
+    (fit,) = vocabulary_fits(read_manifest(tmp_path / "m.parquet"), get_normalizer("russian-1"), [9], [2], 0.01)
+    assert fit.unalignable == 0
+    assert "a: 1 of 10 texts are left out" in caplog.text
+    rows[0]["domain"] = "b"
+    rows[0]["text"] = "iPhone"
+    write_manifest(pa.Table.from_pylist(rows), tmp_path / "n.parquet", "")
+    with pytest.raises(InputError, match="rejects all texts of b"):
+        vocabulary_fits(read_manifest(tmp_path / "n.parquet"), get_normalizer("russian-1"), [9], [2], 0.01)
 
 
 @pytest.mark.parametrize("options", [["--pieces", "1"], ["--stride", "0"], ["--hop-seconds", "0"]])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stt.errors import InputError
-from stt.text.tokenizer import Tokenizer, train_tokenizer
+from stt.text.tokenizer import Tokenizer, train_character_tokenizer, train_tokenizer
 
 TEXTS = ["мама мыла раму", "рама мыла маму", "папа и мама", "у папы рама"] * 5
 
@@ -48,6 +48,17 @@ def test_fewer_pieces_than_characters_are_rejected() -> None:
 def test_training_without_text_is_rejected() -> None:
     with pytest.raises(InputError, match="no text"):
         train_tokenizer(["", ""], 10)
+
+
+def test_long_texts_are_learned() -> None:
+    tokenizer = train_tokenizer(["ж " * 5000, *TEXTS], 24)
+    assert "ж" in tokenizer.alphabet
+    assert train_character_tokenizer(["ж " * 5000]).alphabet == {"ж", " "}
+
+
+def test_what_sentencepiece_cannot_learn_is_no_traceback() -> None:
+    with pytest.raises(InputError, match="cannot train"):
+        train_character_tokenizer(["\u2585"])
 
 
 def test_a_file_that_is_not_a_tokenizer_is_named(tmp_path: Path) -> None:

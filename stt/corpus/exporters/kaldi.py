@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TextIO
 
+import pyarrow.compute as pc
+
 from stt.audio.source import is_remote
+from stt.corpus.columns import decode_dictionary
 from stt.corpus.export import Abilities, Export, Utterance
 from stt.errors import InputError
 
@@ -18,14 +20,15 @@ RESERVED = frozenset({"spk", "dur", "domain", "utt"})  # tables utt2X that the f
 def export(corpus: Export, *, speaker_prefix: bool = False) -> None:
     """Write `text`, `wav.scp`, `utt2spk`, `spk2utt`, `utt2dur`, `utt2domain`, a table utt2X for every other column X.
 
-    Everything is sorted as in the C locale. Windows of longer audio go to `segments`. Spaces in ids become underscores.
-    Kaldi itself reads WAV only; ESPnet, k2 and this project read all that libsndfile does.
+    Everything is sorted as in the C locale. Windows of longer audio go to `segments`. Spaces in ids and speakers become
+    underscores. Kaldi itself reads WAV only; ESPnet, k2 and this project read all that libsndfile does.
     `stt corpus import kaldi OUT --domain '{domain}'` reads it back.
 
     Args:
         corpus: the manifest.
         speaker_prefix: put the speaker before the id, as Kaldi's validate_data_dir.sh wants.
     """
+    _check_speakers(corpus)
     names = _names(corpus, speaker_prefix)
     order = sorted(range(len(names)), key=names.__getitem__)  # as bytes of UTF-8: code points have the same order
     windows = corpus.manifest.has_offsets
@@ -42,7 +45,7 @@ def export(corpus: Export, *, speaker_prefix: bool = False) -> None:
 
         for utterance in corpus.utterances(Abilities(offsets=True, refers=_can_refer), order):
             name = names[utterance.row]
-            speaker = _joined(utterance.speaker) if utterance.speaker else name
+            speaker = _joined(utterance.speaker or "") or name
             speakers[speaker].append(name)
             _count_losses(corpus, utterance, speaker < last)
             last = speaker
@@ -72,6 +75,26 @@ def _entries(utterance: Utterance, speaker: str) -> dict[str, object]:
     }
 
 
+def _check_speakers(corpus: Export) -> None:
+    """Count the rows whose speaker is written as another one.
+
+    Raises:
+        InputError: two speakers would become one.
+    """
+    given: dict[str, str] = {}
+    for chunk in corpus.manifest.table["speaker"].chunks:
+        for one in pc.value_counts(decode_dictionary(chunk)).to_pylist():
+            speaker, count = one["values"] or "", one["counts"]
+            joined = _joined(speaker)
+            if joined != speaker:
+                corpus.lost["the speaker, which is written as another one"] += count
+            if joined and given.setdefault(joined, speaker) != speaker:
+                raise InputError(
+                    f"{corpus.manifest.path}: the speakers {given[joined]!r} and {speaker!r} would both be called "
+                    f"{joined} in Kaldi, where names have no spaces"
+                )
+
+
 def _names(corpus: Export, speaker_prefix: bool) -> list[str]:
     """Return the id of every row, as Kaldi takes it.
 
@@ -81,10 +104,8 @@ def _names(corpus: Export, speaker_prefix: bool) -> list[str]:
     ids = corpus.manifest.table["id"].to_pylist()
     names = [_joined(name) for name in ids]
     if speaker_prefix:
-        speakers: Iterable[str | None] = corpus.manifest.table["speaker"].to_pylist()
-        names = [
-            f"{_joined(speaker)}-{name}" if speaker else name for speaker, name in zip(speakers, names, strict=True)
-        ]
+        speakers = [_joined(speaker or "") for speaker in corpus.manifest.table["speaker"].to_pylist()]
+        names = [f"{speaker}-{name}" if speaker else name for speaker, name in zip(speakers, names, strict=True)]
     changed = sum(name != given for name, given in zip(names, ids, strict=True))
     if changed:
         corpus.lost["the id, which is written as another one"] = changed

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -53,6 +53,16 @@ class Engine:
                 yield executor, workers
             finally:
                 executor.shutdown(cancel_futures=True)
+
+
+def submit(executor: Executor, work: Callable[..., T], *arguments: object) -> Future[T]:
+    """Hand a task over; one that cannot be because a worker process has just died fails like those before it."""
+    try:
+        return executor.submit(work, *arguments)
+    except BrokenProcessPool as error:
+        failed: Future[T] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def result_of(future: Future[T]) -> T:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +20,10 @@ from stt.corpus.manifest import Manifest
 from stt.corpus.provenance import Input, Step, count_domains, read_step
 from stt.corpus.report import Report
 from stt.errors import InputError
+from stt.files import locked
 
 log = logging.getLogger(__name__)
+KEY_LETTERS = 16  # of a key, in the name of a work folder
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Job:
         manifest: what is read.
         result: the manifest that is written.
         beside: the file or folder beside which the work folder lies, if not the result.
+        afterwards: names of the options that count when all shards are done, so that no shard depends on them.
     """
 
     name: str
@@ -44,24 +46,37 @@ class Job:
     manifest: Manifest
     result: Path
     beside: Path | None = None
+    afterwards: Collection[str] = ()
 
-    @cached_property
+    @property
     def key(self) -> str:
         """SHA-256 over all that the result depends on: the step, its version and options, and its input's content."""
-        digest = hashlib.sha256(json.dumps([self.name, self.version, self.options], sort_keys=True).encode())
-        for path in self.manifest.files:
-            digest.update(os.fsencode(path.resolve().parent) + b"\0")  # audio is relative to it
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        digest.update(self.manifest.fingerprint.encode())  # of rows that were chosen from the files
-        digest.update(self.manifest.durations.data)
-        return digest.hexdigest()
+        return self._keys[0]
 
     @property
     def work_folder(self) -> Path:
-        """The folder for what is not finished."""
+        """The folder for what is not finished; its name has the key without the options for afterwards."""
         target = (self.beside or self.result).absolute()  # a process may be in another folder
-        return target.parent / f".{target.name}.work-{self.key[:16]}"
+        return target.parent / f".{target.name}.work-{self._keys[1][:KEY_LETTERS]}"
+
+    @cached_property
+    def _keys(self) -> tuple[str, str]:
+        early = {name: value for name, value in self.options.items() if name not in self.afterwards}
+        starts = (json.dumps([self.name, self.version, one], sort_keys=True) for one in (self.options, early))
+        digests = [hashlib.sha256(start.encode()) for start in starts]
+        for part in self._input():
+            for digest in digests:
+                digest.update(part)
+        return digests[0].hexdigest(), digests[1].hexdigest()
+
+    def _input(self) -> Iterator[bytes | memoryview]:
+        """Yield what identifies the content of the input."""
+        for path in self.manifest.files:
+            yield os.fsencode(path.resolve().parent) + b"\0"  # audio is relative to it
+            with path.open("rb") as file:
+                yield hashlib.file_digest(file, "sha256").digest()
+        yield self.manifest.fingerprint.encode()  # of rows that were chosen from the files
+        yield self.manifest.durations.data
 
     def finished(self) -> bool:
         """Return whether the result is there: a step that was killed after its last write is not done again."""
@@ -79,8 +94,11 @@ class Job:
     def check_unused(self, *others: Path) -> None:
         """Check that nothing of another command would be replaced: the result, or other files beside it.
 
+        Others are there while there is a work folder only if a command that shares it was killed between its last
+        writes: this one must write them again, or delete those that it does not write.
+
         Raises:
-            InputError: one exists, and not because this very job was killed between its last writes.
+            InputError: one exists, and not for that reason.
         """
         for path in (self.result, *others):
             own = path != self.result and self.work_folder.is_dir()
@@ -92,18 +110,14 @@ class Job:
         """Yield the work folder `.NAME.work-KEY` beside the result; it is removed if the block succeeds.
 
         Raises:
-            InputError: another process works in it.
+            InputError: another process works in it, or the file system has no locks.
         """
         folder = self.work_folder
-        for other in sorted(folder.parent.glob(folder.name[: -len(self.key[:16])] + "*")):
+        for other in sorted(folder.parent.glob(folder.name[:-KEY_LETTERS] + "*")):
             if other != folder:
                 log.warning("%s is of an unfinished command with another input or options; it may be deleted", other)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{self.result}: another process is working on it already, in {folder}") from None
+        with locked(folder / "lock", f"{self.result}: another process is working on it already, in {folder}"):
             yield folder
         shutil.rmtree(folder)
 

@@ -21,7 +21,7 @@ import pyarrow.parquet
 from stt.corpus.columns import concat_tables
 from stt.corpus.manifest import Manifest
 from stt.corpus.report import Report
-from stt.corpus.sharding.engine import Engine, result_of, use_one_thread
+from stt.corpus.sharding.engine import Engine, result_of, submit, use_one_thread
 from stt.errors import InputError, reason
 from stt.files import atomic_write
 from stt.progress import track_seconds
@@ -120,7 +120,7 @@ def _each(executor: Executor, slots: int, tasks: Iterator[_Task]) -> Iterator[in
                 task = next(tasks, None)
                 exhausted = task is None
                 if task is not None:
-                    pending[executor.submit(_run, task)] = number, task.path
+                    pending[submit(executor, _run, task)] = number, task.path
                     number += 1
             for future in wait(pending, return_when=FIRST_COMPLETED).done if pending else ():
                 done, path = pending.pop(future)

@@ -51,7 +51,8 @@ def run(
     name = manifest.path.stem
     options = {"codec": codec, "sample_rate": sample_rate, "shard_mb": shard_mb, "url": url, "skip_bad": skip_bad}
     out = out.absolute()
-    job = Job("pack", VERSION, {**options, "name": name}, manifest, out / f"{name}.parquet", beside=out)
+    options |= {"name": name}
+    job = Job("pack", VERSION, options, manifest, out / f"{name}.parquet", beside=out, afterwards=["skip_bad"])
     if job.finished():
         return read_manifest(job.result)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -69,8 +70,10 @@ def run(
             raise InputError(report.refusal("the folder was not created", bad_list))
         if not report.kept:
             raise InputError("\n  ".join([f"{manifest.path}: no row could be packed", *report.lines()]))
+        listed = packed / f"{name}.bad.csv"
+        listed.unlink(missing_ok=True)  # of an attempt that was killed before the audio was mended
         if report.bad:
-            report.write(packed / f"{name}.bad.csv")
+            report.write(listed)
         step = job.step(table, report, _sizes(manifest, packed))
         write_manifest(table, packed / job.result.name, manifest.normalizer or "", step)
         packed.replace(out)

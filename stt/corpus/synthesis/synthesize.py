@@ -8,7 +8,7 @@ import shutil
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow as pa
 from stt.corpus.columns import check_domains
 from stt.corpus.manifest import write_manifest
 from stt.corpus.report import Report
+from stt.corpus.sharding.engine import result_of, submit
 from stt.corpus.synthesis.engines import ENGINES, ESPEAK_NG
 from stt.corpus.synthesis.plan import Utterance, plan
 from stt.corpus.synthesis.recorded import PROGRAMS
@@ -27,6 +28,7 @@ from stt.corpus.synthesis.sentences import read_sentences
 from stt.corpus.synthesis.shard import SAMPLE_RATE, UTTERANCES, Shard, make_shard
 from stt.corpus.synthesis.voices import choose_recorded_voices, choose_voices, list_voices
 from stt.errors import InputError
+from stt.files import locked
 from stt.progress import track
 from stt.text.normalize import Normalizer
 
@@ -74,7 +76,7 @@ def synthesize(texts: Sequence[Path], out: Path, normalizer: Normalizer, options
         workers: number of parallel processes.
 
     Raises:
-        InputError: there are no texts, voices or recordings, or the folder cannot be created.
+        InputError: there are no texts, voices or recordings, the folder cannot be created, or a process died.
     """
     out = out.resolve()
     _check_out(out, [path for path in (*texts, options.noise, options.rirs) if path])
@@ -82,9 +84,7 @@ def synthesize(texts: Sequence[Path], out: Path, normalizer: Normalizer, options
     corpus = Corpus()
     sentences = read_sentences(texts, normalizer, corpus.skipped)
     voices = _voices(options)
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with _partial(out) as partial:
         recordings = store_recordings(options.noise, options.rirs, SAMPLE_RATE, partial / "recordings")
         utterances = plan(sentences, voices, options.seed, endless=options.hours is not None)
         shards = _shards(utterances, partial, recordings, options, corpus)
@@ -106,9 +106,25 @@ def synthesize(texts: Sequence[Path], out: Path, normalizer: Normalizer, options
         if corpus.skipped.bad:
             corpus.skipped.write(partial / "skipped.csv")
         partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return corpus
+
+
+@contextmanager
+def _partial(out: Path) -> Iterator[Path]:
+    """Yield the path `OUT.partial`, where nothing is; what is there after the block is deleted.
+
+    Raises:
+        InputError: another process works there, or the file system has no locks.
+    """
+    partial, lock = out.with_name(f"{out.name}.partial"), out.with_name(f".{out.name}.lock")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock, f"--out {out}: another process is synthesizing this corpus already"):
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 def _check_out(out: Path, inputs: Sequence[Path]) -> None:
@@ -141,7 +157,7 @@ def _voices(options: Options) -> list[str]:
             chosen += choose_recorded_voices(PROGRAMS[engine](), options.language, options.voices, rng)
         elif engine == ESPEAK_NG:
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-                available = pool.submit(list_voices).result()
+                available = result_of(submit(pool, list_voices))
             chosen += choose_voices(*available, options.language, options.voices, rng)
         else:
             raise InputError(f"--engine {engine}: no such engine, choose from {', '.join(ENGINES)}")
@@ -193,11 +209,11 @@ def _in_order(shards: Iterator[Shard], workers: int) -> Generator[tuple[Shard, l
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
         try:
             for shard in shards:
-                pending.append((shard, pool.submit(make_shard, shard)))
+                pending.append((shard, submit(pool, make_shard, shard)))
                 if len(pending) > workers:
-                    yield pending[0][0], pending.popleft()[1].result()
+                    yield pending[0][0], result_of(pending.popleft()[1])
             while pending:
-                yield pending[0][0], pending.popleft()[1].result()
+                yield pending[0][0], result_of(pending.popleft()[1])
         finally:
             pool.shutdown(cancel_futures=True)
 

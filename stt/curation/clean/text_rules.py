@@ -13,7 +13,7 @@ from stt.corpus.columns import decode_dictionary
 from stt.corpus.manifest import Manifest
 from stt.corpus.memory_map import iter_chunks
 from stt.curation.clean.evidence import Evidence, Finding, Floats, at_most, between
-from stt.text.normalize import plain
+from stt.text.normalize import get_normalizer
 
 
 def rate(evidence: Evidence) -> Finding:
@@ -62,8 +62,9 @@ def text_lengths(manifest: Manifest) -> Floats:
 def _texts(manifest: Manifest, as_they_are: bool) -> pa.ChunkedArray:
     if as_they_are:
         return manifest.table["text"]
+    normalize = get_normalizer("plain-1")
     chunks = (
-        pa.array([plain(text).text for text in part.to_pylist()], pa.large_string())
+        pa.array([normalize(text).text for text in part.to_pylist()], pa.large_string())
         for part in iter_chunks(manifest.table["text"])
     )
     return pa.chunked_array(chunks, pa.large_string())

@@ -17,6 +17,7 @@ from stt.curation.label.calibration import cross_fitted
 from stt.curation.label.outcome import Choice, calibration_by_domain, hours_by_domain, notes, observed_of
 from stt.curation.label.reliability import Reliability, plot, write_report
 from stt.errors import InputError
+from stt.files import delete_output
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def write_labelled(labelled: Labelled, job: Job, report: Report, normalizer: str
     rejected = choice.rejected(rows)
     if len(rejected):
         write_manifest(rejected, listed, job.manifest.normalizer or "", job.step(rejected, report))
+    else:
+        delete_output(listed)  # of an attempt with another --max-wer that has kept nothing
     if not keep.any():
         raise InputError(
             f"{job.manifest.path}: none of {len(rows):,} rows is sure enough for --max-wer {labelled.max_wer:g}; "

@@ -22,7 +22,7 @@ from stt.curation.clean.measure import Measurement, not_measured
 from stt.curation.clean.outcome import examples, kept_table, rejected_table, summary
 from stt.curation.clean.rules import OF_SAMPLES, Verdict, check_names, judge
 from stt.errors import InputError
-from stt.files import file_hash
+from stt.files import delete_output, file_hash
 from stt.runs.folder import find_checkpoint
 from stt.sampling.curriculum.suspects import Suspects, find_suspects, sampler_state
 from stt.text.tokenizer import Tokenizer
@@ -30,8 +30,9 @@ from stt.text.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from stt.curation.recognize import Model
 
-VERSION = 1
+VERSION = 2
 SHARD_SECONDS = 3600.0  # of audio
+JUDGING = ("alphabet", "test", "run", "off", "skip_bad")  # options beside the limits that no measured figure depends on
 HEARD_SECONDS = 900.0  # the same if a recognizer hears it, which takes longer
 
 
@@ -145,7 +146,7 @@ def run(
                 print(line)
         return None
     out = out.absolute()
-    job = Job("clean", VERSION, options, manifest, out)
+    job = Job("clean", VERSION, options, manifest, out, afterwards=[*asdict(limits), *JUDGING])
     if job.finished():
         return read_manifest(out)
     rejected, bad_list = rejected_path(out), out.with_suffix(".bad.csv")
@@ -159,7 +160,9 @@ def run(
         notes = summary(manifest, verdict)
         if not verdict.kept.any():
             raise InputError("\n  ".join([f"{manifest.path}: no row would be kept", *_lines(notes)]))
-        if not verdict.kept.all():
+        if verdict.kept.all():
+            delete_output(rejected)  # of an attempt with other limits that was killed after it
+        else:
             table = rejected_table(evidence, verdict, out.parent)
             write_manifest(table, rejected, manifest.normalizer or "", job.step(table, Report(), notes))
         table = kept_table(evidence, verdict, out.parent)

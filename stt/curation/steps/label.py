@@ -66,7 +66,8 @@ def run(
     known = read_manifests(calibrate)
     _check_language(known, recognizer, ckpt)
     out = out.absolute()
-    job = Job("label", VERSION, _options(model, decoder, known, max_wer, skip_bad), manifest, out)
+    options = _options(model, decoder, known, max_wer, skip_bad)
+    job = Job("label", VERSION, options, manifest, out, afterwards=["max_wer", "skip_bad"])
     if job.finished():
         return read_manifest(out)
     job.check_unused(*paths_beside(out))

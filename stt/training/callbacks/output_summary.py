@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stt.runs.folder import RunFolder
@@ -26,7 +27,7 @@ class OutputSummary(Callback):
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for label, location in _rows(trainer, run, Path(log_dir or run.path)):
-            table.add_row(label, location)
+            table.add_row(label, escape(location))
         Console().print(table, highlight=False)
 
 

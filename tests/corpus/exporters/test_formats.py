@@ -3,13 +3,18 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import soundfile
 
+from stt.corpus.export import Export
+from stt.corpus.exporters import exporters
 from stt.corpus.manifest import Manifest
+from stt.errors import InputError
 from tests.corpus.exporters.conftest import RATE, noise, write, write_one
 from tests.corpus.exporters.test_round_trip import export, waveforms
 
@@ -128,3 +133,54 @@ def test_a_column_whose_name_is_taken_or_whose_type_json_lacks_is_counted(
     assert "not carried" not in capsys.readouterr().out
     table = pyarrow.parquet.read_table(next((tmp_path / "parquet").rglob("*.parquet")))
     assert (table["raw"].to_pylist(), table["audio_filepath"].to_pylist()) == ([b"z"], ["y"])
+
+
+def test_speakers_whose_names_kaldi_cannot_have_are_counted_and_two_never_become_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", noise(1, 0), RATE)
+    row = {"audio": "a.wav", "text": "x", "duration": 1.0}
+    rows = [{**row, "id": str(i), "speaker": name} for i, name in enumerate(["anna b", "anna b", "bob", " ", None])]
+    export("kaldi", write(folder, rows), tmp_path / "out")
+    assert lines(tmp_path / "out" / "spk2utt") == [["3", "3"], ["4", "4"], ["anna_b", "0 1"], ["bob", "2"]]
+    assert "the speaker, which is written as another one: 3 rows" in capsys.readouterr().out
+    manifest = write(folder, [*rows, {**row, "id": "5", "speaker": "anna_b"}])
+    with pytest.raises(InputError, match="'anna b' and 'anna_b' would both be called anna_b"):
+        exporters()["kaldi"](Export(manifest, tmp_path, tmp_path))
+
+
+class Chunks:
+    """A table of one chunk per row that may not be taken from, because each `take` copies all chunks together."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = pa.concat_tables(table.slice(i, 1) for i in range(len(table)))
+
+    def __getattr__(self, name: str) -> Any:
+        assert name != "take"
+        return getattr(self.table, name)
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        return self.table[name]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("kaldi", {}), ("nemo", {}), ("huggingface", {"layout": "parquet"})])
+def test_the_chunks_of_a_table_are_not_copied_again_for_a_few_rows(
+    kind: str, options: dict[str, str], whole: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt.corpus.export.CHUNK_ROWS", 2)
+    monkeypatch.setattr("stt.corpus.exporters.huggingface.GROUP_ROWS", 2)
+    for name, table in (("whole", whole.table), ("chunks", Chunks(whole.table))):
+        (tmp_path / name).mkdir()
+        manifest = Manifest(table, whole.path)  # type: ignore[arg-type]
+        exporters()[kind](Export(manifest, tmp_path / name, tmp_path / name), **options)
+    for path in (tmp_path / "whole").rglob("*"):
+        other = tmp_path / "chunks" / path.relative_to(tmp_path / "whole")
+        if path.suffix == ".parquet":
+            assert pyarrow.parquet.read_table(path) == pyarrow.parquet.read_table(other)
+        elif path.is_file():
+            assert path.read_text() == other.read_text()

@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,17 @@ def test_another_input_version_or_option_has_another_work_folder(job: Job, tmp_p
     assert again.work_folder == job.work_folder
 
 
+def test_options_on_which_no_shard_depends_share_the_work_folder_and_not_the_result(job: Job) -> None:
+    one = dataclasses.replace(job, options={"size": 3, "limit": 1}, afterwards=["limit"])
+    other = dataclasses.replace(one, options={"size": 3, "limit": 2})
+    assert one.work_folder == other.work_folder
+    assert one.work_folder != dataclasses.replace(one, options={"size": 4, "limit": 1}).work_folder
+    assert one.key != other.key
+    write_manifest(job.manifest.table, job.result, "plain-1", one.step(job.manifest.table, Report()))
+    assert one.finished()
+    assert not other.finished()
+
+
 def test_the_work_folder_stays_if_the_work_fails_and_goes_if_it_succeeds(job: Job) -> None:
     with pytest.raises(FileNotFoundError), job.folder() as folder:
         (folder / "missing").read_text()
@@ -44,6 +57,15 @@ def test_the_work_folder_stays_if_the_work_fails_and_goes_if_it_succeeds(job: Jo
 def test_two_processes_do_not_work_on_the_same(job: Job) -> None:
     again = dataclasses.replace(job, name=job.name)
     with job.folder(), pytest.raises(InputError, match="another process is working on it already"), again.folder():
+        pass
+
+
+def test_a_file_system_without_locks_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(InputError, match="no file can be locked there"), job.folder():
         pass
 
 

@@ -1,6 +1,9 @@
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 
 from stt.corpus.manifest import Manifest, read_manifest, read_manifests, write_manifest
 from stt.corpus.report import Report
-from stt.corpus.sharding.engine import Engine
+from stt.corpus.sharding.engine import Engine, result_of, submit
 from stt.corpus.sharding.shards import BadRow, Part, edges_by_seconds, run_shards
 from stt.errors import InputError
 from tests.corpus.engines import Threads
@@ -119,6 +122,13 @@ def test_a_worker_that_is_killed_ends_the_command_and_the_next_one_continues(
     calls = tmp_path / "calls"
     assert ids(run(manifest, partial(kept, calls), Threads())[0]) == ids(manifest.table)
     assert "000000" not in calls.read_text()
+
+
+def test_a_worker_that_died_before_the_next_task_is_no_traceback() -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        assert isinstance(submit(executor, os._exit, 1).exception(), BrokenProcessPool)
+        with pytest.raises(InputError, match="a worker process died"):
+            result_of(submit(executor, os.getpid))
 
 
 def test_a_slice_in_another_process_knows_its_rows_and_carries_no_others(manifest: Manifest, tmp_path: Path) -> None:

@@ -134,6 +134,22 @@ def test_an_interrupted_synthesis_leaves_no_corpus_and_the_next_one_starts_over(
     assert len(list((tmp_path / "out").rglob("*.flac"))) == len(TEXTS) - 1
 
 
+def test_two_processes_do_not_write_the_same_corpus(texts: Path, tmp_path: Path, instant: list[Shard]) -> None:
+    with module._partial(tmp_path / "out") as partial:
+        partial.mkdir()
+        (partial / "file").touch()
+        with pytest.raises(InputError, match="another process is synthesizing this corpus already"):
+            make(texts, tmp_path / "out")
+        assert (partial / "file").exists()
+    make(texts, tmp_path / "out")
+
+
+def test_a_process_that_dies_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "make_shard", os._exit)
+    with pytest.raises(InputError, match="a worker process died"):
+        list(module._in_order(iter([1, 1]), 1))  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -107,7 +107,9 @@ def test_texts_and_speakers_of_test_sets_are_found_however_they_are_written(tmp_
     rows = [{"text": "раз два"}, {"speaker": "ann"}, {"text": "три", "speaker": "bob"}, {"text": "четыре"}]
     manifest = write(tmp_path, rows)
     soundfile.write(tmp_path / "t.wav", bursts(9), RATE)
-    (tmp_path / "t.csv").write_text("audio,text,duration,domain,speaker\nt.wav,«Раз — ДВА!»,2,x,ann\nt.wav,,2,x,\n")
+    (tmp_path / "t.csv").write_text(
+        "audio,text,duration,domain,speaker\nt.wav,«Ра\u00adз — ДВА!»,2,x,ann\nt.wav,,2,x,\n"
+    )
     test = [tmp_path / "t.csv"]
     assert broken(manifest, test=test) == {"m/0": "test_text", "m/1": "test_speaker"}
     assert broken(manifest, name="again", test=test, off=["test_speaker"]) == {"m/0": "test_text"}
@@ -165,6 +167,33 @@ def test_unreadable_audio_is_refused_or_rejected(tmp_path: Path, fails: Callable
     for part, reason in zip(("not a readable", "no", "missing", "expected 9 s, found 2.00 s"), reasons, strict=True):
         assert part in reason
         assert "m.parquet: row" in reason
+
+
+def test_what_is_measured_already_is_judged_by_other_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt.curation.steps.clean.SHARD_SECONDS", 2.0)
+    manifest = write(tmp_path, [{}, {}, {}])
+    (tmp_path / "wav" / "m1.wav").write_bytes(b"broken")
+    with pytest.raises(InputError, match="1 of 3 rows are bad"):
+        cleaned(manifest)
+    for number in (0, 2):
+        (tmp_path / "wav" / f"m{number}.wav").unlink()  # so that they cannot be measured again
+    kept, rejected = cleaned(manifest, skip_bad=True, max_seconds=20)
+    assert kept.table["id"].to_pylist() == ["m/0", "m/2"]
+    assert rejected["m/1"]["rule"] == "unreadable"
+    step = read_step(kept.path)
+    assert step is not None
+    assert (step.options["skip_bad"], step.options["max_seconds"]) == (True, 20)
+
+
+def test_the_rejected_rows_of_other_limits_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = write(tmp_path, [{}, SPOILED["duration"]])
+    with monkeypatch.context() as patched:
+        patched.setattr("stt.curation.steps.clean.kept_table", lambda *_: 1 / 0)  # killed between the two manifests
+        with pytest.raises(ZeroDivisionError):
+            cleaned(manifest)
+    assert (tmp_path / "out" / "kept.rejected.parquet").exists()
+    kept, rejected = cleaned(manifest, min_seconds=0.1)
+    assert (len(kept), rejected) == (2, {})
 
 
 def test_audio_is_not_read_where_no_rule_asks_for_it(tmp_path: Path) -> None:

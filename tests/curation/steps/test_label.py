@@ -145,6 +145,18 @@ def test_a_checkpoint_of_another_language_is_an_error(trained: Path, inputs: Pat
     assert "it was trained for another language" in said
 
 
+def test_what_is_recognized_already_is_used_with_bad_rows_skipped_and_another_limit(
+    trained: Path, inputs: Path, fails: Callable[..., str]
+) -> None:
+    assert "1 of 84 rows are bad" in fails(main, command(trained, inputs, "--max-wer", 0.3))
+    for path in (inputs / "known").glob("*.wav"):
+        path.unlink()  # so that they cannot be recognized again
+    run(*command(trained, inputs, "--max-wer", MAX_WER, "--skip-bad"))
+    step = read_step(inputs / "out.parquet")
+    assert step is not None
+    assert (step.options["max_wer"], step.options["skip_bad"]) == (MAX_WER, True)
+
+
 def test_an_empty_manifest_a_present_result_and_a_wrong_limit_are_errors(
     trained: Path, inputs: Path, fails: Callable[..., str]
 ) -> None:
