@@ -1,4 +1,5 @@
 import time
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return audio_info(source, verify)
 
     monkeypatch.setattr(verified, "audio_info", slow)
+    monkeypatch.setattr(verified, "_recent", OrderedDict())
     return names
 
 
