@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +72,13 @@ class Draft:
     def finish(self, end: End) -> Transcript | InputError:
         """Return the transcript, or what went wrong first in reading, otherwise in hearing."""
         self._words += self._joiner.flush()
-        text = " ".join(word.text for word in self._words)
-        return end.error or self._error or Transcript(text, self._words, end.seconds)
+        words = [_until(end.seconds, word) for word in self._words]
+        return end.error or self._error or Transcript(" ".join(word.text for word in words), words, end.seconds)
+
+
+def _until(seconds: float, word: Word) -> Word:
+    """Return a word that ends with its recording: the last frame is longer than what is left of it."""
+    return replace(word, start=min(word.start, seconds), end=seconds) if word.end > seconds else word
 
 
 class Transcriber:
