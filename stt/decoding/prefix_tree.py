@@ -51,7 +51,8 @@ class Scorer:
         self.letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self.lm = lm
         self.hot_words = HotwordScorer.build_scorer(hot_words, hot_weight) if hot_words else None
-        self.max_hot_gain = hot_weight if hot_words else 0.0  # most that a piece can add to a score within a word
+        # Most that a piece can add to a score within a word, which may be the end of a penalty for a hot word.
+        self.max_hot_gain = abs(hot_weight) if hot_words else 0.0
         self._partial_words: dict[str, PartialWord] = {}
 
     def empty_word(self) -> PartialWord:
@@ -80,6 +81,7 @@ class Scorer:
                 max_score = self.lm.max_score(letters)
             if self.hot_words and letters in self.hot_words:
                 score = self.hot_words.score_partial_token(letters)
+                max_score += self.hot_words.score(letters)  # kept, while the next word gains its own
             partial_word = PartialWord(letters, score, max_score - score + self.max_hot_gain)
             self._partial_words[letters] = partial_word
         return partial_word
