@@ -65,9 +65,14 @@ def check_waveform(source: npt.NDArray[Any] | Tensor) -> Waveform:
     """Return a waveform as a contiguous array in float32.
 
     Raises:
-        InputError: it is not mono, finite and floating point.
+        InputError: it is no array or tensor, or not mono, finite and floating point.
     """
-    waveform = np.asarray(source if isinstance(source, np.ndarray) else source.detach().cpu())
+    if not is_waveform(source):
+        raise InputError(f"a recording must be a path, an array or a tensor, not of type {type(source).__name__}")
+    if not isinstance(source, np.ndarray):
+        source = source.detach().cpu()
+        source = (source.float() if source.is_floating_point() else source).numpy()  # numpy knows no bfloat16
+    waveform = np.asarray(source)
     if waveform.ndim != 1:
         raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
     if not np.issubdtype(waveform.dtype, np.floating):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,27 +120,32 @@ class Transcriber:
         return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, longest))
 
     def transcribe(
-        self, source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None = None
+        self,
+        source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor,
+        sample_rate: float | None = None,
     ) -> Transcript:
         """Transcribe one recording.
 
         Args:
             source: a file, URL or byte range in any format that libsndfile or FFmpeg reads, or a waveform (sample,) in
                 [-1, 1].
-            sample_rate: sample rate of the waveform, Hz; ignored for files.
+            sample_rate: sample rate of the waveform, Hz, a whole number; ignored for files.
 
         Raises:
             AudioError: the file cannot be read.
-            InputError: the waveform is not mono, finite and floating point, its sample rate is missing, or the
-                network's output for it is not a number.
+            InputError: the waveform is not mono, finite and floating point, its sample rate is missing or no whole
+                number, or the network's output for it is not a number.
         """
         recording: AudioSource | Waveform
         if isinstance(source, str | Path | AudioSource):
             recording = AudioSource.of(source)
-        elif sample_rate is None or sample_rate <= 0:
-            raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
         else:
-            recording = resample(check_waveform(source), sample_rate, self.recognizer.sample_rate)
+            waveform = check_waveform(source)
+            if sample_rate is None:
+                raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
+            if not isinstance(sample_rate, Real) or sample_rate <= 0 or sample_rate % 1:
+                raise InputError(f"the sample rate of a waveform must be a whole number of Hz, not {sample_rate!r}")
+            recording = resample(waveform, int(sample_rate), self.recognizer.sample_rate)
         [result] = self.transcribe_all([recording])
         if isinstance(result, InputError):
             raise result
