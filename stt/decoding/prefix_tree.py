@@ -127,13 +127,17 @@ class Prefix:
 class PrefixTree:
     """All prefixes explored for one utterance; each is created and scored once."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        """Start from the empty text."""
+    def __init__(self, scorer: Scorer, before: Sequence[str] = ()) -> None:
+        """Start from the empty text, which the language model takes for the rest of one that begins with words."""
         self.scorer = scorer
         self.empty_word = scorer.empty_word()
         self._prefixes = 0
         self._recombination_keys: dict[tuple[kenlm.State | int, PartialWord], int] = {}
-        state = scorer.lm.get_start_state() if scorer.lm else None
+        state, lm = None, scorer.lm
+        if lm:
+            state = lm.get_start_state()
+            for word in before:
+                _, state = lm.score(state, word)
         self.root = self.prefix(WordHistory(None, "", state, 0.0), self.empty_word)
 
     def prefix(self, history: WordHistory, partial_word: PartialWord) -> Prefix:
