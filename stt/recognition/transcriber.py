@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from stt.errors import InputError
 from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel, Lengths, LogProbs
 from stt.recognition.decoders import build_decoder
 from stt.recognition.joiner import Joiner
-from stt.recognition.recording import Recording, check_waveform, is_waveform
+from stt.recognition.recording import Recording, check_rate, check_waveform, is_waveform
 from stt.recognition.transcript import Transcript
 from stt.recognition.windows import Window, cut_windows
 
@@ -140,12 +139,7 @@ class Transcriber:
         if isinstance(source, str | Path | AudioSource):
             recording = AudioSource.of(source)
         else:
-            waveform = check_waveform(source)
-            if sample_rate is None:
-                raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
-            if not isinstance(sample_rate, Real) or sample_rate <= 0 or sample_rate % 1:
-                raise InputError(f"the sample rate of a waveform must be a whole number of Hz, not {sample_rate!r}")
-            recording = resample(waveform, int(sample_rate), self.recognizer.sample_rate)
+            recording = resample(check_waveform(source), check_rate(sample_rate), self.recognizer.sample_rate)
         [result] = self.transcribe_all([recording])
         if isinstance(result, InputError):
             raise result
