@@ -16,6 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from common import write_report
 
@@ -67,14 +68,14 @@ def measure(
     def wer(transcriber: stt.Transcriber) -> float:
         return round(100 * corpus_wer([(reference, transcriber.transcribe(recording, rate).text)]), 2)
 
-    with patch("stt.recognition.transcriber.heard_frames", all_frames):
+    with patch("stt.recognition.hearing.heard_frames", all_frames):
         everything = wer(stt.Transcriber(recognizer))
     found = {"everything_heard": everything, "long_pauses_left_out": wer(stt.Transcriber(recognizer))}
     found["speech_detector"] = wer(stt.Transcriber(recognizer, detector=SpeechDetector(rate)))
     return {"pause_seconds": pause, "noise_dbfs": noise, **found}
 
 
-def all_frames(waveform: Waveform, hop: int, *options: object) -> np.ndarray:
+def all_frames(waveform: Waveform, hop: int, *options: object) -> npt.NDArray[np.bool_]:
     """Leave nothing out."""
     return np.ones(-(-len(waveform) // hop), np.bool_)
 

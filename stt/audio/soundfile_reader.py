@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from stt.audio.waveform import Waveform
 MIN_BYTES_PER_SECOND = 400  # of any codec for speech; only digital silence takes less
 BLOCK_SAMPLES = 1 << 16
 MAX_VALUES = 1 << 22  # samples times channels that are decoded at once: 16 MB
+# libsndfile shortens what the headers of WAV, AIFF, AU, W64 and RF64 promise to what is there, and logs both, in bytes.
+SHORTENED = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+STREAM_BYTES = 0x7F000000  # from here on, the size is what programs write into a pipe, where they do not know it
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -47,22 +51,26 @@ class SoundFileReader:
             self._file = _Sequential(os.fsencode(opened) if isinstance(opened, str) else opened)
         self.rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
-        self.promised: int | None = int(self._file.frames)
+        self._frames = int(self._file.frames)
+        sizes = (tuple(map(int, found)) for found in SHORTENED.findall(self._file.extra_info))
+        promised = (self._frames * size // there for size, there in sizes if 0 < there < size < STREAM_BYTES)
+        self.promised: int | None = max(promised, default=self._frames)
 
     def count(self, verify: bool) -> int:
         """Return the number of samples by the header; `verify` compares it with the content where it may be wrong."""
-        promised = int(self._file.frames)
         opened = self._opened
         size = Path(opened).stat().st_size if isinstance(opened, str) else opened.getbuffer().nbytes
         if verify and self._file.format == "OGG":
             self._check_ogg()
-        if verify and promised * MIN_BYTES_PER_SECOND > size * self.rate:
-            self._check_content(promised)
-        return promised
+        if verify:
+            self._check_length(self._frames)
+        if verify and self._frames * MIN_BYTES_PER_SECOND > size * self.rate:
+            self._check_content()
+        return self._frames
 
     def seek(self, position: int) -> None:
         """Move to a sample, or to the end."""
-        position = min(position, self._file.frames)
+        position = min(position, self._frames)
         with self._readable():
             if soundfile.SoundFile.seekable(self._file):
                 self._file.seek(position)
@@ -93,11 +101,15 @@ class SoundFileReader:
                 f"{self._source}: the Ogg file is damaged at byte {position}, audio would be missing there"
             )
 
-    def _check_content(self, promised: int) -> None:
+    def _check_content(self) -> None:
         """Decode everything, block by block, and compare its length with the header."""
         decoded = 0
         while block := len(self.read(BLOCK_SAMPLES)):
             decoded += block
+        self._check_length(decoded)
+
+    def _check_length(self, decoded: int) -> None:
+        promised = self.promised or 0
         if abs(promised - decoded) > DECODER_PADDING_SECONDS * self.rate:
             found, expected = decoded / self.rate, promised / self.rate
             raise AudioError(

@@ -41,8 +41,11 @@ class Resampler:
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
         # The filter for 44,101 to 16,000 Hz would take gigabytes; a ratio of small numbers is less than 0.03 % off.
-        ratio = Fraction(to_rate, from_rate).limit_denominator(MAX_RATIO)
+        low, high = sorted((from_rate, to_rate))
+        ratio = Fraction(low, high).limit_denominator(MAX_RATIO)  # so that neither number is larger
         self.up, self.down = ratio.numerator, ratio.denominator
+        if to_rate > from_rate:
+            self.up, self.down = self.down, self.up
         support = math.ceil(ZERO_CROSSINGS * self.down / (min(self.up, self.down) * ROLLOFF))
         # The filter's phase repeats every `down` samples, so that blocks start at multiples of it.
         self._context = math.ceil(support / self.down) * self.down

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import kenlm
@@ -16,6 +18,9 @@ from stt.decoding.search import Beam, search
 from stt.decoding.words import Word
 from stt.errors import InputError
 from stt.text.tokenizer import Tokenizer
+
+STRETCH_SECONDS = 3.0  # at least, of what is searched for confidences
+PAUSE_SECONDS = 0.2  # between words, where a stretch ends
 
 
 class BeamSearch(Decoder):
@@ -38,12 +43,18 @@ class BeamSearch(Decoder):
         """Change the weights of the language model."""
         self._scorer.set_weights(alpha, beta)
 
-    def beams(self, log_probs: npt.NDArray[np.float32], width: int | None = None, n_best: int | None = 1) -> list[Beam]:
-        """Search log_probs (frame, vocab) of one utterance; returns the `n_best` beams (None: all), best first."""
+    def beams(
+        self,
+        log_probs: npt.NDArray[np.float32],
+        width: int | None = None,
+        n_best: int | None = 1,
+        before: Sequence[str] = (),
+    ) -> list[Beam]:
+        """Search log_probs (frame, vocab); returns the `n_best` beams (None: all) of what follows words, best first."""
         options = self.options
         return search(
             log_probs,
-            PrefixTree(self._scorer),
+            PrefixTree(self._scorer, before),
             width or options.beam_width,
             options.token_min_logp,
             options.beam_prune_logp,
@@ -53,22 +64,41 @@ class BeamSearch(Decoder):
     def words(self, log_probs: npt.NDArray[np.float32], frame_seconds: float, start: float = 0.0) -> list[Word]:
         """Return the words of the best text with confidences and times, offset by `start` seconds.
 
-        The confidence of a word is the share of beams, weighted by score, that contain it at overlapping times.
+        The confidence of a word is the share of beams, weighted by score, that contain it at overlapping times. Beams
+        of a long text differ near its end only: those for the confidences are of stretches from pause to pause.
         """
-        beams = self.beams(log_probs, n_best=None)
-        scores = np.array([beam.score for beam in beams])
-        weights = np.exp(scores - scores.max())
-        weights /= weights.sum()
+        best = self.beams(log_probs)[0].frames
         words = []
-        for word, first, last in beams[0].frames:
-            has = [any(w == word and f < last and first < to for w, f, to in beam.frames) for beam in beams]
-            confidence = float(weights[has].sum())
-            words.append(Word(word, start + first * frame_seconds, start + last * frame_seconds, confidence))
+        for span, frames in _stretches(best, len(log_probs), frame_seconds):
+            before = [word for word, _, _ in best[: span.start]]
+            beams = self.beams(log_probs[frames], n_best=None, before=before)
+            scores = np.array([beam.score for beam in beams])
+            weights = np.exp(scores - scores.max())
+            weights /= weights.sum()
+            for word, first, last in best[span]:
+                f, t = first - frames.start, last - frames.start
+                has = [any(w == word and a < t and f < b for w, a, b in beam.frames) for beam in beams]
+                confidence = float(weights[has].sum())
+                words.append(Word(word, start + first * frame_seconds, start + last * frame_seconds, confidence))
         return words
 
     def text(self, log_probs: npt.NDArray[np.float32]) -> str:
         """Return the best text, without keeping the beams that only confidences need."""
         return self.beams(log_probs)[0].text
+
+
+def _stretches(
+    words: Sequence[tuple[str, int, int]], frames: int, frame_seconds: float
+) -> Iterator[tuple[slice, slice]]:
+    """Cut words (text, first frame, frame after the last) at pauses; yield the words and frames of each stretch."""
+    word = frame = 0
+    for i, ((_, _, end), (_, following, _)) in enumerate(pairwise(words), 1):
+        if (end - frame) * frame_seconds >= STRETCH_SECONDS and (following - end) * frame_seconds >= PAUSE_SECONDS:
+            middle = (end + following) // 2
+            yield slice(word, i), slice(frame, middle)
+            word, frame = i, middle
+    if words:
+        yield slice(word, len(words)), slice(frame, frames)
 
 
 def _load(options: BeamOptions, tokenizer: Tokenizer, normalizer: str) -> WordLanguageModel:

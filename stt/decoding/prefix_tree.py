@@ -51,7 +51,8 @@ class Scorer:
         self.letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self.lm = lm
         self.hot_words = HotwordScorer.build_scorer(hot_words, hot_weight) if hot_words else None
-        self.max_hot_gain = hot_weight if hot_words else 0.0  # most that a piece can add to a score within a word
+        # Most that a piece can add to a score within a word, which may be the end of a penalty for a hot word.
+        self.max_hot_gain = abs(hot_weight) if hot_words else 0.0
         self._partial_words: dict[str, PartialWord] = {}
 
     def empty_word(self) -> PartialWord:
@@ -80,6 +81,7 @@ class Scorer:
                 max_score = self.lm.max_score(letters)
             if self.hot_words and letters in self.hot_words:
                 score = self.hot_words.score_partial_token(letters)
+                max_score += self.hot_words.score(letters)  # kept, while the next word gains its own
             partial_word = PartialWord(letters, score, max_score - score + self.max_hot_gain)
             self._partial_words[letters] = partial_word
         return partial_word
@@ -125,13 +127,17 @@ class Prefix:
 class PrefixTree:
     """All prefixes explored for one utterance; each is created and scored once."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        """Start from the empty text."""
+    def __init__(self, scorer: Scorer, before: Sequence[str] = ()) -> None:
+        """Start from the empty text, which the language model takes for the rest of one that begins with words."""
         self.scorer = scorer
         self.empty_word = scorer.empty_word()
         self._prefixes = 0
         self._recombination_keys: dict[tuple[kenlm.State | int, PartialWord], int] = {}
-        state = scorer.lm.get_start_state() if scorer.lm else None
+        state, lm = None, scorer.lm
+        if lm:
+            state = lm.get_start_state()
+            for word in before:
+                _, state = lm.score(state, word)
         self.root = self.prefix(WordHistory(None, "", state, 0.0), self.empty_word)
 
     def prefix(self, history: WordHistory, partial_word: PartialWord) -> Prefix:

@@ -134,7 +134,7 @@ class ExportedRecognizer:
     def transcribe(
         self,
         source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor,
-        sample_rate: int | None = None,
+        sample_rate: float | None = None,
         decoder: Decoder | None = None,
     ) -> Transcript:
         """Transcribe a recording of any length, as `Recognizer.transcribe` does.

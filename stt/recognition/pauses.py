@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from stt.audio.io import Waveform
+from stt.recognition.windows import Window
 
 LONG_SECONDS = 0.64  # from here on, a pause is shortened
 KEPT_SECONDS = 0.16  # of a long pause, next to the speech on each side
@@ -13,11 +18,25 @@ SILENCE_DB = -90.0  # of full scale: nobody speaks, whatever else there is
 FAR_BELOW_DB = 35.0  # the loudest frames: nobody speaks
 BELOW_DB = 20.0  # the loudest frames, and no more than this above the quietest: nobody speaks, in noise
 ABOVE_FLOOR_DB = 10.0
+FORGOTTEN_DB = 1.0  # of the loudest frames before, for each window
 LOUDEST, QUIETEST = 0.95, 0.1  # quantiles of the frames' power
 
 
+def with_loudness(windows: Iterable[Window], hop: int) -> Iterator[Window]:
+    """Set `loudest` of the successive windows of a recording: that of a pause alone is the speech before it."""
+    loudest = -math.inf
+    for window in windows:
+        here = float(np.quantile(_power(window.samples, hop), LOUDEST, method="higher"))
+        loudest = max(here, loudest - FORGOTTEN_DB)
+        yield replace(window, loudest=loudest)
+
+
 def heard_frames(
-    waveform: Waveform, hop: int, sample_rate: int, speech: npt.NDArray[np.bool_] | None = None
+    waveform: Waveform,
+    hop: int,
+    sample_rate: int,
+    loudest: float = -math.inf,
+    speech: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Return which frames (frame,) of a waveform (sample,) the network is given: all but most of each long pause.
 
@@ -29,9 +48,10 @@ def heard_frames(
         waveform: a window.
         hop: samples of a frame; the last one may be shorter.
         sample_rate: Hz.
+        loudest: decibels of full scale of the loudest frames before, if the window has no louder ones.
         speech: frames that a detector takes for speech (frame,); all others are part of pauses. None: there is none.
     """
-    quiet = _is_quiet(waveform, hop)
+    quiet = _is_quiet(_power(waveform, hop), loudest)
     if speech is not None:
         quiet |= ~speech
     heard = np.ones(len(quiet), np.bool_)
@@ -43,12 +63,16 @@ def heard_frames(
     return heard
 
 
-def _is_quiet(waveform: Waveform, hop: int) -> npt.NDArray[np.bool_]:
+def _is_quiet(power: npt.NDArray[np.float64], loudest: float) -> npt.NDArray[np.bool_]:
+    if not len(power):
+        return np.zeros(0, np.bool_)
+    loudest = max(loudest, float(np.quantile(power, LOUDEST, method="higher")))
+    in_noise = (power < loudest - BELOW_DB) & (power < np.quantile(power, QUIETEST) + ABOVE_FLOOR_DB)
+    return np.asarray((power < max(SILENCE_DB, loudest - FAR_BELOW_DB)) | in_noise)
+
+
+def _power(waveform: Waveform, hop: int) -> npt.NDArray[np.float64]:
+    """Return the power of each frame (frame,), decibels of full scale."""
     frames = -(-len(waveform) // hop)
     squares = np.square(np.pad(waveform, (0, frames * hop - len(waveform))).reshape(frames, hop), dtype=np.float64)
-    power = 10 * np.log10(squares.mean(axis=1) + 1e-12)
-    if not frames:
-        return np.zeros(0, np.bool_)
-    loudest, quietest = np.quantile(power, LOUDEST, method="higher"), np.quantile(power, QUIETEST)
-    in_noise = (power < loudest - BELOW_DB) & (power < quietest + ABOVE_FLOOR_DB)
-    return np.asarray((power < max(SILENCE_DB, loudest - FAR_BELOW_DB)) | in_noise)
+    return np.asarray(10 * np.log10(squares.mean(axis=1) + 1e-12))

@@ -202,7 +202,7 @@ class Recognizer(nn.Module):
     def transcribe(
         self,
         source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor,
-        sample_rate: int | None = None,
+        sample_rate: float | None = None,
         decoder: Decoder | None = None,
     ) -> Transcript:
         """Transcribe a recording of any length: `Transcriber.transcribe`.

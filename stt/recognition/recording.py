@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +66,14 @@ def check_waveform(source: npt.NDArray[Any] | Tensor) -> Waveform:
     """Return a waveform as a contiguous array in float32.
 
     Raises:
-        InputError: it is not mono, finite and floating point.
+        InputError: it is no array or tensor, or not mono, finite and floating point.
     """
-    waveform = np.asarray(source if isinstance(source, np.ndarray) else source.detach().cpu())
+    if not is_waveform(source):
+        raise InputError(f"a recording must be a path, an array or a tensor, not of type {type(source).__name__}")
+    if not isinstance(source, np.ndarray):
+        source = source.detach().cpu()
+        source = (source.float() if source.is_floating_point() else source).numpy()  # numpy knows no bfloat16
+    waveform = np.asarray(source)
     if waveform.ndim != 1:
         raise InputError(f"the waveform must be mono (sample,), not of shape {waveform.shape}")
     if not np.issubdtype(waveform.dtype, np.floating):
@@ -75,6 +81,19 @@ def check_waveform(source: npt.NDArray[Any] | Tensor) -> Waveform:
     if not np.isfinite(waveform).all():
         raise InputError("the waveform contains NaN or infinity")
     return np.ascontiguousarray(waveform, dtype=np.float32)
+
+
+def check_rate(sample_rate: float | None) -> int:
+    """Return the sample rate of a waveform, Hz.
+
+    Raises:
+        InputError: it is missing, or no whole number.
+    """
+    if sample_rate is None:
+        raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
+    if not isinstance(sample_rate, Real) or sample_rate <= 0 or sample_rate % 1:
+        raise InputError(f"the sample rate of a waveform must be a whole number of Hz, not {sample_rate!r}")
+    return int(sample_rate)
 
 
 def _waveform(source: npt.NDArray[Any] | Tensor) -> Iterator[Waveform]:

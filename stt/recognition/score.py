@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from stt.recognition.hypotheses import ExternalHypothesis
 from stt.text.normalize import get_normalizer
 
 DEFAULT_NORMALIZER = "plain-1"
+ANY_FOLDER = ".../"  # before the end of an utterance's path
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class ScoreResult:
 def score(manifest: Manifest, hypotheses: Iterable[ExternalHypothesis], normalizer: str | None = None) -> ScoreResult:
     """Score hypotheses against the references of a manifest.
 
-    Utterances are matched by audio path, file name with or without extension, or else id; where the manifest
-    consists of segments of longer files, the offset must match too.
+    Utterances are matched by audio path, with or without extension, or else id; of two paths, as many folders are
+    compared as the shorter one has. Where the manifest consists of segments of longer files, the offset must match too.
 
     Args:
         manifest: references.
@@ -81,7 +83,9 @@ def _rows_by_name(manifest: Manifest) -> dict[str, int | None]:
         offset = manifest.offset(row) if manifest.has_offsets else None
         start = manifest.value(row, "byte_offset")
         if start is None:
-            names = {audio, manifest.audio(row).absolute().address, PurePath(audio).name, PurePath(audio).stem}
+            names = {audio, manifest.audio(row).absolute().address}
+            for whole in _with_stem(_parts(audio)):
+                names |= {whole, *(f"{ANY_FOLDER}{end}" for end in _ends(whole))}
         else:
             names = {f"{audio} at byte {start}"}
         for name in {_with_offset(name, offset) for name in names}:
@@ -93,13 +97,30 @@ def _find_row(
     hypothesis: ExternalHypothesis, rows: dict[str, int | None], ids: dict[str, int], manifest: Manifest
 ) -> int | None:
     offset = hypothesis.offset if manifest.has_offsets else None
-    path = PurePath(hypothesis.utterance)
-    names = [hypothesis.utterance, str(Path(hypothesis.utterance).absolute()), path.name, path.stem]
+    names = [hypothesis.utterance, str(Path(hypothesis.utterance).absolute())]
+    for whole in _with_stem(_parts(hypothesis.utterance)):
+        names += [f"{ANY_FOLDER}{whole}", *_ends(whole)]
     known = [name for name in (_with_offset(name, offset) for name in names) if name in rows]
     row = next((rows[name] for name in known if rows[name] is not None), ids.get(hypothesis.utterance))
     if known and row is None:
         raise InputError(f"{hypothesis.location}: {hypothesis.utterance} matches several utterances of {manifest.path}")
     return row
+
+
+def _parts(name: str) -> PurePath:
+    """Return the folders and the file of a path or URL, without what says where the first folder is."""
+    path = PurePath(os.path.normpath(name))
+    return PurePath(*(part for part in path.parts if part not in (path.anchor, "..")))
+
+
+def _with_stem(path: PurePath) -> list[str]:
+    return [str(path), str(path.with_suffix(""))] if path.suffix else [str(path)]
+
+
+def _ends(path: str) -> list[str]:
+    """Return a path and what is left of it without its first folders, longest first."""
+    parts = PurePath(path).parts
+    return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
 def _with_offset(name: str, offset: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ from stt.audio.source import AudioSource
 from stt.decoding.decoder import Decoder
 from stt.decoding.words import Word
 from stt.errors import InputError
-from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel, Lengths, LogProbs
+from stt.recognition.acoustic_model import AcousticModel
 from stt.recognition.decoders import build_decoder
+from stt.recognition.hearing import Output, hear
 from stt.recognition.joiner import Joiner
-from stt.recognition.pauses import heard_frames
-from stt.recognition.recording import Recording, check_waveform, is_waveform
+from stt.recognition.pauses import with_loudness
+from stt.recognition.recording import Recording, check_rate, check_waveform, is_waveform
 from stt.recognition.transcript import Transcript
-from stt.recognition.windows import Window, cut_windows, padded
+from stt.recognition.windows import Window, cut_windows
 
 if TYPE_CHECKING:  # these need torch, and inference from an export does without
     from torch import Tensor
@@ -35,11 +36,9 @@ CONTEXT_SECONDS = 0.5  # on each side; more makes the windows longer than the ut
 WHOLE = 2.0  # of a window: recordings that are not cut, because the network was trained on some that are as long
 PAUSE_SECONDS = 0.1  # that should be quiet on each side of a cut
 BATCH_SECONDS = 60.0  # of audio that the network is given at once
-NEVER = -1e4  # log-probability of pieces where nobody speaks
 SORTED_SECONDS = 240.0  # of audio whose windows are sorted by length into batches
 
 Source = Recording | AudioSource | Waveform | Path | str  # or a tensor
-Output = npt.NDArray[np.float32] | InputError  # log_probs (frame, vocab)
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,13 @@ class Draft:
     def finish(self, end: End) -> Transcript | InputError:
         """Return the transcript, or what went wrong first in reading, otherwise in hearing."""
         self._words += self._joiner.flush()
-        text = " ".join(word.text for word in self._words)
-        return end.error or self._error or Transcript(text, self._words, end.seconds)
+        words = [_until(end.seconds, word) for word in self._words]
+        return end.error or self._error or Transcript(" ".join(word.text for word in words), words, end.seconds)
+
+
+def _until(seconds: float, word: Word) -> Word:
+    """Return a word that ends with its recording: the last frame is longer than what is left of it."""
+    return replace(word, start=min(word.start, seconds), end=seconds) if word.end > seconds else word
 
 
 class Transcriber:
@@ -115,27 +119,27 @@ class Transcriber:
         return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, longest))
 
     def transcribe(
-        self, source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor, sample_rate: int | None = None
+        self,
+        source: AudioSource | Path | str | npt.NDArray[np.floating[Any]] | Tensor,
+        sample_rate: float | None = None,
     ) -> Transcript:
         """Transcribe one recording.
 
         Args:
             source: a file, URL or byte range in any format that libsndfile or FFmpeg reads, or a waveform (sample,) in
                 [-1, 1].
-            sample_rate: sample rate of the waveform, Hz; ignored for files.
+            sample_rate: sample rate of the waveform, Hz, a whole number; ignored for files.
 
         Raises:
             AudioError: the file cannot be read.
-            InputError: the waveform is not mono, finite and floating point, its sample rate is missing, or the
-                network's output for it is not a number.
+            InputError: the waveform is not mono, finite and floating point, its sample rate is missing or no whole
+                number, or the network's output for it is not a number.
         """
         recording: AudioSource | Waveform
         if isinstance(source, str | Path | AudioSource):
             recording = AudioSource.of(source)
-        elif sample_rate is None or sample_rate <= 0:
-            raise InputError("the sample rate of the waveform is missing: transcribe(waveform, sample_rate)")
         else:
-            recording = resample(check_waveform(source), sample_rate, self.recognizer.sample_rate)
+            recording = resample(check_waveform(source), check_rate(sample_rate), self.recognizer.sample_rate)
         [result] = self.transcribe_all([recording])
         if isinstance(result, InputError):
             raise result
@@ -189,7 +193,7 @@ class Transcriber:
         """
         joiner = self._joiner()
         for window in self._windows(blocks):
-            [output] = self._compute([window], ["the stream"])
+            [output] = hear(self.recognizer, [window], ["the stream"], self.detector)
             if isinstance(output, InputError):
                 raise output
             yield from joiner.add(window, output)
@@ -201,9 +205,8 @@ class Transcriber:
     def _windows(self, blocks: Iterable[Waveform]) -> Iterator[Window]:
         longest = self.window_seconds
         seconds = (longest, CONTEXT_SECONDS, PAUSE_SECONDS, min(WHOLE * longest, LONGEST_SECONDS))
-        return cut_windows(
-            blocks, self.recognizer.frame_samples, *(int(one * self.recognizer.sample_rate) for one in seconds)
-        )
+        hop, rate = self.recognizer.frame_samples, self.recognizer.sample_rate
+        return with_loudness(cut_windows(blocks, hop, *(int(one * rate) for one in seconds)), hop)
 
     def draft(self) -> Draft:
         """Return the transcript of a recording of which nothing was heard yet."""
@@ -250,46 +253,6 @@ class Transcriber:
             count = max(1, int(BATCH_SECONDS * self.recognizer.sample_rate) // max(1, len(windows[-1][2].samples)))
             indices, names, batch = zip(*windows[-count:], strict=True)
             del windows[-count:]
-            outputs |= zip(indices, self._compute(batch, names), strict=True)
+            outputs |= zip(indices, hear(self.recognizer, batch, names, self.detector), strict=True)
         for i, (_, part) in enumerate(parts):
             yield part, outputs.pop(i, None)
-
-    def _compute(self, windows: Sequence[Window], names: Sequence[str]) -> list[Output]:
-        """Return the log_probs of each window's core, or why there are none."""
-        log_probs, frames = self._log_probs(*padded([window.samples for window in windows]))
-        outputs: list[Output] = []
-        for i, (window, name) in enumerate(zip(windows, names, strict=True)):
-            if np.isnan(log_probs[i, : frames[i]]).any():
-                outputs.append(InputError(f"{name}: {NOT_A_NUMBER}"))
-                continue
-            end = int(frames[i]) if window.core is None else window.before + window.core
-            outputs.append(log_probs[i, window.before : end].copy())
-        return outputs
-
-    def _log_probs(self, waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
-        """Return log_probs (batch, frame, vocab) and numbers of frames (batch,); blanks where nobody speaks."""
-        hop, blank = self.recognizer.frame_samples, self.recognizer.tokenizer.blank_id
-        frames = np.maximum(1, -(-lengths // hop))
-        log_probs = np.full((len(frames), frames.max(), self.recognizer.tokenizer.vocab_size), NEVER, np.float32)
-        log_probs[..., blank] = 0.0
-        speech = self._speech(waveforms, frames)
-        parts = zip(waveforms, lengths, speech, strict=True)
-        heard = [heard_frames(row[:length], hop, self.recognizer.sample_rate, one) for row, length, one in parts]
-        rows = [i for i, one in enumerate(speech) if heard[i].any() and (one is None or one.any())]
-        if not rows:
-            return log_probs, frames
-        shortened = [waveforms[i, : lengths[i]][np.repeat(heard[i], hop)[: lengths[i]]] for i in rows]
-        for i, output, count in zip(rows, *self.recognizer.compute(*padded(shortened)), strict=True):
-            places = np.flatnonzero(heard[i])[:count]
-            spoken = np.ones(len(places), np.bool_) if (found := speech[i]) is None else found[places]
-            log_probs[i, places[spoken]] = output[: len(places)][spoken]
-        return log_probs, frames
-
-    def _speech(self, waveforms: Waveform, frames: Lengths) -> list[npt.NDArray[np.bool_] | None]:
-        """Return which frames (frame,) of each waveform are speech; None without a detector."""
-        if self.detector is None:
-            return [None] * len(frames)
-        from stt.audio.speech_detector import speech_frames  # imported here because it needs torch
-
-        found = speech_frames(self.detector, waveforms, self.recognizer.frame_samples)
-        return [speech[:count] for speech, count in zip(found, frames, strict=True)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from stt.audio.io import Waveform
 
@@ -21,6 +21,7 @@ class Window:
     start: int  # first frame of the core, in the recording
     before: int  # frames of context before the core
     core: int | None  # frames of the core; None for all that follow: the end of the recording
+    loudest: float = -math.inf  # decibels of full scale, of the recording until here
 
 
 def cut_windows(
@@ -59,15 +60,6 @@ def cut_windows(
         dropped = max(0, core + cut * hop - context)
         buffer = buffer[dropped:]
         core, start = core + cut * hop - dropped, start + cut
-
-
-def padded(waveforms: Sequence[Waveform]) -> tuple[Waveform, npt.NDArray[np.int64]]:
-    """Return waveforms (sample,) as one array (batch, sample), zero after their lengths (batch,)."""
-    lengths = np.array([len(waveform) for waveform in waveforms])
-    batch = np.zeros((len(waveforms), lengths.max()), np.float32)
-    for row, waveform in zip(batch, waveforms, strict=True):
-        row[: len(waveform)] = waveform
-    return batch, lengths
 
 
 def _quietest(waveform: Waveform, hop: int, longest: int, width: int) -> int:

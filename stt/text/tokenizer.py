@@ -116,9 +116,10 @@ class Tokenizer:
         return encoded
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Turn piece indices (without blanks) into text."""
+        """Turn piece indices (without blanks) into text, with one space between words, as in normalized texts."""
         pieces = self.pieces
-        return "".join(pieces[token] for token in tokens).replace(WORD_START, " ").strip()
+        text = "".join(pieces[token] for token in tokens).replace(WORD_START, " ")
+        return " ".join(text.split())  # a network may write a lone marker before a piece that starts a word
 
 
 def train_tokenizer(texts: Iterable[str], num_pieces: int) -> Tokenizer:

@@ -137,6 +137,39 @@ def test_silence_that_compresses_well_is_no_damage(tmp_path: Path) -> None:
     assert audio_info(tmp_path / "a.flac", verify=True).duration == 60
 
 
+CUT = [
+    *[("WAV", subtype) for subtype in ("PCM_16", "FLOAT", "ULAW", "IMA_ADPCM", "GSM610")],
+    *[(kind, "PCM_16") for kind in ("WAVEX", "AIFF", "AU", "W64", "RF64")],
+]
+
+
+@pytest.mark.parametrize(("kind", "subtype"), CUT)
+def test_a_file_that_was_cut_off_is_damaged(tmp_path: Path, kind: str, subtype: str) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(500, RATE), RATE, format=kind, subtype=subtype)
+    for read in (lambda: audio_info(path, verify=True), lambda: read_audio(path, RATE)):
+        read()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for read in (lambda: audio_info(path, verify=True), lambda: read_audio(path, RATE)):
+        with pytest.raises(AudioError, match=r"a\.wav: .* could be decoded"):
+            read()
+    assert len(read_audio(path, RATE, duration=0.4)) == 0.4 * RATE, "what is there can be read"
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [("WAV", 0x7F000008), ("WAV", 0x7FFFF000), ("WAV", 0xFFFFFFFF), ("AU", 0xFFFFFFFF)]
+)
+def test_the_size_of_a_stream_promises_nothing(tmp_path: Path, kind: str, size: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(500, RATE, 1), RATE, format=kind, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    place, order = (content.index(b"data") + 4, "little") if kind == "WAV" else (8, "big")
+    content[place : place + 4] = size.to_bytes(4, order)
+    path.write_bytes(content)
+    assert audio_info(path, verify=True).duration == 1
+    assert len(read_audio(path, RATE)) == RATE
+
+
 @pytest.mark.parametrize("rate", [1, 999, 2_000_000])
 def test_a_sample_rate_that_is_none_of_speech_is_an_error(tmp_path: Path, rate: int) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(100, np.float32), rate)

@@ -49,6 +49,13 @@ def test_a_long_waveform_is_resampled_piece_by_piece(monkeypatch: pytest.MonkeyP
     assert len(resample(noise(0), 44_100, 16_000)) == 0
 
 
+@pytest.mark.parametrize("rate", [1_000, 1_999, 7_999, 15_999, 16_001, 44_101, 999_983])
+def test_the_filter_of_any_rate_is_small(rate: int) -> None:
+    for resampler in (Resampler(rate, 16_000), Resampler(16_000, rate)):
+        assert max(resampler.up, resampler.down) <= waveform.MAX_RATIO
+    assert len(resample(noise(rate), rate, 16_000)) == pytest.approx(16_000, rel=5e-4)
+
+
 def test_the_length_of_hours_is_exact() -> None:
     samples = (1 << 24) + 1
     assert len(resample(np.zeros(samples, np.float32), 8_000, 16_000)) == 2 * samples

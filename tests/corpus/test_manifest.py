@@ -186,7 +186,11 @@ def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], message: 
         ("m.csv", "audio,text,duration,domain,x,x\na.wav,x,1,y,1,2\n", "duplicate column x"),
         ("m.csv", "audio,text,duration,domain,byte_offset\na.wav,x,1,y,1.5\n", "must contain integers"),
         ("m.csv", "audio,text,duration,domain\na.wav,x,1,y\na.wav,x,long,y\n", r"numbers \(row 2: .*long"),
-        ("m.jsonl", '{"audio": "a", "text": "", "duration": [1], "domain": "a"}', r"m\.jsonl:1: duration is not a number: \[1\]"),
+        (
+            "m.jsonl",
+            '{"audio": "a", "text": "", "duration": [1], "domain": "a"}',
+            r"duration is not a number: \[1\]",
+        ),
         ("m.csv", "", "empty"),
         ("m.jsonl", "{not json", r"m\.jsonl:1: not valid JSON"),
         ("m.parquet", "not parquet", "not a readable table"),

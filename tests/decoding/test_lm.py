@@ -1,6 +1,7 @@
 import json
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import kenlm
@@ -123,6 +124,32 @@ def test_words_have_times_and_confidences(tokenizer: Tokenizer) -> None:
     assert times[0] == pytest.approx(10, abs=0.09)
     assert min(word.confidence for word in confident) > 0.9
     assert min(word.confidence for word in uncertain) < min(word.confidence for word in confident)
+
+
+def joined(tokenizer: Tokenizer, count: int, seed: int) -> np.ndarray:
+    """Return log-probabilities (frame, vocab) of uncertain sentences with pauses between them."""
+    pause = np.full((10, tokenizer.vocab_size), -12, np.float32)
+    pause[:, 0] = -0.001
+    sentences = [log_probs_for(SENTENCES[(seed + i) % 6], tokenizer, 0.25, 40 * seed + i) for i in range(count)]
+    return np.concatenate([part for sentence in sentences for part in (sentence, pause)])
+
+
+def test_words_of_a_long_output_are_those_of_its_text(lm: Path, tokenizer: Tokenizer) -> None:
+    search = BeamSearch(tokenizer, "plain-1", BeamOptions(str(lm)))
+    for seed in range(4):
+        log_probs = joined(tokenizer, 20, seed)
+        words = search.words(log_probs, 0.08)
+        assert " ".join(word.text for word in words) == search.text(log_probs) != ""
+        assert all(0 <= word.start < word.end <= len(log_probs) * 0.08 for word in words)
+        assert all(one.end <= other.start for one, other in pairwise(words))
+
+
+def test_confidences_do_not_depend_on_how_much_follows(lm: Path, tokenizer: Tokenizer) -> None:
+    search = BeamSearch(tokenizer, "plain-1", BeamOptions(str(lm)))
+    alone, first = (search.words(joined(tokenizer, count, seed=1), 0.08)[:12] for count in (5, 20))
+    assert [word.text for word in first] == [word.text for word in alone]
+    assert [word.confidence for word in first] == pytest.approx([word.confidence for word in alone], abs=0.02)
+    assert min(word.confidence for word in first) < 0.9
 
 
 def test_n_best_texts_are_distinct_and_sorted_by_score(tokenizer: Tokenizer) -> None:

@@ -88,6 +88,19 @@ def test_pruning_rarely_loses_the_best_text(lm: Path, hot_words: tuple[str, ...]
     assert same >= 18
 
 
+@pytest.mark.parametrize("hot_weight", [-10.0, 4.0])
+def test_no_text_is_lost_that_hot_words_leave_within_the_limit(lm: Path, hot_weight: float) -> None:
+    for seed in range(5):
+        bounded, unbounded = (Scorer(PIECES, word_model(lm), ("bab", "ab"), hot_weight) for _ in range(2))
+        unbounded.max_hot_gain = 1000.0
+        found, all_beams = (
+            find(random_log_probs(9, seed, sharpness=3), scorer, prune_logp=-5.0) for scorer in (bounded, unbounded)
+        )
+        assert {beam.text: beam.score for beam in found} == pytest.approx(
+            {beam.text: beam.score for beam in all_beams}, abs=1e-3
+        )
+
+
 def test_recombination_keeps_the_best_text(lm: Path) -> None:
     for seed in range(5):
         log_probs = random_log_probs(8, seed, sharpness=3)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stt.recognition.pauses import KEPT_SECONDS, LONG_SECONDS, heard_frames
+from stt.recognition.pauses import KEPT_SECONDS, LONG_SECONDS, heard_frames, with_loudness
+from stt.recognition.windows import Window
 
 RATE, HOP = 8_000, 640  # frames of 80 ms
 
@@ -13,7 +14,7 @@ def noise(seconds: float, decibels: float, seed: int = 0) -> np.ndarray:
 
 
 def heard(*parts: np.ndarray, speech: np.ndarray | None = None) -> np.ndarray:
-    return heard_frames(np.concatenate(parts), HOP, RATE, speech)
+    return heard_frames(np.concatenate(parts), HOP, RATE, speech=speech)
 
 
 @pytest.mark.parametrize("decibels", [-200, -80, -50])
@@ -37,6 +38,14 @@ def test_short_pauses_and_recordings_without_speech_are_heard_whole() -> None:
 
 def test_of_silence_nothing_is_heard() -> None:
     assert not heard(np.zeros(5 * RATE, np.float32)).any()
+
+
+def test_a_window_of_a_noisy_pause_is_told_by_the_speech_before_it() -> None:
+    windows = [Window(noise(2, level), 25 * i, 0, 25) for i, level in enumerate((-50, -20, -50, -50, -30))]
+    first, *others = with_loudness(windows, HOP)
+    assert heard_frames(first.samples, HOP, RATE, first.loudest).all(), "nothing was heard yet"
+    shares = [heard_frames(one.samples, HOP, RATE, one.loudest).mean() for one in others]
+    assert shares == [1, 0, 0, 1]
 
 
 def test_a_soft_voice_after_a_loud_one_is_heard() -> None:

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,13 +103,14 @@ def test_a_waveform_is_transcribed_like_its_file_at_any_sample_rate(checkpoint: 
         from_file = recognizer.transcribe(tmp_path / "a.wav")
         assert from_file.text == "ab cad"
         for given in (waveform.astype(np.float64), torch.from_numpy(waveform)):
-            transcript = recognizer.transcribe(given, rate)
+            transcript = recognizer.transcribe(given, float(rate))
             assert [(w.text, w.start, w.end) for w in transcript.words] == [
                 (w.text, w.start, w.end) for w in from_file.words
             ]
             # The last bits depend on where in memory the samples are.
             confidences = [word.confidence for word in from_file.words]
             assert [word.confidence for word in transcript.words] == pytest.approx(confidences, abs=1e-5)
+    assert recognizer.transcribe(torch.from_numpy(waveform).bfloat16(), rate).text == "ab cad"
     assert recognizer.transcribe(np.zeros(0, np.float32), 8_000).words == []
 
 
@@ -119,9 +121,11 @@ def test_a_waveform_is_transcribed_like_its_file_at_any_sample_rate(checkpoint: 
         (np.zeros((9, 2), np.float32), 8_000, r"must be mono \(sample,\), not of shape \(9, 2\)"),
         (np.zeros(9, np.int16), 8_000, "not int16"),
         (np.full(9, np.nan), 8_000, "NaN"),
+        ([0.0] * 9, 8_000, "not of type list"),
+        *((np.zeros(9, np.float32), rate, "a whole number of Hz") for rate in (0, 8_000.5, float("nan"), "8000")),
     ],
 )
-def test_invalid_waveforms_are_rejected(checkpoint: str, waveform: np.ndarray, rate: int | None, message: str) -> None:
+def test_invalid_waveforms_are_rejected(checkpoint: str, waveform: Any, rate: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         stt.load(checkpoint).transcribe(waveform, rate)
 

@@ -30,7 +30,7 @@ def as_csv(folder: Path) -> Path:
 def as_nemo(folder: Path) -> Path:
     path = folder / "hypotheses.json"
     lines = [
-        {"audio_filepath": f"/elsewhere/{name}.wav", "text": "the reference", "pred_text": text}
+        {"audio_filepath": f"/elsewhere/audio/{name}.wav", "text": "the reference", "pred_text": text}
         for name, text in HYPOTHESES.items()
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -129,6 +129,43 @@ def test_an_ambiguous_name_is_rejected(tmp_path: Path, fails: Callable[..., str]
     assert "a matches several utterances" in printed
     normalizer = ["--normalizer", "klingon"]
     assert "klingon" in fails(main, ["score", str(tmp_path / "manifest.jsonl"), str(tmp_path / "text"), *normalizer])
+
+
+@pytest.mark.parametrize(
+    ("audio", "hypothesis", "same"),
+    [
+        ("spk1/1.wav", "spk9/1.wav", False),
+        ("spk1/1.wav", "/elsewhere/spk9/1", False),
+        ("/data/spk1/1.wav", "/other/spk1/1.wav", False),
+        ("spk1/1.wav", "/elsewhere/spk1/1.wav", True),
+        ("/data/x/spk1/1.wav", "spk1/1", True),
+        ("../data/spk1/1.wav", "/elsewhere/data/spk1/1.wav", True),
+        ("s3://bucket/spk1/1.wav", "./spk1/1.flac", True),
+        ("spk1/1.wav", "1.wav", True),
+        ("1.wav", "/elsewhere/spk9/1.wav", True),
+    ],
+)
+def test_as_many_folders_are_compared_as_both_paths_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], audio: str, hypothesis: str, same: bool
+) -> None:
+    line = {"audio": audio, "text": "b", "duration": 1.0, "domain": "x"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(line) + "\n")
+    (tmp_path / "text").write_text(f"{hypothesis} b\n")
+    with pytest.raises(SystemExit) as exit_:
+        main(["score", str(tmp_path / "m.jsonl"), str(tmp_path / "text"), "--out", str(tmp_path / "out.json")])
+    assert exit_.value.code == 0, capsys.readouterr()
+    results = json.loads((tmp_path / "out.json").read_text())
+    assert (results["mean"]["wer"], results["unmatched"]) == ((0, []) if same else (1, [hypothesis]))
+
+
+def test_a_stranger_of_the_same_file_name_leaves_the_hypothesis_alone(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("audio/a.wav two words\nother/a.wav nonsense\n")
+    with pytest.raises(SystemExit) as exit_:
+        main(["score", str(manifest), str(tmp_path / "text")])
+    assert exit_.value.code == 0
+    assert "not counted: other/a.wav" in " ".join(capsys.readouterr().out.split())
 
 
 def test_utterances_can_be_matched_by_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,13 @@ def test_words_of_a_long_recording_have_their_times(recognizer: Recognizer) -> N
     assert len(starts & found) >= 0.95 * len(starts)
 
 
+def test_the_last_word_ends_with_the_recording(recognizer: Recognizer) -> None:
+    waveform = spoken_in_tones("ab cad")
+    cut = [waveform[:samples] for samples in range(len(waveform) - RATE // 2, len(waveform), 777)]
+    for transcript in map(only, map(stt.Transcriber(recognizer).transcribe_all, [[one] for one in cut])):
+        assert all(word.start < word.end <= transcript.duration for word in transcript.words)
+
+
 def test_many_recordings_are_transcribed_as_each_alone_and_in_their_order(
     recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stt.errors import InputError
-from stt.text.tokenizer import Tokenizer, train_character_tokenizer, train_tokenizer
+from stt.text.tokenizer import WORD_START, Tokenizer, train_character_tokenizer, train_tokenizer
 
 TEXTS = ["мама мыла раму", "рама мыла маму", "папа и мама", "у папы рама"] * 5
 
@@ -18,6 +18,13 @@ def test_decoding_inverts_encoding(tokenizer: Tokenizer) -> None:
         tokens = tokenizer.encode(text)
         assert tokenizer.decode(tokens) == text
         assert tokenizer.blank_id not in tokens
+
+
+def test_a_lone_word_start_before_a_word_adds_no_space(tokenizer: Tokenizer) -> None:
+    lone = tokenizer.pieces.index(WORD_START)
+    mama = tokenizer.encode("мама")
+    assert tokenizer.pieces[mama[0]].startswith(WORD_START)
+    assert tokenizer.decode([lone, *mama, lone, *mama, lone]) == "мама мама"
 
 
 def test_a_character_outside_the_alphabet_is_named(tokenizer: Tokenizer) -> None:

@@ -91,7 +91,7 @@ def _segment(number: int, segment: Segment, tokenizer: Tokenizer) -> SpokenSegme
         id=number,
         seek=int(segment.start * FRAMES_PER_SECOND),
         start=segment.start,
-        end=segment.words[-1].end,  # a subtitle stays longer
+        end=max(round(segment.words[-1].end, 3), round(segment.start + 0.001, 3)),  # a subtitle stays longer
         text=segment.text,
         # A decoder of one's own may write what the tokenizer has not.
         tokens=tokenizer.encode(segment.text) if set(segment.text) <= tokenizer.alphabet else [],

@@ -71,6 +71,7 @@ def test_a_file_is_transcribed_played_from_a_word_and_saved_as_subtitles(
         browser.find_element(By.ID, "srt").click()
         saved = tmp_path / "downloads" / "speech.srt"
         WebDriverWait(browser, 20).until(lambda _: saved.is_file())
+        assert browser.execute_script("return [stamp(52.99955), stamp(3599.9996)]") == ["00:00:53,000", "01:00:00,000"]
         assert re.fullmatch(r"1\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\nab cad e\n\n", saved.read_text())
         assert errors(browser) == []
 
