@@ -72,7 +72,7 @@ def read_variants(path: Path = VARIANTS, names: Sequence[str] = ()) -> list[Vari
 
 @dataclass(frozen=True)
 class Budget:
-    """Training budget of each variant, in steps or device seconds."""
+    """Training budget of each variant, in steps or device seconds; on a CPU they are core seconds."""
 
     steps: int | None = None
     seconds: float | None = None
@@ -127,7 +127,7 @@ def train_variant(
     plan = run / "plan.json"
     if not plan.exists():
         measured = _measure(shared, run, budget, deadline)
-        epochs, batches = budget.epochs(measured["seconds_per_step"])
+        epochs, batches = budget.epochs(_device_seconds(measured))
         planned = {"epochs": epochs, "batches_per_epoch": batches, "budget_seconds": budget.seconds}
         _write(plan, {**vars(variant), **planned, **measured, **commit_of(ROOT)})
     planned = json.loads(plan.read_text())
@@ -144,8 +144,13 @@ def train_variant(
 def _measure(options: Sequence[str], run: Path, budget: Budget, deadline: Deadline) -> dict[str, Any]:
     """Measure some steps, and more if they are fast: batches differ, and the first ones are prefetched."""
     measured = measure_training(options, run, 1, 3, deadline)
-    more = int(MEASURED_SHARE * (budget.seconds or 0) / measured["seconds_per_step"])
+    more = int(MEASURED_SHARE * (budget.seconds or 0) / _device_seconds(measured))
     return measure_training(options, run, 1, more, deadline) if more > 3 else measured
+
+
+def _device_seconds(measured: dict[str, Any]) -> float:
+    """Return the seconds of a step; of a core, the wall clock tells how much of it others have taken."""
+    return float(measured["core_seconds_per_step" if measured["device"] == "cpu" else "seconds_per_step"])
 
 
 def character_tokenizer(data: Path, out: Path) -> Path:

@@ -98,6 +98,7 @@ def comparison(trained: Sequence[TrainedVariant]) -> list[dict[str, Any]]:
                 "tokens_per_blank": round(one.tokens_per_blank, 3),
                 "steps": one.measured["epochs"] * one.measured["batches_per_epoch"],
                 "budget_seconds": one.measured.get("budget_seconds"),  # missing in older plans
+                "core_seconds_per_step": one.measured.get("core_seconds_per_step"),
                 "commit": one.measured.get("commit"),
                 "device": one.measured["device"],
                 "device_hours": [round(hours, 4) for hours in one.hours],

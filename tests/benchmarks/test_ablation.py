@@ -42,7 +42,7 @@ def test_fast_training_is_measured_over_many_steps(
 
     def measure(options: list[str], folder: Path, warmup: int, steps: int, deadline: object) -> dict[str, float]:
         requested.append(steps)
-        return {"seconds_per_step": 0.5 if steps == 3 else 0.6}
+        return {"device": "cpu", "seconds_per_step": 5.0, "core_seconds_per_step": 0.5 if steps == 3 else 0.6}
 
     monkeypatch.setattr(ablation, "measure_training", measure)
     monkeypatch.setattr(ablation, "run_training", lambda arguments, output, deadline: None)

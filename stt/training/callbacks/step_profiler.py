@@ -43,7 +43,7 @@ class StepProfiler(Callback):
         self.warmup = warmup
         self._marks: list[tuple[str, Clock]] = []
         self._steps = self._tokens = self._frames = 0
-        self._audio_seconds = self._started = 0.0
+        self._audio_seconds = self._started = self._core_started = 0.0
         self._model: dict[str, float] = {}
         self._cuda = False
         self._catching = ExitStack()
@@ -99,7 +99,7 @@ class StepProfiler(Callback):
             return
         if self._cuda:
             torch.cuda.synchronize()
-        seconds = time.perf_counter() - self._started
+        seconds, core_seconds = time.perf_counter() - self._started, time.process_time() - self._core_started
         report = {
             "device": torch.cuda.get_device_name() if self._cuda else "cpu",
             "threads": torch.get_num_threads(),
@@ -110,6 +110,7 @@ class StepProfiler(Callback):
             "audio_seconds_per_step": round(self._audio_seconds / self._steps, 2),
             "audio_seconds_per_second": round(self._audio_seconds / seconds, 1),
             "seconds_per_step": round(seconds / self._steps, 5),
+            "core_seconds_per_step": round(core_seconds / self._steps, 5),  # of all threads, whoever else is there
             "shares": self._shares(),
             "tokens_per_frame": round(self._tokens / max(1, self._frames), 4),
             "memory_mb": round(self._memory(), 1),
@@ -126,7 +127,7 @@ class StepProfiler(Callback):
             self._warnings = self._catching.enter_context(warnings.catch_warnings(record=True))
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
-        self._started = time.perf_counter()
+        self._started, self._core_started = time.perf_counter(), time.process_time()
         self._marks = [("", self._clock())]
 
     def _mark(self, phase: str) -> None:

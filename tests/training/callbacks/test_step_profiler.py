@@ -28,6 +28,7 @@ def test_bench_train_accounts_for_the_whole_step(
     assert report["audio_seconds_per_second"] == pytest.approx(
         report["audio_seconds_per_step"] / report["seconds_per_step"], rel=0.01
     )
+    assert 0 < report["core_seconds_per_step"] < 1.2 * report["threads"] * report["seconds_per_step"] + 0.1
     assert 0 < report["tokens_per_frame"] < 1
     assert report["memory_mb"] > 100
     assert report["synchronizations_per_step"] is None, "there is no GPU to wait for"
