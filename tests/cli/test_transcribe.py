@@ -140,7 +140,8 @@ def test_a_bad_standard_input_is_named_as_such(
 def test_the_transcript_of_a_url_stays_in_the_output_folder(
     transcribe: Callable[..., str], recordings: Path, tmp_path: Path
 ) -> None:
-    transcribe(f"file://{recordings}/more/../first.wav", "--out", tmp_path / "out")
+    (recordings / "inner").mkdir()
+    transcribe(f"file://{recordings}/inner/../first.wav", "--out", tmp_path / "out")
     [written] = list((tmp_path / "out").rglob("*.txt"))
     assert written.name == "first.txt"
     assert not list(recordings.rglob("first.txt"))

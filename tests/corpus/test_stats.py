@@ -47,7 +47,7 @@ def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     path.write_text("audio,text,duration,domain,labelled_by\na.wav,[x],1,[noise],[me]\n")
     manifest = read_manifest(path)
     fits = vocabulary_fits(manifest, get_normalizer("plain-1"), [4], [2], 0.01)
-    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    console = Console(width=1_000, record=True, file=(tmp_path / "out").open("w"))
     for table in (stats_table(manifest), labels_table(manifest), fits_table(fits)):
         console.print(table)
     text = console.export_text()

@@ -19,7 +19,7 @@ def test_the_network_of_a_configuration_is_the_one_that_training_would_build(
     trained = yaml.safe_load(capsys.readouterr().out)["model"]
     recognizer = build_untrained(config, Tokenizer.load(tokenizer_file))
     described = recognizer.description()
-    assert described["normalizer"] == trained["normalizer"]
+    assert described["normalizer"] == (trained["normalizer"] or "plain-1")
     trained["encoder"]["init_args"]["n_mels"] = trained["features"]["init_args"]["n_mels"]  # linked, so not printed
     for part in ("features", "encoder"):
         assert described[part]["class"] == trained[part]["class_path"].rpartition(".")[2]
