@@ -128,17 +128,17 @@ def train_variant(
     if not plan.exists():
         measured = _measure(shared, run, budget, deadline)
         epochs, batches = budget.epochs(_device_seconds(measured))
-        planned = {"epochs": epochs, "batches_per_epoch": batches, "budget_seconds": budget.seconds}
-        _write(plan, {**vars(variant), **planned, **measured, **commit_of(ROOT)})
-    planned = json.loads(plan.read_text())
+        length_of = {"epochs": epochs, "batches_per_epoch": batches, "budget_seconds": budget.seconds}
+        _write(plan, {**vars(variant), **length_of, **measured, **commit_of(ROOT)})
+    planned: dict[str, Any] = json.loads(plan.read_text())
     if result.exists():
-        return dict(planned)
+        return planned
     steps = planned["epochs"] * planned["batches_per_epoch"]
     length = [f"--trainer.max_steps={steps}", f"--data.batches_per_epoch={planned['batches_per_epoch']}"]
     length += [f"--model.lr_scheduler.warmup_steps={max(1, round(WARMUP_SHARE * steps))}", f"--run={run}"]
     run_training(["fit", *shared, *length, "--ckpt_path=last"], run / "output.txt", deadline)
     _write(result, planned)
-    return dict(planned)
+    return planned
 
 
 def _measure(options: Sequence[str], run: Path, budget: Budget, deadline: Deadline) -> dict[str, Any]:

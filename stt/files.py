@@ -18,9 +18,7 @@ from stt.errors import FULL, InputError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-NO_LINKS = frozenset(
-    {errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP}
-)  # raised where files have one name only
+NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP})  # of file systems without links
 
 _inputs: set[tuple[int, int]] = set()  # device and inode of the files that the running command reads
 

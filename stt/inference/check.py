@@ -18,7 +18,7 @@ from stt.decoding.words import best_hypothesis
 from stt.errors import InputError
 from stt.metrics.error_rate import corpus_cer
 from stt.progress import track
-from stt.recognition.acoustic_model import Lengths, LogProbs
+from stt.recognition.acoustic_model import Lengths, LogProbs, padded
 from stt.recognition.recognizer import Recognizer
 
 MAX_SECONDS = 1_800.0  # of the audio of a manifest
@@ -80,7 +80,7 @@ def compare(reference: Compute, exported: Compute, recognizer: Recognizer, sampl
     ordered = sorted(samples, key=lambda sample: len(sample.waveform))
     for first in track(range(0, len(ordered), BATCH), "comparing"):
         batch = ordered[first : first + BATCH]
-        waveforms, lengths = _pad([sample.waveform for sample in batch])
+        waveforms, lengths = padded([sample.waveform for sample in batch])
         outputs, frames = reference(waveforms, lengths)
         others, other_frames = exported(waveforms, lengths)
         if frames.tolist() != other_frames.tolist():
@@ -122,11 +122,3 @@ def speeds(computes: dict[str, Compute], sample_rate: int, samples: Sequence[Sam
                 seconds[name].append(time.process_time() - start)
     total = sum(map(len, timed)) / sample_rate
     return {name: round(total / statistics.median(values), 1) for name, values in seconds.items()}
-
-
-def _pad(waveforms: Sequence[Waveform]) -> tuple[Waveform, Lengths]:
-    lengths = np.array([len(waveform) for waveform in waveforms])
-    padded = np.zeros((len(waveforms), lengths.max()), np.float32)
-    for row, waveform in zip(padded, waveforms, strict=True):
-        row[: len(waveform)] = waveform
-    return padded, lengths

@@ -20,6 +20,7 @@ from stt.decoding.decoder import Decoder
 from stt.inference.stages import DECODING, WHOLE, Stage
 from stt.inference.threads import peak_memory_mb
 from stt.progress import track
+from stt.recognition.acoustic_model import padded
 
 Seconds = npt.NDArray[np.float64]  # of the processor and of the wall clock (2,)
 CPU, WALL = 0, 1
@@ -94,12 +95,7 @@ def time_stages(
 def batches(clips: Sequence[Waveform], size: int) -> Iterator[tuple[Any, Any]]:
     """Yield waveforms (batch, sample), padded with zeros, and their lengths (batch,)."""
     for first in range(0, len(clips), size):
-        part = clips[first : first + size]
-        lengths = np.array([len(clip) for clip in part])
-        waveforms = np.zeros((len(part), int(lengths.max())), np.float32)
-        for row, clip in zip(waveforms, part, strict=True):
-            row[: len(clip)] = clip
-        yield waveforms, lengths
+        yield padded(clips[first : first + size])
 
 
 def clocks() -> Seconds:

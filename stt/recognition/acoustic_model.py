@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -56,3 +57,12 @@ class AcousticModel(Protocol):
     def compute(self, waveforms: Waveform, lengths: Lengths) -> tuple[LogProbs, Lengths]:
         """Map waveforms (batch, sample), zero after `lengths` (batch,), to log_probs and numbers of frames."""
         ...
+
+
+def padded(waveforms: Sequence[Waveform]) -> tuple[Waveform, Lengths]:
+    """Return waveforms (sample,) as one array (batch, sample), zero after their lengths (batch,)."""
+    lengths = np.array([len(waveform) for waveform in waveforms])
+    batch = np.zeros((len(waveforms), lengths.max()), np.float32)
+    for row, waveform in zip(batch, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    return batch, lengths

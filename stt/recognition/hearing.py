@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stt.audio.io import Waveform
 from stt.errors import InputError
-from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel, Lengths
+from stt.recognition.acoustic_model import NOT_A_NUMBER, AcousticModel, padded
 from stt.recognition.pauses import heard_frames
 from stt.recognition.windows import Window
 
@@ -37,11 +36,10 @@ def hear(
     """
     hop, blank, size = recognizer.frame_samples, recognizer.tokenizer.blank_id, recognizer.tokenizer.vocab_size
     speech = _speech(detector, windows, hop)
-    outputs: list[Output] = []
-    for window in windows:
-        log_probs = np.full((max(1, -(-len(window.samples) // hop)), size), NEVER, np.float32)
-        log_probs[:, blank] = 0.0
-        outputs.append(log_probs)
+    log_probs = [np.full((len(frames), size), NEVER, np.float32) for frames in speech]
+    for one in log_probs:
+        one[:, blank] = 0.0
+    errors: dict[int, InputError] = {}
     rate = recognizer.sample_rate
     pairs = zip(windows, speech, strict=True)
     heard = [heard_frames(window.samples, hop, rate, window.loudest, one) for window, one in pairs]
@@ -50,15 +48,12 @@ def hear(
         shortened = [windows[i].samples[np.repeat(heard[i], hop)[: len(windows[i].samples)]] for i in rows]
         for i, output, count in zip(rows, *recognizer.compute(*padded(shortened)), strict=True):
             if np.isnan(output[:count]).any():
-                outputs[i] = InputError(f"{names[i]}: {NOT_A_NUMBER}")
-                continue
+                errors[i] = InputError(f"{names[i]}: {NOT_A_NUMBER}")
             places = np.flatnonzero(heard[i])[:count]
             spoken = speech[i][places]
-            outputs[i][places[spoken]] = output[: len(places)][spoken]  # type: ignore[index]  # not an error yet
-    return [
-        one if isinstance(one, InputError) else one[window.before :][: window.core].copy()
-        for window, one in zip(windows, outputs, strict=True)
-    ]
+            log_probs[i][places[spoken]] = output[: len(places)][spoken]
+    cores = (one[window.before :][: window.core].copy() for window, one in zip(windows, log_probs, strict=True))
+    return [errors.get(i, core) for i, core in enumerate(cores)]
 
 
 def _speech(detector: SpeechDetector | None, windows: Sequence[Window], hop: int) -> list[npt.NDArray[np.bool_]]:
@@ -70,12 +65,3 @@ def _speech(detector: SpeechDetector | None, windows: Sequence[Window], hop: int
 
     found = speech_frames(detector, padded([window.samples for window in windows])[0], hop)
     return [speech[:count] for speech, count in zip(found, frames, strict=True)]
-
-
-def padded(waveforms: Sequence[Waveform]) -> tuple[Waveform, Lengths]:
-    """Return waveforms (sample,) as one array (batch, sample), zero after their lengths (batch,)."""
-    lengths = np.array([len(waveform) for waveform in waveforms])
-    batch = np.zeros((len(waveforms), lengths.max()), np.float32)
-    for row, waveform in zip(batch, waveforms, strict=True):
-        row[: len(waveform)] = waveform
-    return batch, lengths

@@ -41,7 +41,7 @@ def heard_frames(
     """Return which frames (frame,) of a waveform (sample,) the network is given: all but most of each long pause.
 
     Features are normalized over some seconds, so that a long pause changes the words around it: with two seconds of
-    silence between them, a network that was trained on speech without pauses misses ten to forty times as many
+    silence between them, a network that was trained on speech without pauses misses twenty times as many words
     (docs/transcribing.md). Someone who speaks far more softly than another is kept where there is no noise to match.
 
     Args:

@@ -50,14 +50,19 @@ def as_kaldi(folder: Path) -> Path:
     return path
 
 
+def score(*arguments: Path | str) -> None:
+    """Run the command, which must succeed."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["score", *map(str, arguments)])
+    assert exit_.value.code == 0
+
+
 @pytest.mark.parametrize("write", [as_csv, as_nemo, as_predictions, as_kaldi])
 def test_hypotheses_in_any_format_are_normalized_and_scored_by_domain(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], write: Callable[[Path], Path]
 ) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(["score", str(manifest), str(write(tmp_path)), "--out", str(tmp_path / "out.json")])
+    score(manifest, write(tmp_path), "--out", tmp_path / "out.json")
     printed = capsys.readouterr().out
-    assert exit_.value.code == 0, printed
     results = json.loads((tmp_path / "out.json").read_text())
     assert results["normalizer"] == "plain-1"
     assert results["domains"]["x"]["wer"] == pytest.approx(1 / 5)
@@ -73,10 +78,8 @@ def test_unmatched_hypotheses_and_dropped_symbols_are_reported(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text").write_text("a two % words\nstranger hello\nother\n")
-    with pytest.raises(SystemExit) as exit_:
-        main(["score", str(manifest), str(tmp_path / "text")])
+    score(manifest, tmp_path / "text")
     printed = " ".join(capsys.readouterr().out.split())
-    assert exit_.value.code == 0
     assert "2 not in" in printed
     assert "not counted: stranger, other" in printed
     assert "1 times dropped" in printed
@@ -90,9 +93,7 @@ def test_segments_of_a_long_file_are_matched_by_offset(
     segments = [{"audio": "a.wav", "duration": 1.0, "domain": "x", "offset": offset} for offset in (0.0, 1.5)]
     manifest.write_text("".join(json.dumps({**one, "text": f"text {i}"}) + "\n" for i, one in enumerate(segments)))
     hypotheses.write_text("".join(json.dumps({**one, "text": f"text {i}"}) + "\n" for i, one in enumerate(segments)))
-    with pytest.raises(SystemExit) as exit_:
-        main(["score", str(manifest), str(hypotheses), "--out", str(tmp_path / "out.json")])
-    assert exit_.value.code == 0
+    score(manifest, hypotheses, "--out", tmp_path / "out.json")
     results = json.loads((tmp_path / "out.json").read_text())
     assert (results["mean"]["wer"], results["missing"], results["unmatched"]) == (0.0, [], [])
 
@@ -146,14 +147,12 @@ def test_an_ambiguous_name_is_rejected(tmp_path: Path, fails: Callable[..., str]
     ],
 )
 def test_as_many_folders_are_compared_as_both_paths_have(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], audio: str, hypothesis: str, same: bool
+    tmp_path: Path, audio: str, hypothesis: str, same: bool
 ) -> None:
     line = {"audio": audio, "text": "b", "duration": 1.0, "domain": "x"}
     (tmp_path / "m.jsonl").write_text(json.dumps(line) + "\n")
     (tmp_path / "text").write_text(f"{hypothesis} b\n")
-    with pytest.raises(SystemExit) as exit_:
-        main(["score", str(tmp_path / "m.jsonl"), str(tmp_path / "text"), "--out", str(tmp_path / "out.json")])
-    assert exit_.value.code == 0, capsys.readouterr()
+    score(tmp_path / "m.jsonl", tmp_path / "text", "--out", tmp_path / "out.json")
     results = json.loads((tmp_path / "out.json").read_text())
     assert (results["mean"]["wer"], results["unmatched"]) == ((0, []) if same else (1, [hypothesis]))
 
@@ -162,9 +161,7 @@ def test_a_stranger_of_the_same_file_name_leaves_the_hypothesis_alone(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text").write_text("audio/a.wav two words\nother/a.wav nonsense\n")
-    with pytest.raises(SystemExit) as exit_:
-        main(["score", str(manifest), str(tmp_path / "text")])
-    assert exit_.value.code == 0
+    score(manifest, tmp_path / "text")
     assert "not counted: other/a.wav" in " ".join(capsys.readouterr().out.split())
 
 
@@ -175,8 +172,6 @@ def test_utterances_can_be_matched_by_id(tmp_path: Path, capsys: pytest.CaptureF
     ]
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (tmp_path / "text").write_text("u1 two\nu0 one\nu7 three\n")
-    with pytest.raises(SystemExit) as exit_:
-        main(["score", str(tmp_path / "m.jsonl"), str(tmp_path / "text"), "--out", str(tmp_path / "out.json")])
-    assert exit_.value.code == 0
+    score(tmp_path / "m.jsonl", tmp_path / "text", "--out", tmp_path / "out.json")
     results = json.loads((tmp_path / "out.json").read_text())
     assert (results["domains"]["d"]["cer"], results["missing"], results["unmatched"]) == (0, [], ["u7"])
