@@ -30,6 +30,7 @@ from stt.tensors import length_mask, to_device
 MAX_RIR_SECONDS = 1.0
 NOISE_COLORS = 16  # of synthetic noise, white to brown
 SECONDS_PER_COLOR = 16.0  # synthesizing noise for every utterance took a tenth of a small network's step
+LOWEST_HZ = 50.0  # of synthetic noise: microphones pass little below, where brown noise would have all its energy
 LOG_60_DB = 3 * math.log(10)  # natural logarithm of an amplitude ratio of 60 dB
 EDGE_WIDTH = 0.1  # of a band-pass filter, as a share of the cutoff frequency
 
@@ -153,15 +154,20 @@ def limit_band(waveforms: Tensor, low: Tensor, high: Tensor, sample_rate: int) -
 
 
 def synthetic_noise(sample_rate: int) -> Tensor:
-    """Return noise (sample,) from white to brown, concatenated at equal loudness; identical on every call."""
-    slopes = torch.linspace(0, 2, NOISE_COLORS)
-    return colored_noise(slopes, int(SECONDS_PER_COLOR * sample_rate), torch.Generator().manual_seed(0)).flatten()
+    """Return noise (sample,) from white to brown above 50 Hz, concatenated at equal RMS; identical on every call."""
+    slopes, samples = torch.linspace(0, 2, NOISE_COLORS), int(SECONDS_PER_COLOR * sample_rate)
+    lowest = round(SECONDS_PER_COLOR * LOWEST_HZ)
+    return colored_noise(slopes, samples, torch.Generator().manual_seed(0), lowest).flatten()
 
 
-def colored_noise(slopes: Tensor, samples: int, generator: torch.Generator | None = None) -> Tensor:
-    """Draw noise (color, sample) of RMS 1 whose power falls as frequency ** -slope: 0 white, 1 pink, 2 brown."""
+def colored_noise(slopes: Tensor, samples: int, generator: torch.Generator | None = None, lowest: int = 0) -> Tensor:
+    """Draw noise (color, sample) of RMS 1 whose power falls as frequency ** -slope: 0 white, 1 pink, 2 brown.
+
+    Only frequencies of `lowest` periods in `samples` or more are present; 0 is a constant.
+    """
     frequency = torch.arange(1, samples // 2 + 2)
     amplitude = frequency ** (-slopes.unsqueeze(1) / 2)
+    amplitude[:, :lowest] = 0
     spectrum = torch.randn(len(slopes), samples // 2 + 1, 2, generator=generator) * amplitude.unsqueeze(-1)
     noise: Tensor = torch.fft.irfft(torch.view_as_complex(spectrum), samples)
     return noise / noise.square().mean(1, keepdim=True).sqrt()
