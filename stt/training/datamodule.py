@@ -15,7 +15,7 @@ from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import MAX_SKIPPED_SHARE
 from stt.data.dataset import UtteranceDataset
-from stt.data.feasibility import feasible_rows
+from stt.data.feasibility import NOT_ALIGNABLE, feasible_rows
 from stt.data.loader import StreamLoader, evaluation_loader, loader_options, prefetch_options
 from stt.data.preprocessing import Preprocessing
 from stt.data.utterances import utterances_of
@@ -219,11 +219,12 @@ class SpeechDataModule(LightningDataModule):
         if self.skipped:
             kinds = Counter(item.kind for item in self.skipped)
             log.warning(
-                "%s: %d of %d utterances are excluded from training: %s",
+                "%s: %d of %d utterances are excluded from training: %s (listed in the run's skipped.csv)%s",
                 manifest.path,
                 len(self.skipped),
                 len(manifest),
                 ", ".join(f"{count} for {kind}" for kind, count in kinds.most_common()),
+                "; `stt corpus feasibility` shows which vocabulary fits" if NOT_ALIGNABLE in kinds else "",
             )
         rows_by_domain = manifest.rows_by_domain(keep)
         for domain, rows in zip(manifest.domains, rows_by_domain, strict=True):

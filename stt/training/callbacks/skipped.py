@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import Completeness
+from stt.data.feasibility import NOT_ALIGNABLE
 from stt.files import atomic_write
 from stt.runs.metric_names import SKIPPED
 from stt.tensors import HostCopy
@@ -98,7 +99,7 @@ class SkippedReport(Evaluation):
             if not counted[i]:
                 needed = int(batch.frames_needed[i])
                 skipped.append(
-                    Skipped(row, name, domain, "not alignable", f"it has fewer than the {needed} output frames needed")
+                    Skipped(row, name, domain, NOT_ALIGNABLE, f"it has fewer than the {needed} output frames needed")
                 )
             if finite[i]:
                 del self._streaks[row]
