@@ -134,6 +134,18 @@ def test_the_data_can_be_looked_at_without_a_trainer_and_without_a_model(tones: 
         data_of(tones).setup("fit")
 
 
+def test_manifests_may_be_paths(tones: Path, tokenizer_file: Path) -> None:
+    data = SpeechDataModule(
+        tones,  # type: ignore[arg-type]
+        [tones],  # type: ignore[list-item]
+        num_workers=0,
+        preprocessing=Preprocessing(tokenizer_file, RATE),
+    )
+    data.setup("fit")
+    assert data.manifests["train"] == data.manifests["validate"] == [str(tones)]
+    assert data.domains("validate") == ["high", "low"]
+
+
 def test_utterances_that_the_network_has_too_few_frames_for_are_left_out_also_where_the_data_were_used_before(
     tones: Path, tokenizer_file: Path, tmp_path: Path
 ) -> None:

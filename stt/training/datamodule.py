@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning import LightningDataModule
@@ -105,7 +107,7 @@ class SpeechDataModule(LightningDataModule):
                 limits = f"at least {lowest:g}" if highest == math.inf else f"between {lowest:g} and {highest:g}"
                 raise InputError(f"--data.{name} {number:g}: it must be {limits}")
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
-        self.manifests = {split: [paths] if isinstance(paths, str) else paths or [] for split, paths in given.items()}
+        self.manifests = {split: _names(paths) for split, paths in given.items()}
         self.replay_share = replay_share
         self.batches_per_epoch = batches_per_epoch
         self.max_batch_seconds = max_batch_seconds
@@ -281,3 +283,8 @@ class SpeechDataModule(LightningDataModule):
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         options = loader_options(self.num_workers)
         return evaluation_loader(self.datasets[split], self.max_batch_seconds, *self.rank, **options)
+
+
+def _names(paths: str | Path | Sequence[str | Path] | None) -> list[str]:
+    """Return manifests as strings. `Path` among the types of the arguments would change how configurations are read."""
+    return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths or [])]
