@@ -45,7 +45,7 @@ def loading_speed(
         for strength in strengths:
             started = time.process_time()
             for waveform in waveforms:
-                augment_waveform(waveform, sample_rate, strength, rng)
+                augment_waveform(waveform, sample_rate, strength, rng, rng)
             elapsed = reading + time.process_time() - started
             speeds[domain][f"strength {strength:g}"] = round(seconds / elapsed)
     return speeds

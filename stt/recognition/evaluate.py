@@ -162,7 +162,7 @@ def compute_batches(
     """Run the network over length-sorted batches as `compute_outputs` does, and yield each batch with its outputs."""
     rows = np.concatenate([rows[:max_per_domain] for rows in manifest.rows_by_domain()])
     batches = [rows[indices] for indices in sorted_batches(manifest.durations[rows], BATCH_SECONDS)]
-    sampled = ([SampledRow(row, strength, (seed, row)) for row in batch.tolist()] for batch in batches)
+    sampled = ([SampledRow(row, strength, (seed, row), (seed, row)) for row in batch.tolist()] for batch in batches)
     yield from run_batches(recognizer, manifest, track(sampled, "recognizing", len(batches)))
 
 
