@@ -120,7 +120,7 @@ def compute_outputs(
         recognizer: from a checkpoint, on the device of its weights, or from an export.
         manifest: utterances to run.
         max_per_domain: use only the first utterances of each domain; None: all.
-        strength: strength of the audio augmentation (speed, pitch, codecs), 0..1.
+        strength: strength of the audio augmentation (speed, pitch, pauses, codecs), 0..1.
         seed: random seed of the augmentation.
     """
     for batch, outputs in compute_batches(recognizer, manifest, max_per_domain, strength, seed):

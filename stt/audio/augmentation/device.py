@@ -38,7 +38,7 @@ EDGE_WIDTH = 0.1  # of a band-pass filter, as a share of the cutoff frequency
 class Augmentation(nn.Module):
     """Augmentation controlled by one strength from 0 (off) to 1 (harshest).
 
-    stt.audio.augmentation.policy defines what the strength means to each transform; speed, pitch and codecs are in
+    stt.audio.augmentation.policy defines what the strength means to each transform; speed, pitch, pauses and codecs are in
     stt.audio.augmentation.host.
     """
 
