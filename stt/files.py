@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
@@ -10,7 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,6 +71,24 @@ def atomic_write(path: Path | str, move: Callable[[Path, Path], object] = os.rep
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str, errors: str = "strict") -> None:
+    """Write a text file in UTF-8, as `atomic_write` does.
+
+    Args:
+        path: the file.
+        text: its content, with its last newline.
+        errors: what to do with what UTF-8 has not, such as the names of files that are in no encoding: see `open`.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors=errors)
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[object]], errors: str = "strict") -> None:
+    """Write a table as CSV in UTF-8, as `atomic_write` does; the first row has the names of the columns."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors=errors) as file:
+        csv.writer(file).writerows(rows)
 
 
 def write_new(path: Path, content: bytes) -> bool:

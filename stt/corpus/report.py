@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stt.files import atomic_write
+from stt.files import write_csv
 
 
 @dataclass
@@ -54,10 +53,5 @@ class Report:
 
     def write(self, path: Path) -> None:
         """List all bad rows in a CSV file."""
-        with (
-            atomic_write(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(["where", "kind", "reason"])
-            writer.writerows([where, kind, reason] for kind, bad in self.bad.items() for where, reason in bad)
+        rows = [(where, kind, reason) for kind, bad in self.bad.items() for where, reason in bad]
+        write_csv(path, [("where", "kind", "reason"), *rows], errors="backslashreplace")

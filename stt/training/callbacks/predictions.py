@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from stt.data.batch import Batch
 from stt.data.completeness import Completeness
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.training.callbacks.access import data_of, folder_of, is_trial
 from stt.training.callbacks.configured_decoder import ConfiguredDecoder
 from stt.training.distributed import all_gather
@@ -69,10 +69,7 @@ class Predictions(BasePredictionWriter):
             line["greedy"], line["text"] = line["text"], future.result()
         path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
         lines = sorted(self._lines, key=lambda line: int(line["row"]))
-        with atomic_write(path) as temporary:
-            temporary.write_text(
-                "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
-            )
+        write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
         skipped = self._completeness.describe()
         count = self._completeness.used.total()
         print(f"{count} transcripts{f' and {skipped}' if skipped else ''} written to {path}")

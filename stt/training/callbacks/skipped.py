@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import Completeness
-from stt.files import atomic_write
+from stt.files import write_csv
 from stt.runs.metric_names import SKIPPED
 from stt.tensors import HostCopy
 from stt.training.callbacks.access import data_of, folder_of
@@ -144,8 +144,7 @@ def read_skipped(path: Path) -> dict[Key, Line]:
 
 def write_skipped(path: Path, lines: Iterable[Line]) -> None:
     """Write a table of skipped utterances: split, manifest row (from 1), name, kind, reason."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([HEADER, *lines])
+    write_csv(path, [HEADER, *lines])
 
 
 def add_skipped(path: Path, lines: Sequence[Line]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 
 from stt.data.batch import Batch
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.metrics.alignment import alignment_text
 from stt.metrics.recognized import RecognizedUtterance, first_per_domain, worst_per_domain, write_recognized
 from stt.recognition.evaluate import recognized_utterances
@@ -59,8 +59,7 @@ class Transcripts(Evaluation):
         run = folder_of(trainer)
         write_recognized(items, run.recognized(split))
         if split == "validate":
-            with atomic_write(run.sample_transcripts(trainer.global_step)) as temporary:
-                temporary.write_text(self._samples(items), encoding="utf-8")
+            write_text(run.sample_transcripts(trainer.global_step), self._samples(items))
         logger = wandb_of(trainer.loggers)
         if logger:
             with tempfile.TemporaryDirectory() as folder:
