@@ -48,16 +48,15 @@ class Predictions(BasePredictionWriter):
     ) -> None:
         """Collect the predictions of a batch."""
         self._completeness.add(batch)
-        lines: list[dict[str, Any]] = []
-        for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True):
-            line = {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
-            lines.append(line)
+        lines: list[dict[str, Any]] = [
+            {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
+            for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True)
+        ]
         decoder = next((one for one in trainer.callbacks if isinstance(one, ConfiguredDecoder)), None)  # type: ignore[attr-defined]
         if decoder and decoder.is_on:
             self._decoded += zip(lines, decoder.submit(prediction, len(batch)), strict=True)
-        self._lines += lines
-        for item in batch.skipped:
-            self._lines.append({"row": item.row + 1, "utterance": item.name, "error": item.reason})
+        errors = ({"row": item.row + 1, "utterance": item.name, "error": item.reason} for item in batch.skipped)
+        self._lines += [*lines, *errors]
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the lines in manifest order, one file per rank.

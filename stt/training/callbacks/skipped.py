@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -152,7 +151,5 @@ def add_skipped(path: Path, lines: Sequence[Line]) -> None:
     if not path.exists():
         write_skipped(path, lines)
         return
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(lines)
     with path.open("a", newline="", encoding="utf-8") as file:
-        file.write(text.getvalue())
+        csv.writer(file).writerows(lines)
