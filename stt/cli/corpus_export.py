@@ -10,7 +10,8 @@ import numpy as np
 import typer
 
 from stt.cli.options import REQUIRED, add_command, named
-from stt.corpus.export import Export, is_unicode
+from stt.corpus.columns import is_unicode
+from stt.corpus.export import Export
 from stt.corpus.exporters import exporters
 from stt.corpus.manifest import read_manifests
 from stt.errors import InputError
