@@ -23,7 +23,7 @@ from stt.audio.source import AudioSource, resolve_address
 from stt.corpus.arrow_cache import load_table
 from stt.corpus.columns import COLUMNS, cast_columns, check_domains, concat_tables, with_column
 from stt.corpus.ids import first_duplicate, hashes, with_ids
-from stt.corpus.memory_map import filter_rows, iter_tables
+from stt.corpus.memory_map import filter_rows, iter_chunks, iter_tables
 from stt.corpus.provenance import Step, encode_step
 from stt.errors import InputError
 from stt.files import atomic_write
@@ -184,6 +184,11 @@ class Manifest:
     def text_hashes(self) -> npt.NDArray[np.int64]:
         """Hash of each row's text (row,), to detect corrected texts."""
         return hashes(self.table["text"]).view(np.int64)
+
+    def text_lengths(self) -> npt.NDArray[np.int32]:
+        """Return the number of characters of each row's text (row,)."""
+        counts = (pc.utf8_length(chunk).to_numpy() for chunk in iter_chunks(self.table["text"]))
+        return np.concatenate([np.zeros(0, np.int32), *(count.astype(np.int32) for count in counts)])
 
     @cached_property
     def fingerprint(self) -> str:
