@@ -17,10 +17,10 @@ from torch import Tensor
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import Completeness
 from stt.files import write_csv
-from stt.runs.metric_names import SKIPPED
+from stt.runs.metric_names import SKIPPED, Split
 from stt.tensors import HostCopy
 from stt.training.callbacks.access import data_of, folder_of
-from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.evaluation import Evaluation
 from stt.training.distributed import all_gather
 
 log = logging.getLogger(__name__)

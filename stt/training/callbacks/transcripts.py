@@ -13,9 +13,9 @@ from stt.files import write_text
 from stt.metrics.alignment import alignment_text
 from stt.metrics.recognized import RecognizedUtterance, first_per_domain, worst_per_domain, write_recognized
 from stt.recognition.evaluate import recognized_utterances
-from stt.runs.metric_names import STEP, utterance_table_name
+from stt.runs.metric_names import STEP, Split, utterance_table_name
 from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
-from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.evaluation import Evaluation
 from stt.training.distributed import all_gather
 from stt.training.tracking.tables import utterance_table
 from stt.training.tracking.wandb_logger import wandb_of
