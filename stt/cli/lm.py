@@ -61,14 +61,14 @@ def tune(
 
     mpl.use("agg")
     from stt.decoding.options import BeamOptions  # imported here to keep --help fast
-    from stt.recognition.recognizer import load
+    from stt.recognition.recognizer import Recognizer
     from stt.recognition.tuning import tune as search
     from stt.reports.tuning import plot_tuning
 
     plot_file = out.with_suffix(".png")
     if plot_file == out:
         raise InputError(f"{out}: the plot gets this name; end the name of the configuration in .yaml")
-    model = load(checkpoint, device)
+    model = Recognizer.load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
     tuned = search(model, read_manifests(manifests), options, max_per_domain=utterances)
     beam = {name: value for name, value in asdict(tuned.options).items() if name != "hot_words"}
