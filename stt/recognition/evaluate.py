@@ -128,9 +128,7 @@ def compute_outputs(
         yield from outputs
 
 
-def collect_outputs(
-    recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None = None
-) -> list[NetworkOutput]:
+def collect_outputs(recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None) -> list[NetworkOutput]:
     """Return the outputs of the first `max_per_domain` utterances of each domain (None: all) as a list.
 
     Raises:

@@ -30,9 +30,7 @@ def logged_metrics(runs: Mapping[str, Curves]) -> list[str]:
     return metric_names.logged_domain_metrics((name for curves in runs.values() for name in curves), "validate")
 
 
-def plot_by_domain(
-    runs: Mapping[str, Curves], axis: str, metric: str = "cer", label: str = "CER", unit: str = "%"
-) -> Figure | None:
+def plot_by_domain(runs: Mapping[str, Curves], axis: str, metric: str, label: str, unit: str) -> Figure | None:
     """Plot a validation metric over an axis of `AXES`: a panel per domain and for their mean, a line per run."""
     logged = metric_names.logged_domains(
         (name for curves in runs.values() for name in curves), f"{metric_names.PREFIX['validate']}/{metric}"
