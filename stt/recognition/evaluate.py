@@ -215,6 +215,5 @@ def recognized_utterances(
 
 
 def _decode(decoder: Decoder, output: NetworkOutput, frame_seconds: float) -> tuple[str, float]:
-    words = decoder.words(output.log_probs, frame_seconds)
-    transcript = Transcript(" ".join(word.text for word in words), words, output.utterance.seconds)
+    transcript = Transcript.of(decoder.words(output.log_probs, frame_seconds), output.utterance.seconds)
     return transcript.text, transcript.confidence

@@ -152,4 +152,4 @@ def _transcript(alignment: Alignment) -> Transcript:
         first, last = int(alignment.first[i]), int(alignment.last[i])
         confidence = float(np.exp(alignment.score(i, i + 1)))
         words.append(Word(word.original, first * outputs.frame_seconds, (last + 1) * outputs.frame_seconds, confidence))
-    return Transcript(" ".join(word.text for word in words), words, outputs.seconds)
+    return Transcript.of(words, outputs.seconds)
