@@ -89,7 +89,7 @@ def ingest(
             for row, error, changed in chunk:
                 error = error or _id_error(row.id, ids)
                 if error:
-                    report.bad.setdefault(error[0], []).append((row.where, error[1]))
+                    report.bad[error[0]].append((row.where, error[1]))
                 else:
                     report.changed += changed
                     report.changed_texts += bool(set(changed) - {"punctuation"})

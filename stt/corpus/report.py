@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ class Report:
 
     kept: int = 0
     excluded: Counter[str] = field(default_factory=Counter)  # by the importer's options
-    bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
+    bad: defaultdict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # (where, reason)
     changed: Counter[str] = field(default_factory=Counter)
     changed_texts: int = 0  # in more than letter case, punctuation and spaces
     as_strings: list[str] = field(default_factory=list)  # columns whose values have no common type
