@@ -71,7 +71,7 @@ def decide(
     inputs = (*inputs_of(manifest), *(Input(path.name, file_hash(path)) for path in decisions))
     rows_in, rows_out = count_domains(manifest.table), count_domains(table)
     step = Step("decide", VERSION, {"decisions": names}, rows_in, rows_out, inputs, skipped, notes)
-    write_manifest(table, out, manifest.normalizer or "", step)
+    write_manifest(table, out, manifest.normalizer, step)
     for name, count in skipped.items():
         print(f"{name}: {count} rows")
     for title, ids in (

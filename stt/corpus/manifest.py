@@ -250,12 +250,12 @@ def check_manifest_name(out: Path) -> None:
         raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
 
 
-def write_manifest(table: pa.Table, path: Path, normalizer: str, step: Step | None = None) -> None:
-    """Write a Parquet manifest atomically, with the normalizer applied to its texts and the step that it comes from.
+def write_manifest(table: pa.Table, path: Path, normalizer: str | None, step: Step | None = None) -> None:
+    """Write a Parquet manifest atomically, with the normalizer of its texts, if any, and the step that it comes from.
 
     Rows without an id get one, which they keep when the file is moved. Columns of your own are written unchanged.
     """
-    metadata = {NORMALIZER_KEY: normalizer.encode()} | (encode_step(step) if step else {})
+    metadata = {NORMALIZER_KEY: (normalizer or "").encode()} | (encode_step(step) if step else {})
     table = with_ids(cast_columns(table, path)).replace_schema_metadata(metadata)
     with (
         atomic_write(path) as temporary,
