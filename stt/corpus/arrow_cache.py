@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from stt.cache import cached
 from stt.corpus.columns import cast_columns, check_rows, decode_dictionary
 from stt.corpus.memory_map import CHUNK_ROWS, map_table
 from stt.corpus.table import read_table
-from stt.files import cached, file_hash
+from stt.files import file_hash
 
 MIN_MAPPED_ROWS = 1_000_000  # shorter manifests are read within a second and need little memory
 VERSION = 1  # of the file's contents
