@@ -94,9 +94,9 @@ class Manifest:
 
     def audio(self, row: int) -> AudioSource:
         """Return the reference to a row's audio."""
-        start, length = (self.value(row, name) for name in ("byte_offset", "byte_length"))
+        start, length = (self.table[name][row].as_py() for name in ("byte_offset", "byte_length"))
         address = resolve_address(self._part(row)[1].parent, str(self.value(row, "audio")))
-        return AudioSource(address, *(None if n is None else int(str(n)) for n in (start, length)))
+        return AudioSource(address, start, length)
 
     def offset(self, row: int) -> float:
         """Return where a row starts in its audio, seconds."""
