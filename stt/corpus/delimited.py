@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from stt.corpus.columns import check_names
@@ -25,7 +26,7 @@ def read_delimited(path: Path, header: Sequence[str] = ()) -> tuple[list[str], I
     Raises:
         InputError: the file is missing, empty, in another encoding, or its header is invalid.
     """
-    split = _split_csv if path.suffix.lower() == ".csv" else _split_tsv
+    split = partial(_split, is_csv=path.suffix.lower() == ".csv")
     lines = read_lines(path)
     if header:
         return list(header), (_record(line.number, header, *split(line)) for line in lines)
@@ -45,25 +46,15 @@ def _record(number: int, columns: Sequence[str], fields: list[str], error: str) 
     return Record(number, {} if error else dict(zip(columns, fields, strict=True)), error)
 
 
-def _split_csv(line: Line) -> tuple[list[str], str]:
+def _split(line: Line, is_csv: bool) -> tuple[list[str], str]:
     """Return the fields of a line, or an error."""
-    error = _error(line)
-    if error:
-        return [], error
+    if line.error or "\r" in line.text:
+        return [], line.error or "a carriage return in the line; lines end with a line feed"
+    if not is_csv:
+        return line.text.split("\t"), ""
     try:
         return next(csv.reader([line.text], strict=True)), ""
     except csv.Error as invalid:
         if "unexpected end of data" in str(invalid):
             return [], "a quoted field does not end on its line (a stray quotation mark, or a line break in a field)"
         return [], f"not CSV ({invalid})"
-
-
-def _split_tsv(line: Line) -> tuple[list[str], str]:
-    error = _error(line)
-    return ([], error) if error else (line.text.split("\t"), "")
-
-
-def _error(line: Line) -> str:
-    if not line.error and "\r" in line.text:
-        return "a carriage return in the line; lines end with a line feed"
-    return line.error

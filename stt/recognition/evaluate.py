@@ -128,9 +128,7 @@ def compute_outputs(
         yield from outputs
 
 
-def collect_outputs(
-    recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None = None
-) -> list[NetworkOutput]:
+def collect_outputs(recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None) -> list[NetworkOutput]:
     """Return the outputs of the first `max_per_domain` utterances of each domain (None: all) as a list.
 
     Raises:
@@ -217,6 +215,5 @@ def recognized_utterances(
 
 
 def _decode(decoder: Decoder, output: NetworkOutput, frame_seconds: float) -> tuple[str, float]:
-    words = decoder.words(output.log_probs, frame_seconds)
-    transcript = Transcript(" ".join(word.text for word in words), words, output.utterance.seconds)
+    transcript = Transcript.of(decoder.words(output.log_probs, frame_seconds), output.utterance.seconds)
     return transcript.text, transcript.confidence

@@ -73,7 +73,7 @@ class Draft:
         """Return the transcript, or what went wrong first in reading, otherwise in hearing."""
         self._words += self._joiner.flush()
         words = [_until(end.seconds, word) for word in self._words]
-        return end.error or self._error or Transcript(" ".join(word.text for word in words), words, end.seconds)
+        return end.error or self._error or Transcript.of(words, end.seconds)
 
 
 def _until(seconds: float, word: Word) -> Word:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
     """Return a run's row of the first table."""
     last = {name: curve[-1][1] for name, curve in summary.curves.items()}
     best = min(summary.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
-    speeds = sorted(value for _, value in summary.curves.get(metric_names.SPEED, []))
+    speeds = [value for _, value in summary.curves.get(metric_names.SPEED, [])]
     return {
         "name": summary.name,
         "folder": str(summary.run.folder),
@@ -124,7 +125,7 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
         "device_hours": last.get(metric_names.DEVICE_HOURS),
         "passes": last.get(metric_names.PASSES),
         "best": best,
-        "speed": speeds[len(speeds) // 2] if speeds else None,
+        "speed": statistics.median_high(speeds) if speeds else None,
         "waiting": last.get(metric_names.WAITING),
         "train": ", ".join(map(str, summary.run.train_manifests())),
         "init_from": summary.config["model"].get("init_from"),

@@ -9,7 +9,7 @@ import yaml
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.recognition.recognizer import Recognizer
 from stt.registry import class_path
 from stt.training.callbacks.access import data_of, folder_of, model_of
@@ -24,8 +24,7 @@ class SaveConfig(SaveConfigCallback):
         if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
             return
         text = self.parser.dump(self.config, skip_none=False)
-        with atomic_write(folder_of(trainer).config) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder_of(trainer).config, text)
         plain = self.parser.dump(self.config, skip_none=False, format="json")
         logger = wandb_of(trainer.loggers)
         if logger:
@@ -78,5 +77,4 @@ class PythonConfig(Callback):
                 **{name: value for name, value in plain.items() if not name.startswith("_")},
             },
         }
-        with atomic_write(folder_of(trainer).config) as temporary:
-            temporary.write_text(yaml.safe_dump(known, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        write_text(folder_of(trainer).config, yaml.safe_dump(known, sort_keys=False, allow_unicode=True))
