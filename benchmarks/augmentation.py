@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from stt.audio.augmentation.policy import TRANSFORMS
 
-COLUMNS = 4
+COLUMNS = 5
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def plot() -> Figure:
     """Plot a panel for each transform: its range (shaded) and its probability (dotted)."""
     strengths = np.linspace(0.001, 1, 50)
     height = math.ceil(len(TRANSFORMS) / COLUMNS)
-    figure, axes = plt.subplots(height, COLUMNS, figsize=(15, 3 * height), layout="constrained")
+    figure, axes = plt.subplots(height, COLUMNS, figsize=(17, 3 * height), layout="constrained")
     for axis, transform in zip(axes.flat, TRANSFORMS, strict=False):
         low, high = np.array([transform.range(float(strength)) for strength in strengths]).T
         axis.fill_between(strengths, low, high, alpha=0.4)

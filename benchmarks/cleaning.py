@@ -116,7 +116,7 @@ def speed(args: argparse.Namespace) -> dict[str, Any]:
     found = {"opus": timed(repeated(manifest, folder / "opus.parquet", args.hours), folder)}
     wav = folder / "wav.parquet"
     if not wav.exists():
-        write_manifest(as_wav(manifest, folder / "wav"), wav, manifest.normalizer or "")
+        write_manifest(as_wav(manifest, folder / "wav"), wav, manifest.normalizer)
     found["wav"] = timed(repeated(read_manifest(wav), folder / "wavs.parquet", args.hours), folder)
     corpus, run = trained(args, args.labels[0])
     ckpt = ("--ckpt", str(run / "checkpoints" / "last.ckpt"))
@@ -143,7 +143,7 @@ def repeated(manifest: Manifest, out: Path, hours: float) -> Path:
     table = pa.concat_tables([manifest.table] * times)
     ids = pa.array([f"{i:08d}" for i in range(len(table))], pa.large_string())
     table = table.set_column(table.column_names.index("id"), "id", ids)
-    write_manifest(table, out, manifest.normalizer or "")
+    write_manifest(table, out, manifest.normalizer)
     return out
 
 

@@ -63,7 +63,7 @@ def select(source: Path, out: Path, domains: tuple[str, ...]) -> Path:
 
 def keep_rows(manifest: Manifest, keep: Any, out: Path) -> Path:
     """Write the rows where `keep` is true to a new manifest in the same folder, and return its path."""
-    write_manifest(manifest.table.filter(keep), out, manifest.normalizer or "")
+    write_manifest(manifest.table.filter(keep), out, manifest.normalizer)
     return out
 
 

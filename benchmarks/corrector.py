@@ -26,7 +26,7 @@ from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
 from stt.metrics.domain_results import mean_over_domains
 from stt.recognition.evaluate import collect_outputs, error_rates_of_outputs
-from stt.recognition.recognizer import load
+from stt.recognition.recognizer import Recognizer
 from stt.training.corrector import train_corrector
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/corrector.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = load(args.checkpoint)
+    model = Recognizer.load(args.checkpoint)
     train, validate, test = (read_manifest(args.corpus / f"{split}.parquet") for split in ("train", "validate", "test"))
     train_texts = train.table["text"].to_pylist()
     lm, path = args.work / "lm.binary", args.work / "corrector.ckpt"

@@ -31,7 +31,7 @@ from stt.decoding.options import BeamOptions
 from stt.decoding.train_lm import train_language_model
 from stt.metrics.domain_results import mean_over_domains
 from stt.recognition.evaluate import NetworkOutput, collect_outputs, error_rates_of_outputs
-from stt.recognition.recognizer import Recognizer, load
+from stt.recognition.recognizer import Recognizer
 from stt.text.tokenizer import WORD_START
 
 ALPHA, BETA = 0.4, 2.0  # found by `stt lm tune` for the demo
@@ -60,7 +60,7 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {}
     for name, checkpoint in {"demo": args.demo, "fsdd": args.digits}.items():
-        model = load(checkpoint)
+        model = Recognizer.load(checkpoint)
         lm = args.work / f"{name}.binary"
         train_language_model(
             read_manifest(args.corpora / name / "train.parquet").table["text"].to_pylist(), lm, model.normalizer

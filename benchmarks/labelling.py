@@ -45,7 +45,7 @@ def main() -> None:
     texts = dict(zip(*(rows.table.filter(pa.array(~first))[name].to_pylist() for name in ("id", "text")), strict=True))
     unlabelled = rows.table.filter(pa.array(~first))
     empty = pa.array([""] * len(unlabelled), pa.large_string())
-    write_manifest(with_column(unlabelled, "text", empty), corpus / "unlabelled.parquet", rows.normalizer or "")
+    write_manifest(with_column(unlabelled, "text", empty), corpus / "unlabelled.parquet", rows.normalizer)
     run = args.work / "network"
     train(run, corpus, human, UNIFORM, args.steps, ["--seed_everything=0", "--data.seed=0"])
     results = [label(run, corpus, texts, wanted) for wanted in args.wanted]

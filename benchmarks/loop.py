@@ -137,7 +137,7 @@ def spoil_texts(manifest: Manifest, among: npt.NDArray[np.bool_]) -> tuple[list[
 
 def _write(manifest: Manifest, texts: list[str], rows: npt.NDArray[np.bool_], out: Path) -> None:
     table = with_column(manifest.table, "text", pa.array(texts))
-    write_manifest(table.filter(rows), out, manifest.normalizer or "")
+    write_manifest(table.filter(rows), out, manifest.normalizer)
 
 
 def step(name: str, source: Path, out: Path, *options: str) -> None:

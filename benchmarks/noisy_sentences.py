@@ -73,7 +73,7 @@ def spoil(corpus: Path) -> tuple[Path, npt.NDArray[np.str_]]:
     manifest = read_manifest(corpus / f"{SOURCE}.train.parquet")
     texts, kinds = spoil_texts(manifest, np.ones(len(manifest), np.bool_))
     out = corpus / f"{SOURCE}.spoiled.parquet"
-    write_manifest(with_column(manifest.table, "text", pa.array(texts)), out, manifest.normalizer or "")
+    write_manifest(with_column(manifest.table, "text", pa.array(texts)), out, manifest.normalizer)
     return out, kinds
 
 

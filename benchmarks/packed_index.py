@@ -27,7 +27,7 @@ def main(source: Path, out: Path) -> None:
     with job.folder() as work:
         edges = edges_by_seconds(manifest, 64e6 / 3600)
         table, report = run_shards(manifest, spans, edges, work / "shards", Engine(2), False, "indexing")
-        write_manifest(table, job.result, manifest.normalizer or "", job.step(table, report))
+        write_manifest(table, job.result, manifest.normalizer, job.step(table, report))
     read_manifest(out)
 
 

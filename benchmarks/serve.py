@@ -29,7 +29,7 @@ from common import write_report
 
 from stt.corpus.manifest import read_manifest
 from stt.errors import InputError
-from stt.recognition.recognizer import load
+from stt.recognition.recognizer import Recognizer
 from stt.recognition.transcriber import Transcriber
 
 BOUNDARY = "a2f0c5"
@@ -67,7 +67,7 @@ def main() -> None:
 def read_recordings(checkpoint: Path, path: Path) -> list[Recording]:
     """Return what is sent, with the text of each recording alone."""
     manifest = read_manifest(path)
-    transcriber = Transcriber(load(checkpoint))
+    transcriber = Transcriber(Recognizer.load(checkpoint))
     found = []
     for row in range(len(manifest)):
         source = manifest.audio(row)

@@ -26,7 +26,7 @@ from stt.training.tracking.wandb_logger import TolerantWandbLogger
 TIMED_METHODS = {
     TolerantWandbLogger: ("log_metrics", "log_hyperparams", "finalize"),
     WandbMetadata: ("setup", "on_fit_start", "on_fit_end"),
-    Transcripts: ("take", "finish"),
+    Transcripts: ("update", "finish"),
     OutputSummary: ("on_fit_end",),
 }
 

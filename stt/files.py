@@ -1,23 +1,20 @@
-"""Atomic file writes that spare the inputs, and a cache for results that take minutes to compute."""
+"""Atomic file writes that spare the inputs, locks, and hashes."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
-import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from stt.errors import FULL, InputError
 
-log = logging.getLogger(__name__)
-T = TypeVar("T")
 NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP})  # of file systems without links
 
 _inputs: set[tuple[int, int]] = set()  # device and inode of the files that the running command reads
@@ -70,6 +67,24 @@ def atomic_write(path: Path | str, move: Callable[[Path, Path], object] = os.rep
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str, errors: str = "strict") -> None:
+    """Write a text file in UTF-8, as `atomic_write` does.
+
+    Args:
+        path: the file.
+        text: its content, with its last newline.
+        errors: what to do with what UTF-8 has not, such as the names of files that are in no encoding: see `open`.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors=errors)
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[object]], errors: str = "strict") -> None:
+    """Write a table as CSV in UTF-8, as `atomic_write` does; the first row has the names of the columns."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors=errors) as file:
+        csv.writer(file).writerows(rows)
 
 
 def write_new(path: Path, content: bytes) -> bool:
@@ -192,49 +207,3 @@ def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: `stt` in $XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stt"
-
-
-def cached(name: str, read: Callable[[Path], T], write: Callable[[Path], None], compute: Callable[[], T]) -> T:
-    """Read a cached file; if it is missing or corrupt, one process per machine writes it while the others wait.
-
-    Args:
-        name: file name; must be derived from everything that determines the content.
-        read: reads the content from a path; any exception means that the file is corrupt.
-        write: computes the content and writes it to a path.
-        compute: computes the content when the cache is not writable.
-    """
-    path = cache_folder() / name
-    content = _read(path, read)
-    if content is not None:
-        return content
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            content = _read(path, read)  # another process may have written it in the meantime
-            if content is not None:
-                return content
-            with atomic_write(path) as temporary:
-                write(temporary)
-    except (OSError, WriteError) as error:
-        log.warning("cannot write to the cache %s, so the next start will take as long: %s", path.parent, error)
-        return compute()
-    total = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
-    sizes = (path.stat().st_size / 1e6, total / 1e6)
-    log.warning("cached for the next start: %s, %.0f MB (%.0f MB in the folder, safe to delete)", path, *sizes)
-    return read(path)
-
-
-def _read(path: Path, read: Callable[[Path], T]) -> T | None:
-    if not path.is_file():
-        return None
-    try:
-        return read(path)
-    except Exception as error:  # a corrupt file can raise anything, and is simply written again
-        log.warning("%s is corrupt and will be recreated (%s)", path, error)
-        return None

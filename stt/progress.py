@@ -50,16 +50,13 @@ def track_bytes(description: str) -> Iterator[Callable[[int, int | None], None]]
 
 
 def _bar(*count: ProgressColumn) -> Progress:
-    columns = (
+    console = Console(stderr=True)
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         *count,
         TimeElapsedColumn(),
         TextColumn("ETA"),
-    )
-    console = Console(stderr=True)
-    return Progress(
-        *columns,
         TimeRemainingColumn(),
         console=console,
         transient=True,

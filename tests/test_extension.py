@@ -33,7 +33,7 @@ from stt.audio.augmentation.device import Augmentation
 from stt.audio.features import FrontEnd
 from stt.corpus.row import Row
 from stt.decoding.decoder import Decoder, Greedy
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.decoding.options import CustomDecoder
 from stt.models import Encoder
 from stt.sampling import UniformSampler

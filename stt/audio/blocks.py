@@ -46,7 +46,7 @@ def audio_blocks(
 
 
 def native_blocks(
-    reader: Reader, source: AudioSource, offset: float = 0.0, duration: float | None = None, size: int = BLOCK_SAMPLES
+    reader: Reader, source: AudioSource, offset: float, duration: float | None, size: int = BLOCK_SAMPLES
 ) -> Iterator[Waveform]:
     """Yield blocks (sample,) of a file at its own rate.
 

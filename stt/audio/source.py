@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os.path
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,6 +96,12 @@ def is_remote(address: str) -> bool:
 def resolve_address(folder: Path, name: str) -> str:
     """Resolve the name of audio against a folder; absolute paths and URLs are returned as they are."""
     return name if is_remote(name) else str(folder / name)
+
+
+def find_address(folders: Sequence[Path], name: str) -> str:
+    """Return the address of audio in the first of the folders that has it, or else in the first one."""
+    addresses = [resolve_address(folder, name) for folder in folders]
+    return next((address for address in addresses if os.path.isfile(address)), addresses[0])
 
 
 def relative_address(address: str, folder: Path) -> str:

@@ -19,6 +19,7 @@ from stt.cli.decoder_options import (
     LanguageModel,
     decoder_options,
 )
+from stt.cli.options import Manifests
 from stt.corpus.manifest import read_manifests
 from stt.errors import InputError
 from stt.progress import track
@@ -71,7 +72,7 @@ def train(
 
 @app.command()
 def loading(
-    manifests: Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")],
+    manifests: Manifests,
     strength: Annotated[list[float], typer.Option(help="augmentation strength; may be repeated")] = STRENGTHS,
     sample_rate: Annotated[int, typer.Option(help="sample rate, Hz", min=1_000, max=384_000)] = 16_000,
     utterances: Annotated[int, typer.Option(help="maximum utterances per domain", min=1)] = 300,

@@ -15,7 +15,7 @@ from stt.cli.corpus_align import align
 from stt.cli.corpus_download import app as download_app
 from stt.cli.corpus_export import app as export_app
 from stt.cli.corpus_review import decide, review
-from stt.cli.options import REQUIRED, add_command
+from stt.cli.options import REQUIRED, Manifests, SkipBad, UnlessNormalized, add_command
 from stt.cli.steps import CLUSTER, add_steps
 from stt.corpus.columns import check_domains
 from stt.corpus.importers import importers
@@ -31,7 +31,6 @@ from stt.text.normalize import get_normalizer
 
 PIECES = [300, 1000, 3000]
 STRIDES = [2, 4, 8]
-Manifests = Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")]
 app = typer.Typer(help="Create and inspect corpora.", no_args_is_help=True)
 import_app = typer.Typer(help="Import a corpus into a manifest.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
@@ -57,9 +56,7 @@ def feasibility(
     manifests: Manifests,
     pieces: Annotated[list[int], typer.Option(help="vocabulary size to try; may be repeated")] = PIECES,
     stride: Annotated[list[int], typer.Option(help="stride of the network to try; may be repeated")] = STRIDES,
-    normalizer: Annotated[
-        str, typer.Option(help="normalizer for manifests that were not normalized at import")
-    ] = "plain-1",
+    normalizer: UnlessNormalized = "plain-1",
     hop_seconds: Annotated[float, typer.Option(help="hop between feature frames, seconds")] = 0.01,
 ) -> None:
     """Print how vocabularies and strides fit the corpus: frames per token, and utterances that CTC cannot align."""
@@ -177,7 +174,7 @@ SHARED = {
     "source": (Path, REQUIRED),
     "out": (Annotated[Path, typer.Option(help="manifest to write (.parquet)")], REQUIRED),
     "normalizer": (Annotated[str, typer.Option(help="text normalizer: russian-1, russian-2 or plain-1")], "plain-1"),
-    "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")], False),
+    "skip_bad": (SkipBad, False),
     "hold_out": (
         Annotated[float, typer.Option(help="fraction to hold out for validation, and the same for test")],
         0.0,

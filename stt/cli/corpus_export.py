@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from stt.cli.options import REQUIRED, add_command, named
-from stt.corpus.export import Export, is_unicode
+from stt.cli.options import REQUIRED, Manifests, add_command, named
+from stt.corpus.columns import is_unicode
+from stt.corpus.export import Export
 from stt.corpus.exporters import exporters
 from stt.corpus.manifest import read_manifests
 from stt.errors import InputError
@@ -48,7 +49,7 @@ for _name, _exporter in exporters().items():
         _exporter,
         _export,
         {
-            "manifests": (Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")], REQUIRED),
+            "manifests": (Manifests, REQUIRED),
             "out": (Annotated[Path, typer.Option(help="folder to write, which must not exist")], REQUIRED),
             "copy_audio": (
                 Annotated[bool, typer.Option("--copy-audio", help="copy all audio, also what could be referred to")],

@@ -12,7 +12,7 @@ from stt.corpus.manifest import check_manifest_name, read_manifests, write_manif
 from stt.corpus.provenance import Input, Step, count_domains
 from stt.corpus.sharding.job import inputs_of
 from stt.errors import InputError
-from stt.files import atomic_write, file_hash
+from stt.files import file_hash, write_text
 
 VERSION = 1  # of decisions, in the records of manifests
 Manifests = Annotated[list[Path], typer.Argument(help="manifests of rejected utterances; several are concatenated")]
@@ -32,8 +32,7 @@ def review(
 
     rejected = Rejected.of(read_manifests(manifests))
     page = render_review(rejected, ", ".join(path.name for path in manifests), utterances)
-    with atomic_write(out) as temporary:
-        temporary.write_text(page.text, encoding="utf-8", errors="backslashreplace")  # file names need not be UTF-8
+    write_text(out, page.text, errors="backslashreplace")  # file names need not be UTF-8
     if page.unreadable:
         print(f"audio that cannot be read: {page.unreadable} utterances")
     print(f"{out}: {len(page.text) / 1e6:.1f} MB, {page.players} of {len(rejected.manifest)} utterances with audio")
@@ -72,7 +71,7 @@ def decide(
     inputs = (*inputs_of(manifest), *(Input(path.name, file_hash(path)) for path in decisions))
     rows_in, rows_out = count_domains(manifest.table), count_domains(table)
     step = Step("decide", VERSION, {"decisions": names}, rows_in, rows_out, inputs, skipped, notes)
-    write_manifest(table, out, manifest.normalizer or "", step)
+    write_manifest(table, out, manifest.normalizer, step)
     for name, count in skipped.items():
         print(f"{name}: {count} rows")
     for title, ids in (

@@ -38,10 +38,10 @@ def train(
     seed: Annotated[int, typer.Option(help="random seed", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Train a small sequence-to-sequence network on a model's errors, and on texts with synthetic errors."""
-    from stt.recognition.recognizer import load
+    from stt.recognition.recognizer import Recognizer
     from stt.training.corrector import train_corrector  # imported here to keep --help fast
 
-    model = load(checkpoint, device)
+    model = Recognizer.load(checkpoint, device)
     results = (model.normalizer(text.text) for text in read_texts(texts or []))
     normalized = [result.text for result in results if not result.rejected]
     speech = (read_manifests(manifests), read_manifests(validate))

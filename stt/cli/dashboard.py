@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import write_text
 
 app = typer.Typer(help="Dashboards at Weights & Biases.", no_args_is_help=True)
 
@@ -63,8 +63,7 @@ def push(
             "workspace": board.to_json(board.workspace(owner, project, sections)),
             "report": board.to_json(board.report(owner, project, sections, known_project=False)),
         }
-        with atomic_write(dry_run) as temporary:
-            temporary.write_text(json.dumps(sent, indent=1) + "\n", encoding="utf-8")
+        write_text(dry_run, json.dumps(sent, indent=1) + "\n")
         print(f"{len(sections)} sections with {count} panels, written to {dry_run}")
         return
     for address in board.push(entity, project, sections):

@@ -12,7 +12,7 @@ import yaml
 from stt.corpus.manifest import read_manifests
 from stt.corpus.texts import read_texts
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import atomic_write, write_text
 from stt.text.normalize import get_normalizer
 
 app = typer.Typer(help="Create language models.", no_args_is_help=True)
@@ -61,19 +61,18 @@ def tune(
 
     mpl.use("agg")
     from stt.decoding.options import BeamOptions  # imported here to keep --help fast
-    from stt.recognition.recognizer import load
+    from stt.recognition.recognizer import Recognizer
     from stt.recognition.tuning import tune as search
     from stt.reports.tuning import plot_tuning
 
     plot_file = out.with_suffix(".png")
     if plot_file == out:
         raise InputError(f"{out}: the plot gets this name; end the name of the configuration in .yaml")
-    model = load(checkpoint, device)
+    model = Recognizer.load(checkpoint, device)
     options = BeamOptions(str(lm), beam_width=beam_width)
     tuned = search(model, read_manifests(manifests), options, max_per_domain=utterances)
     beam = {name: value for name, value in asdict(tuned.options).items() if name != "hot_words"}
-    with atomic_write(out) as temporary:
-        temporary.write_text(yaml.safe_dump({"decoder": {"beam": beam}}, sort_keys=False), encoding="utf-8")
+    write_text(out, yaml.safe_dump({"decoder": {"beam": beam}}, sort_keys=False))
     with atomic_write(plot_file) as temporary:
         figure = plot_tuning(tuned.alphas, tuned.betas, tuned.wers, tuned.widths, tuned.greedy)
         figure.savefig(temporary, dpi=110, format="png")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
+Manifests = Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")]
+UnlessNormalized = Annotated[str, typer.Option(help="normalizer for manifests that were not normalized at import")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")]
 Parameter = tuple[Any, Any]  # type and default
 NAMED = 5  # ids in a message
 REQUIRED = inspect.Parameter.empty

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stt.files import atomic_write
+from stt.files import write_text
 
 app = typer.Typer()
 
@@ -30,6 +30,5 @@ def report(
     if len(set(names)) < len(names):
         names = [str(run.folder) for run in sources]
     text = render_page([load_run_summary(run, name) for run, name in zip(sources, names, strict=True)], worst)
-    with atomic_write(out) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names need not be UTF-8
+    write_text(out, text, errors="backslashreplace")  # file names need not be UTF-8
     print(f"{out}: {len(text) / 1e6:.1f} MB, opens in any browser")

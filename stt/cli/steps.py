@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stt.cli.options import REQUIRED, Parameter, add_command
+from stt.cli.options import REQUIRED, Manifests, Parameter, SkipBad, add_command
 from stt.corpus.manifest import Manifest, check_manifest_name, read_manifests
 from stt.corpus.merge import merge_manifest
 from stt.corpus.provenance import read_step
@@ -19,11 +19,11 @@ from stt.errors import InputError
 CLUSTER = Annotated[str, typer.Option(help="work on the Dask cluster with this scheduler, such as tcp://HOST:8786")]
 Workers = Annotated[int | None, typer.Option(help="parallel processes; default: one per core", min=1, max=1000)]
 SHARED: dict[str, Parameter] = {
-    "manifests": (Annotated[list[Path], typer.Argument(help="manifests; several are concatenated")], REQUIRED),
+    "manifests": (Manifests, REQUIRED),
     "out": (Annotated[Path, typer.Option(help="what to create")], REQUIRED),
     "workers": (Workers, None),
     "cluster": (CLUSTER, ""),
-    "skip_bad": (Annotated[bool, typer.Option("--skip-bad", help="skip and list bad rows instead of failing")], False),
+    "skip_bad": (SkipBad, False),
 }
 
 

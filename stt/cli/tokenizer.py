@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 
+from stt.cli.options import UnlessNormalized
 from stt.corpus.manifest import read_manifests
 from stt.corpus.memory_map import iter_chunks
 from stt.files import atomic_write
@@ -19,6 +20,8 @@ from stt.text.normalized import Normalized
 from stt.text.tokenizer import MAX_TEXTS, Tokenizer, train_character_tokenizer, train_tokenizer
 
 CHUNK_ROWS = 10_000  # whose texts are strings at once
+
+TrainingManifests = Annotated[list[Path], typer.Argument(help="training manifests; several are concatenated")]
 
 app = typer.Typer(help="Create tokenizers.", no_args_is_help=True)
 
@@ -30,15 +33,13 @@ def tokenizer() -> None:
 
 @app.command()
 def train(
-    manifests: Annotated[list[Path], typer.Argument(help="training manifests; several are concatenated")],
+    manifests: TrainingManifests,
     out: Annotated[Path, typer.Option(help="tokenizer to write (.model)")],
     pieces: Annotated[
         int,
         typer.Option(help="BPE pieces, including the blank; 100 for hours of speech, 300 to 1000 for hundreds"),
     ] = 500,
-    normalizer: Annotated[
-        str, typer.Option(help="normalizer for manifests that were not normalized at import")
-    ] = "plain-1",
+    normalizer: UnlessNormalized = "plain-1",
 ) -> None:
     """Train a SentencePiece BPE tokenizer on the texts of training manifests."""
     trained = train_tokenizer(_texts(manifests, normalizer), pieces)
@@ -49,11 +50,9 @@ def train(
 
 @app.command()
 def letters(
-    manifests: Annotated[list[Path], typer.Argument(help="training manifests; several are concatenated")],
+    manifests: TrainingManifests,
     out: Annotated[Path, typer.Option(help="tokenizer to write (.model)")],
-    normalizer: Annotated[
-        str, typer.Option(help="normalizer for manifests that were not normalized at import")
-    ] = "plain-1",
+    normalizer: UnlessNormalized = "plain-1",
 ) -> None:
     """Create a tokenizer of single letters, for comparisons and for networks with a small stride."""
     _write(train_character_tokenizer(_texts(manifests, normalizer)), out)

@@ -13,7 +13,7 @@ import typer
 from stt.cli.decoder_options import Alpha, BeamWidth, Beta, Corrector, DecoderFile, HotWords, LanguageModel
 from stt.cli.recognizing import Device, Model, Threads, Vad, build_transcriber
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.progress import track_seconds
 from stt.recognition.formats import FORMATS, render
 
@@ -66,8 +66,7 @@ def transcribe(
                 continue
             content = render(result, file_format, one.recording.name, normalizer)
             if out:
-                with atomic_write(out / f"{one.path}{FORMATS[file_format]}") as temporary:
-                    temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
+                write_text(out / f"{one.path}{FORMATS[file_format]}", content, errors="backslashreplace")
             elif file_format == "text":
                 print(result.text if len(inputs) == 1 else f"{one.recording.name}\t{result.text}", flush=True)
             else:

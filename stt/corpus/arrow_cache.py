@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from stt.cache import cached
 from stt.corpus.columns import cast_columns, check_rows, decode_dictionary
 from stt.corpus.memory_map import CHUNK_ROWS, map_table
 from stt.corpus.table import read_table
-from stt.files import cached
+from stt.files import file_hash
 
 MIN_MAPPED_ROWS = 1_000_000  # shorter manifests are read within a second and need little memory
 VERSION = 1  # of the file's contents
@@ -27,9 +27,7 @@ def load_table(path: Path) -> pa.Table:
     """
     if path.suffix.lower() != ".parquet" or _rows(path) < MIN_MAPPED_ROWS:
         return _in_memory(path)
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    name = f"manifest-{VERSION}-{content[:32]}.arrow"
+    name = f"manifest-{VERSION}-{file_hash(path)[:32]}.arrow"
     return cached(name, map_table, lambda out: _convert(path, out), lambda: _in_memory(path))
 
 

@@ -17,8 +17,8 @@ def copy_audio(
     window: tuple[float, float] | None,
     folder: Path,
     stem: Path,
-    mix: bool = False,
-    formats: Collection[str] = EXTENSIONS,
+    mix: bool,
+    formats: Collection[str],
 ) -> Path:
     """Write audio to `folder / stem` with the extension that it needs, and return its path in the folder.
 

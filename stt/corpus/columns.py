@@ -111,6 +111,15 @@ def domain_error(domain: str) -> str:
     )
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be stored; the names of files that are not UTF-8 have surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def extra_columns(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Build columns from fields that need not be in every row; values without a common type become strings."""
     names = dict.fromkeys(name for row in rows for name in row)

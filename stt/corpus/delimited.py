@@ -27,16 +27,16 @@ def read_delimited(path: Path, header: Sequence[str] = ()) -> tuple[list[str], I
     Raises:
         InputError: the file is missing, empty, in another encoding, or its header is invalid.
     """
-    is_csv = path.suffix.lower() == ".csv"
-    split = _split_csv if is_csv else _split_tsv
+    delimiter = "," if path.suffix.lower() == ".csv" else "\t"
+    split = partial(_split, delimiter=delimiter)
     lines = read_lines(path)
     if header:
         return list(header), (_record(line.number, header, *split(line)) for line in lines)
     first = next(lines, None)
     if first is None:
         raise InputError(f"{path}: the file is empty")
-    if is_csv and ";" in first.text and "," not in first.text:
-        split = partial(_split_csv, delimiter=";")
+    if delimiter == "," and ";" in first.text and "," not in first.text:
+        split = partial(_split, delimiter=";")
     columns, error = split(first)
     if error:
         raise InputError(f"{path}:{first.number}: {error}")
@@ -50,25 +50,15 @@ def _record(number: int, columns: Sequence[str], fields: list[str], error: str) 
     return Record(number, {} if error else dict(zip(columns, fields, strict=True)), error)
 
 
-def _split_csv(line: Line, delimiter: str = ",") -> tuple[list[str], str]:
+def _split(line: Line, delimiter: str) -> tuple[list[str], str]:
     """Return the fields of a line, or an error."""
-    error = _error(line)
-    if error:
-        return [], error
+    if line.error or "\r" in line.text:
+        return [], line.error or "a carriage return in the line; lines end with a line feed"
+    if delimiter == "\t":
+        return line.text.split(delimiter), ""
     try:
         return next(csv.reader([line.text], delimiter=delimiter, strict=True)), ""
     except csv.Error as invalid:
         if "unexpected end of data" in str(invalid):
             return [], "a quoted field does not end on its line (a stray quotation mark, or a line break in a field)"
         return [], f"not CSV ({invalid})"
-
-
-def _split_tsv(line: Line) -> tuple[list[str], str]:
-    error = _error(line)
-    return ([], error) if error else (line.text.split("\t"), "")
-
-
-def _error(line: Line) -> str:
-    if not line.error and "\r" in line.text:
-        return "a carriage return in the line; lines end with a line feed"
-    return line.error

@@ -20,7 +20,7 @@ import pyarrow as pa
 from stt.audio.io import EXTENSIONS, AudioError, AudioInfo, audio_info
 from stt.audio.source import AudioSource, is_remote
 from stt.corpus.audio_copy import copy_audio
-from stt.corpus.columns import COLUMNS, to_python
+from stt.corpus.columns import COLUMNS, is_unicode, to_python
 from stt.corpus.manifest import Manifest
 from stt.corpus.memory_map import iter_tables
 from stt.progress import track
@@ -31,15 +31,6 @@ CHUNK_ROWS = 1_000  # in memory at once
 def is_local(address: str) -> bool:
     """Whether an address is a path."""
     return not is_remote(address)
-
-
-def is_unicode(path: str) -> bool:
-    """Whether a path can be written to a text file; the names of files that are not UTF-8 have surrogates."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import soundfile
 
 from stt.audio.io import AudioError, durations_agree
 from stt.audio.source import AudioSource, relative_address
-from stt.corpus.columns import COLUMNS, concat_tables, domain_error, extra_columns, with_column
+from stt.corpus.columns import COLUMNS, concat_tables, domain_error, extra_columns, is_unicode, with_column
 from stt.corpus.ids import with_ids
 from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Input, Step, count_domains
@@ -89,7 +89,7 @@ def ingest(
             for row, error, changed in chunk:
                 error = error or _id_error(row.id, ids)
                 if error:
-                    report.bad.setdefault(error[0], []).append((row.where, error[1]))
+                    report.bad[error[0]].append((row.where, error[1]))
                 else:
                     report.changed += changed
                     report.changed_texts += bool(set(changed) - {"punctuation"})
@@ -209,7 +209,7 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
         return row, ("invalid domain", invalid)
     if len(row.text) > MAX_TEXT:
         return row, ("long text", f"the text has {len(row.text):,} characters, more than {MAX_TEXT:,}")
-    if not _is_unicode(row):
+    if not is_unicode(f"{row.id} {row.audio} {row.domain} {row.speaker}"):
         return row, ("not Unicode", "the id, audio, domain or speaker is not valid Unicode")
     if row.cer is not None and math.isnan(row.cer):
         row = replace(row, cer=None)  # a table's way to say that it is unknown
@@ -245,15 +245,6 @@ def _check(row: Row, out: Path) -> tuple[Row, tuple[str, str] | None]:
     if not row.duration > 0 or (must_agree and not durations_agree(row.duration, rest)):
         return row, ("wrong duration", f"{row.audio}: expected {row.duration:g} s, found {rest:.2f} s")
     return row, None
-
-
-def _is_unicode(row: Row) -> bool:
-    """Return whether the names can be stored; those of files that are not UTF-8 have surrogates."""
-    try:
-        f"{row.id} {row.audio} {row.domain} {row.speaker}".encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def text_error(text: str, rejected: Counter[str]) -> tuple[str, str] | None:

@@ -23,7 +23,7 @@ from stt.audio.source import AudioSource, resolve_address
 from stt.corpus.arrow_cache import load_table
 from stt.corpus.columns import COLUMNS, cast_columns, check_domains, concat_tables, with_column
 from stt.corpus.ids import first_duplicate, hashes, with_ids
-from stt.corpus.memory_map import filter_rows, iter_tables
+from stt.corpus.memory_map import filter_rows, iter_chunks, iter_tables
 from stt.corpus.provenance import Step, encode_step
 from stt.errors import InputError
 from stt.files import atomic_write
@@ -94,9 +94,9 @@ class Manifest:
 
     def audio(self, row: int) -> AudioSource:
         """Return the reference to a row's audio."""
-        start, length = (self.value(row, name) for name in ("byte_offset", "byte_length"))
+        start, length = (self.table[name][row].as_py() for name in ("byte_offset", "byte_length"))
         address = resolve_address(self._part(row)[1].parent, str(self.value(row, "audio")))
-        return AudioSource(address, *(None if n is None else int(str(n)) for n in (start, length)))
+        return AudioSource(address, start, length)
 
     def offset(self, row: int) -> float:
         """Return where a row starts in its audio, seconds."""
@@ -185,6 +185,11 @@ class Manifest:
         """Hash of each row's text (row,), to detect corrected texts."""
         return hashes(self.table["text"]).view(np.int64)
 
+    def text_lengths(self) -> npt.NDArray[np.int32]:
+        """Return the number of characters of each row's text (row,)."""
+        counts = (pc.utf8_length(chunk).to_numpy() for chunk in iter_chunks(self.table["text"]))
+        return np.concatenate([np.zeros(0, np.int32), *(count.astype(np.int32) for count in counts)])
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, audio, texts and domains of all rows, independent of the file format."""
@@ -245,12 +250,12 @@ def check_manifest_name(out: Path) -> None:
         raise InputError(f"--out {out}: a manifest is a file whose name ends in .parquet")
 
 
-def write_manifest(table: pa.Table, path: Path, normalizer: str, step: Step | None = None) -> None:
-    """Write a Parquet manifest atomically, with the normalizer applied to its texts and the step that it comes from.
+def write_manifest(table: pa.Table, path: Path, normalizer: str | None, step: Step | None = None) -> None:
+    """Write a Parquet manifest atomically, with the normalizer of its texts, if any, and the step that it comes from.
 
     Rows without an id get one, which they keep when the file is moved. Columns of your own are written unchanged.
     """
-    metadata = {NORMALIZER_KEY: normalizer.encode()} | (encode_step(step) if step else {})
+    metadata = {NORMALIZER_KEY: (normalizer or "").encode()} | (encode_step(step) if step else {})
     table = with_ids(cast_columns(table, path)).replace_schema_metadata(metadata)
     with (
         atomic_write(path) as temporary,

@@ -21,5 +21,5 @@ def merge_manifest(manifest: Manifest, out: Path) -> Step:
     table = moved_rows(manifest, out.parent)
     rows = count_domains(table)
     step = Step("merge", VERSION, {}, rows, rows, inputs_of(manifest))
-    write_manifest(table, out, manifest.normalizer or "", step)
+    write_manifest(table, out, manifest.normalizer, step)
     return step

@@ -20,6 +20,13 @@ from stt.errors import InputError, reason
 STEP_KEY = b"stt.step"
 
 
+def now() -> str:
+    """Return the time in UTC: that of SOURCE_DATE_EPOCH if it is set (seconds; reproducible-builds.org), else now."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    time = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    return time.isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
 class Input:
     """What a step has read: a manifest, or the source of an import."""
@@ -55,7 +62,7 @@ class Step:
     skipped: Mapping[str, int] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
-    time: str = field(default_factory=lambda: now())
+    time: str = field(default_factory=now)
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """Format the chain, the first step first; what several manifests were merged from is indented."""
@@ -74,13 +81,6 @@ class Step:
             yield f"{indent}  skipped: {kind}: {count:,} rows"
         for name, value in self.notes.items():
             yield f"{indent}  {name}: {value:,}" if isinstance(value, int) else f"{indent}  {name}: {value}"
-
-
-def now() -> str:
-    """Return the time in UTC: that of SOURCE_DATE_EPOCH if it is set (seconds; reproducible-builds.org), else now."""
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    time = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
-    return time.isoformat(timespec="seconds")
 
 
 def count_domains(table: pa.Table) -> dict[str, int]:

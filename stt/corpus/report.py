@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stt.files import atomic_write
+from stt.files import write_csv
 
 
 @dataclass
@@ -17,7 +16,7 @@ class Report:
 
     kept: int = 0
     excluded: Counter[str] = field(default_factory=Counter)  # by the importer's options
-    bad: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # kind: (where, reason)
+    bad: defaultdict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # (where, reason)
     changed: Counter[str] = field(default_factory=Counter)
     changed_texts: int = 0  # in more than letter case, punctuation and spaces
     as_strings: list[str] = field(default_factory=list)  # columns whose values have no common type
@@ -54,10 +53,5 @@ class Report:
 
     def write(self, path: Path) -> None:
         """List all bad rows in a CSV file."""
-        with (
-            atomic_write(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(["where", "kind", "reason"])
-            writer.writerows([where, kind, reason] for kind, bad in self.bad.items() for where, reason in bad)
+        rows = [(where, kind, reason) for kind, bad in self.bad.items() for where, reason in bad]
+        write_csv(path, [("where", "kind", "reason"), *rows], errors="backslashreplace")

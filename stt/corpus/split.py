@@ -55,7 +55,7 @@ def split_manifest(manifest: Manifest, share: float) -> dict[str, Path]:
     for split, path in paths.items():
         table = manifest.table.filter(pa.array(assigned == split))
         step = Step("hold out", VERSION, {"share": share, "split": split}, before, count_domains(table), inputs)
-        write_manifest(table, path, manifest.normalizer or "", step)
+        write_manifest(table, path, manifest.normalizer, step)
     return paths
 
 

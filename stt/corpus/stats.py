@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.box import SIMPLE_HEAD
@@ -35,7 +34,7 @@ class DomainStats:
 def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
     """Compute the statistics of every domain."""
     stats = {}
-    lengths = _concatenated(pc.utf8_length(chunk) for chunk in iter_chunks(manifest.table["text"]))
+    lengths = manifest.text_lengths()
     words = _distinct(manifest, "text", lambda texts: pc.list_flatten(pc.utf8_split_whitespace(texts)))
     speakers = _distinct(manifest, "speaker", _names)
     for index, (domain, rows) in enumerate(zip(manifest.domains, manifest.rows_by_domain(), strict=True)):
@@ -52,10 +51,6 @@ def domain_stats(manifest: Manifest) -> dict[str, DomainStats]:
             characters=int(np.median(lengths[rows])),
         )
     return stats
-
-
-def _concatenated(chunks: Iterable[pa.Array]) -> npt.NDArray[np.int32]:
-    return np.concatenate([chunk.to_numpy(zero_copy_only=False).astype(np.int32) for chunk in chunks])
 
 
 def _distinct(manifest: Manifest, column: str, values: Callable[[pa.Array], pa.Array]) -> list[int]:

@@ -33,8 +33,8 @@ def read_table(path: Path) -> pa.Table:
     _check_file(path)
     if path.suffix.lower() == ".parquet":
         return _read_parquet(path)
-    columns, records = _read_lines(path)
     has_types = path.suffix.lower() in JSON_LINES
+    columns, records = ([], read_json_lines(path)) if has_types else read_delimited(path)
     tables = []
     while chunk := list(islice(records, CHUNK_ROWS)):
         for record in chunk:
@@ -68,11 +68,6 @@ def read_records(path: Path) -> tuple[list[str], Iterator[Record]]:
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: not a readable table ({reason(error)})") from error
     return table.column_names, _arrow_records(table)
-
-
-def _read_lines(path: Path) -> tuple[list[str], Iterator[Record]]:
-    """Read a file of lines as the columns of its header, if it has one, and its rows."""
-    return ([], read_json_lines(path)) if path.suffix.lower() in JSON_LINES else read_delimited(path)
 
 
 def _arrow_records(table: pa.Table) -> Iterator[Record]:

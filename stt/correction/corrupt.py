@@ -8,26 +8,21 @@ import numpy as np
 
 from stt.metrics.confusions import Confusions, Pairs
 
+WORDS_SHARE = 0.5  # of errors that concern whole words; the rest concern characters
+
 
 class Corruptor:
     """Corrupts texts with character and word errors at the frequencies observed in real hypotheses."""
 
-    def __init__(self, confusions: Confusions, words_share: float = 0.5) -> None:
-        """Take the error statistics.
-
-        Args:
-            confusions: counts over real hypotheses.
-            words_share: share of errors applied to whole words; the rest is applied to characters.
-        """
-        self.words_share = words_share
+    def __init__(self, confusions: Confusions) -> None:
+        """Take the error statistics of real hypotheses."""
         self._characters = _Edits(confusions.characters, confusions.character_counts)
         self._words = _Edits(confusions.words, confusions.word_counts)
 
     def __call__(self, text: str, rng: np.random.Generator, rate: float = 1.0) -> str:
         """Corrupt a text at `rate` times the error rate of the recognizer."""
-        share = self.words_share
-        words = self._words.draw(text.split(), rng, rate * share)
-        return " ".join("".join(self._characters.draw(list(" ".join(words)), rng, rate * (1 - share))).split())
+        words = self._words.draw(text.split(), rng, rate * WORDS_SHARE)
+        return " ".join("".join(self._characters.draw(list(" ".join(words)), rng, rate * (1 - WORDS_SHARE))).split())
 
 
 class _Edits:

@@ -136,7 +136,7 @@ def recognize(
     if not len(rows):
         return
     batches = [rows[indices].tolist() for indices in sorted_batches(durations[rows], BATCH_SECONDS)]
-    sampled = ([SampledRow(row, 0.0, (0, row)) for row in batch] for batch in batches)
+    sampled = ([SampledRow(row, 0.0, (0, row), (0,)) for row in batch] for batch in batches)
     for batch, outputs in run_batches(recognizer, manifest, sampled):
         recognized = [
             RecognizedRow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -72,9 +72,9 @@ class Batch:
         """Pin the network's input tensors, so that they can be copied to the device asynchronously."""
         return self._map(lambda tensor: tensor.pin_memory())
 
-    def _map(self, function) -> Batch:  # type: ignore[no-untyped-def]
-        tensors = ("waveforms", "lengths", "tokens")
-        return replace(self, **{name: function(getattr(self, name)) for name in tensors})
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        waveforms, lengths, tokens = map(function, (self.waveforms, self.lengths, self.tokens))
+        return replace(self, waveforms=waveforms, lengths=lengths, tokens=tokens)
 
 
 def collate(items: Sequence[Utterance | Skipped]) -> Batch:

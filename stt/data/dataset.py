@@ -98,8 +98,8 @@ class UtteranceDataset(Dataset[Utterance | Skipped]):
         if isinstance(item, SampledRow) and item.strength:
             strength = item.strength
             max_speed = seconds / ((frames_needed(tokens) + 1) * self.frame_seconds)
-            rng = np.random.default_rng(item.seed)
-            waveform = augment_waveform(waveform, self.sample_rate, strength, rng, max_speed)
+            rngs = np.random.default_rng(item.seed), np.random.default_rng(item.batch_seed)
+            waveform = augment_waveform(waveform, self.sample_rate, strength, *rngs, max_speed)
             seconds = len(waveform) / self.sample_rate
         return Utterance(row, name, domain, seconds, waveform, reference, tokens, strength)
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stt.cache import cached
 from stt.corpus.memory_map import CHUNK_ROWS, iter_chunks
 from stt.data.dataset import UtteranceDataset
 from stt.errors import InputError
-from stt.files import cached
 from stt.models.ctc import frames_needed
 from stt.progress import track
 from stt.text.tokenizer import WORD_START, Tokenizer

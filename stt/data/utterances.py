@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from stt.corpus.manifest import Manifest
-from stt.corpus.memory_map import iter_chunks
 from stt.sampling.base import Utterances
 from stt.sampling.observations import Floats
 
@@ -34,7 +32,6 @@ def difficulty(manifest: Manifest) -> Floats:
     0.09.
     """
     cer = np.asarray(manifest.table["cer"].to_numpy(), dtype=np.float32)
-    characters = np.concatenate([pc.utf8_length(part).to_numpy() for part in iter_chunks(manifest.table["text"])])
     incomplete = np.bincount(manifest.domain_index, weights=np.isnan(cer), minlength=len(manifest.domains)) > 0
-    rate = np.sqrt(characters.astype(np.float32) / manifest.durations)
+    rate = np.sqrt(manifest.text_lengths().astype(np.float32) / manifest.durations)
     return np.where(incomplete[manifest.domain_index], rate, cer)

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 MAX_UNALIGNABLE = 0.01  # share of a domain that CTC may fail to align without a warning
 # Median frames per token; below this CTC has hardly any room for blanks. The demo learns well at 1.8.
 MIN_FRAMES_PER_TOKEN = 1.5
+MAX_UTTERANCES = 20_000  # of a domain, sampled at random
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,6 @@ def vocabulary_fits(
     pieces: Sequence[int],
     strides: Sequence[int],
     hop_seconds: float,
-    max_utterances: int = 20_000,
-    seed: int = 0,
 ) -> list[VocabularyFit]:
     """Train a tokenizer of every size and compare the number of its tokens with the frames at every stride.
 
@@ -63,15 +62,13 @@ def vocabulary_fits(
         pieces: vocabulary sizes to try.
         strides: overall strides of the network to try.
         hop_seconds: time between feature frames.
-        max_utterances: number of utterances per domain, sampled at random.
-        seed: of the sampling.
 
     Raises:
         InputError: a domain has no text that the normalizer accepts, or no tokenizer can be trained.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     sample = {
-        domain: rng.permutation(rows)[:max_utterances]
+        domain: rng.permutation(rows)[:MAX_UTTERANCES]
         for domain, rows in zip(manifest.domains, manifest.rows_by_domain(), strict=True)
     }
     texts: dict[str, list[str]] = {}

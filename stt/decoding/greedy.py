@@ -5,11 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stt.decoding.words import Hypothesis, Word, words_from_hypothesis
+from stt.decoding.words import Hypothesis
 from stt.tensors import length_mask
 from stt.text.tokenizer import Tokenizer
-
-__all__ = ["Hypothesis", "Word", "emitted_tokens", "greedy_decode", "words_from_hypothesis"]
 
 
 def emitted_tokens(log_probs: Tensor, lengths: Tensor, blank_id: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stt.errors import InputError, reason
-from stt.files import atomic_write
+from stt.files import write_text
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class LanguageModelDescription:
 
 def write_description(binary: Path, description: LanguageModelDescription) -> None:
     """Write the description next to a binary."""
-    with atomic_write(_description_path(binary)) as temporary:
-        temporary.write_text(json.dumps(asdict(description), ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(_description_path(binary), json.dumps(asdict(description), ensure_ascii=False) + "\n")
 
 
 def read_description(binary: Path, normalizer: str) -> LanguageModelDescription:

@@ -10,8 +10,7 @@ from stt.metrics.domain_metric import format_value
 from stt.metrics.summary import metric_info, read_results
 from stt.runs.folder import RunFolder
 
-USES = {
-    SHERPA: """import sherpa_onnx
+SHERPA_USE = """import sherpa_onnx
 
 recognizer = sherpa_onnx.OfflineRecognizer.from_nemo_ctc(
     "model.onnx", "tokens.txt", sample_rate={rate}, feature_dim={mels}
@@ -19,11 +18,10 @@ recognizer = sherpa_onnx.OfflineRecognizer.from_nemo_ctc(
 stream = recognizer.create_stream()
 stream.accept_waveform(sample_rate, waveform)  # float32 in [-1, 1]
 recognizer.decode_stream(stream)
-print(stream.result.text)""",
-    "": """import stt  # pip install '.[onnx]' in a checkout of the training project; stt on PyPI is another one
+print(stream.result.text)"""
+USE = """import stt  # pip install '.[onnx]' in a checkout of the training project; stt on PyPI is another one
 
-print(stt.load("FOLDER").transcribe("speech.wav").text)""",
-}
+print(stt.load("FOLDER").transcribe("speech.wav").text)"""
 CARD_TEXT = """---
 license: {license}
 library_name: {library}
@@ -87,7 +85,7 @@ def write_card(folder: Path, description: Description, checkpoint: Path, license
         check=_check(description.check, description.format),
         licence_text=license_name or "Not stated. Whoever publishes this must check the licences of the training data.",
         more=_limitation(description),
-        use=USES[SHERPA if is_sherpa else ""].format(rate=description.sample_rate, mels=mels),
+        use=(SHERPA_USE if is_sherpa else USE).format(rate=description.sample_rate, mels=mels),
     )
     (folder / CARD).write_text(text, encoding="utf-8")
 

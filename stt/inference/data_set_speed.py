@@ -16,7 +16,7 @@ from stt.audio.io import Waveform
 from stt.corpus.manifest import Manifest
 from stt.decoding.options import DecoderOptions
 from stt.decoding.workers import DecodingPool
-from stt.inference.speed import WALL, Seconds, batches, clocks, rounded
+from stt.inference.speed import WALL, Seconds, batches, clocks, rounded, run_stages
 from stt.inference.stages import DECODING, FEATURES, Model, Stage, stages_of
 from stt.inference.threads import available_cores, limited_threads
 from stt.progress import track
@@ -91,11 +91,8 @@ def _run(
     times = {name: np.zeros(2) for name in (*stages, DECODING)}
     outputs = []
     for x, lengths in _by_length(clips, int(BATCH_SECONDS * sample_rate)):
-        for name, stage in stages.items():
-            started = clocks()
-            x, lengths = stage(x, lengths)
-            times[name] += clocks() - started
-        outputs += [row[:n] for row, n in zip(np.asarray(x), np.asarray(lengths).tolist(), strict=True)]
+        log_probs, frames = run_stages(stages, x, lengths, times)
+        outputs += [row[:n] for row, n in zip(np.asarray(log_probs), np.asarray(frames).tolist(), strict=True)]
     started = clocks()
     for text in [pool.submit(output) for output in outputs]:
         text.result()

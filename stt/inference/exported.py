@@ -25,9 +25,8 @@ from stt.text.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from torch import Tensor
 
-BATCH_SECONDS = (
-    30.0  # that the network is given at once: of `small`, 50 s took 1.5 times as long per second, and 260 MB
-)
+# That the network is given at once: of `small`, 50 s took 1.5 times as long per second, and 260 MB.
+BATCH_SECONDS = 30.0
 INPUTS = {"waveforms": ("tensor(float)", 2), "lengths": ("tensor(int64)", 1)}  # type and dimensions
 OUTPUTS = {"log_probs": ("tensor(float)", 3), "frames": ("tensor(int64)", 1)}
 
@@ -167,7 +166,7 @@ def compute_waveforms(
     return log_probs, frames
 
 
-def open_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     """Open an ONNX file on the CPU.
 
     Raises:

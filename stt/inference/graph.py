@@ -110,8 +110,8 @@ def write_waveform_graph(recognizer: Recognizer, path: Path) -> None:
     Raises:
         InputError: the front end or the encoder cannot be written as one.
     """
-    lengths = torch.tensor([round(seconds * recognizer.sample_rate) for seconds in EXAMPLE_SECONDS])
-    _trace(WaveformNetwork(recognizer), (_example(lengths), lengths), {"waveforms": "sample", "lengths": ""}, path)
+    example = _example(recognizer.sample_rate)
+    _trace(WaveformNetwork(recognizer), example, {"waveforms": "sample", "lengths": ""}, path)
 
 
 def write_log_mel_graph(recognizer: Recognizer, path: Path) -> None:
@@ -123,19 +123,21 @@ def write_log_mel_graph(recognizer: Recognizer, path: Path) -> None:
     features = recognizer.features
     if not isinstance(features, LogMel):
         raise InputError(f"features outside of the graph must be LogMel, not {type(features).__name__}")
-    lengths = torch.tensor([round(seconds * recognizer.sample_rate) for seconds in EXAMPLE_SECONDS])
+    waveforms, lengths = _example(recognizer.sample_rate)
     with torch.inference_mode():
-        energies = features.log_mel(_example(lengths), lengths).transpose(1, 2)
+        energies = features.log_mel(waveforms, lengths).transpose(1, 2)
     # Inference tensors cannot be traced.
     arguments = (energies.clone(), features.output_lengths(lengths))
     _trace(LogMelNetwork(recognizer, features), arguments, {"features": "frame", "lengths": ""}, path)
 
 
-def _example(lengths: Tensor) -> Tensor:
+def _example(sample_rate: int) -> tuple[Tensor, Tensor]:
+    """Return noise (batch, sample), zero after its lengths (batch,)."""
+    lengths = torch.tensor([round(seconds * sample_rate) for seconds in EXAMPLE_SECONDS])
     noise = 0.1 * torch.randn((len(lengths), int(lengths.max())), generator=torch.Generator().manual_seed(0))
     for waveform, length in zip(noise, lengths.tolist(), strict=True):
         waveform[length:] = 0
-    return noise
+    return noise, lengths
 
 
 def _trace(network: nn.Module, arguments: Sequence[Tensor], inputs: Mapping[str, str], path: Path) -> None:

@@ -18,7 +18,7 @@ from stt.recognition.recognizer import Recognizer
 
 
 def measure_inference(
-    model: Model, options: DecoderOptions, cases: Sequence[Case], repeats: int, manifest: Manifest | None = None
+    model: Model, options: DecoderOptions, cases: Sequence[Case], repeats: int, manifest: Manifest | None
 ) -> dict[str, Any]:
     """Measure a model with one thread.
 

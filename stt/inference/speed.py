@@ -82,14 +82,20 @@ def time_stages(
     """Transcribe clips in batches and return the seconds (2,) of every stage, of decoding, and of the whole."""
     times = {name: np.zeros(2) for name in (*stages, DECODING)}
     for x, lengths in batches(clips, batch):
-        for name, stage in stages.items():
-            started = clocks()
-            x, lengths = stage(x, lengths)
-            times[name] += clocks() - started
+        log_probs, frames = run_stages(stages, x, lengths, times)
         started = clocks()
-        decode(x, lengths)
+        decode(log_probs, frames)
         times[DECODING] += clocks() - started
     return {**times, WHOLE: np.sum(list(times.values()), axis=0)}
+
+
+def run_stages(stages: Mapping[str, Stage], x: Any, lengths: Any, times: dict[str, Seconds]) -> tuple[Any, Any]:
+    """Return what the stages make of a batch, and add the seconds (2,) of each to `times`."""
+    for name, stage in stages.items():
+        started = clocks()
+        x, lengths = stage(x, lengths)
+        times[name] += clocks() - started
+    return x, lengths
 
 
 def batches(clips: Sequence[Waveform], size: int) -> Iterator[tuple[Any, Any]]:
@@ -119,9 +125,9 @@ def summary(samples: Sequence[Mapping[str, Seconds]], audio_seconds: float) -> d
     }
 
 
-def rounded(value: float, digits: int = 3) -> float:
-    """Round to significant digits."""
-    return float(f"{value:.{digits}g}")
+def rounded(value: float) -> float:
+    """Round to three significant digits."""
+    return float(f"{value:.3g}")
 
 
 def _decode_with(decoder: Decoder, frame_seconds: float) -> Callable[[Any, Any], object]:

@@ -20,7 +20,7 @@ def limited_threads(count: int) -> Iterator[dict[str, int]]:
     try:
         with threadpool_limits(count):
             torch.set_num_threads(count)
-            pools = {f"{Path(one['filepath']).name}": int(one["num_threads"]) for one in threadpool_info()}
+            pools = {Path(one["filepath"]).name: int(one["num_threads"]) for one in threadpool_info()}
             yield {"torch": torch.get_num_threads(), **pools}
     finally:
         torch.set_num_threads(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from stt.metrics.alignment import align, align_words
 
@@ -25,12 +26,8 @@ class Confusions:
         self.character_counts.update(reference)
         self.word_counts.update(reference.split())
         for kind, deleted, inserted in align(reference, hypothesis):
-            if kind == "replace":
-                self.characters.update(zip(deleted, inserted, strict=True))
-            elif kind == "insert":
-                self.characters.update(("", character) for character in inserted)
-            elif kind == "delete":
-                self.characters.update((character, "") for character in deleted)
+            if kind != "equal":
+                self.characters.update(zip_longest(deleted, inserted, fillvalue=""))
         for kind, deleted, inserted in align_words(reference, hypothesis):
             if kind != "equal":
                 self.words[deleted, inserted] += 1

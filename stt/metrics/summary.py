@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stt.errors import InputError, reason
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.metrics.domain_metric import METRICS, DomainMetric, format_value
 from stt.metrics.domain_results import DomainResult, mean_over_domains
 from stt.runs.metric_names import IN_DOMAIN, MEAN, OUT_OF_DOMAIN, Split, domain_metric_name
@@ -72,8 +72,7 @@ def metric_info(results: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def write_results(results: dict[str, Any], path: Path) -> None:
     """Write results by domain as JSON."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_results(path: Path) -> dict[str, Any]:

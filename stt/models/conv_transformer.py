@@ -92,7 +92,6 @@ class ConvEncoder(nn.Module):
                 layers.append(ConvBlock(width, out, kernel_size, 2 if i == 0 else 1, dropout))
                 width = out
         self.layers = nn.ModuleList(layers)
-        self.stride = 2 ** len(channels)
         self.out_channels = width
 
     def output_lengths(self, lengths: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ def compute_outputs(
         recognizer: from a checkpoint, on the device of its weights, or from an export.
         manifest: utterances to run.
         max_per_domain: use only the first utterances of each domain; None: all.
-        strength: strength of the audio augmentation (speed, pitch, codecs), 0..1.
+        strength: strength of the audio augmentation (speed, pitch, pauses, codecs), 0..1.
         seed: random seed of the augmentation.
     """
     for batch, outputs in compute_batches(recognizer, manifest, max_per_domain, strength, seed):
@@ -128,9 +128,7 @@ def compute_outputs(
         yield from outputs
 
 
-def collect_outputs(
-    recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None = None
-) -> list[NetworkOutput]:
+def collect_outputs(recognizer: AcousticModel, manifest: Manifest, max_per_domain: int | None) -> list[NetworkOutput]:
     """Return the outputs of the first `max_per_domain` utterances of each domain (None: all) as a list.
 
     Raises:
@@ -162,7 +160,7 @@ def compute_batches(
     """Run the network over length-sorted batches as `compute_outputs` does, and yield each batch with its outputs."""
     rows = np.concatenate([rows[:max_per_domain] for rows in manifest.rows_by_domain()])
     batches = [rows[indices] for indices in sorted_batches(manifest.durations[rows], BATCH_SECONDS)]
-    sampled = ([SampledRow(row, strength, (seed, row)) for row in batch.tolist()] for batch in batches)
+    sampled = ([SampledRow(row, strength, (seed, row), (seed, row)) for row in batch.tolist()] for batch in batches)
     yield from run_batches(recognizer, manifest, track(sampled, "recognizing", len(batches)))
 
 
@@ -217,6 +215,5 @@ def recognized_utterances(
 
 
 def _decode(decoder: Decoder, output: NetworkOutput, frame_seconds: float) -> tuple[str, float]:
-    words = decoder.words(output.log_probs, frame_seconds)
-    transcript = Transcript(" ".join(word.text for word in words), words, output.utterance.seconds)
+    transcript = Transcript.of(decoder.words(output.log_probs, frame_seconds), output.utterance.seconds)
     return transcript.text, transcript.confidence

@@ -15,12 +15,7 @@ from stt.corpus.table import EXTENSIONS, JSON_LINES, read_records
 from stt.errors import InputError
 
 UTTERANCE = ("audio", "audio_filepath", "utterance", "utterance_id", "id", "file", "path", "filename")
-TEXT = (
-    "hypothesis",
-    "pred_text",
-    "prediction",
-    "text",
-)  # in order of preference: in NeMo's format `text` is the reference
+TEXT = ("hypothesis", "pred_text", "prediction", "text")  # in order of preference: NeMo's `text` is the reference
 
 
 @dataclass(frozen=True)

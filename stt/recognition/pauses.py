@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -18,17 +19,35 @@ SILENCE_DB = -90.0  # of full scale: nobody speaks, whatever else there is
 FAR_BELOW_DB = 35.0  # the loudest frames: nobody speaks
 BELOW_DB = 20.0  # the loudest frames, and no more than this above the quietest: nobody speaks, in noise
 ABOVE_FLOOR_DB = 10.0
-FORGOTTEN_DB = 1.0  # of the loudest frames before, for each window
+FORGOTTEN_DB = 1.0  # of the loudest frames, for each window in between
+WINDOWS_AHEAD = 4  # of a recording: so long may a pause at its beginning be
 LOUDEST, QUIETEST = 0.95, 0.1  # quantiles of the frames' power
 
 
-def with_loudness(windows: Iterable[Window], hop: int) -> Iterator[Window]:
-    """Set `loudest` of the successive windows of a recording: that of a pause alone is the speech before it."""
-    loudest = -math.inf
+def with_loudness(windows: Iterable[Window], hop: int, ahead: int = WINDOWS_AHEAD) -> Iterator[Window]:
+    """Set `loudest` of the successive windows of a recording: that of a pause alone is the speech around it.
+
+    Args:
+        windows: successive windows.
+        hop: samples of a frame.
+        ahead: windows after each that are waited for; 0 for a stream, which shall not wait.
+    """
+    waiting: deque[tuple[Window, float]] = deque()
+    before = -math.inf
+
+    def next_window() -> Window:
+        nonlocal before
+        window, here = waiting.popleft()
+        before = max(here, before - FORGOTTEN_DB)
+        after = [level - FORGOTTEN_DB * distance for distance, (_, level) in enumerate(waiting, 1)]
+        return replace(window, loudest=max([before, *after]))
+
     for window in windows:
-        here = float(np.quantile(_power(window.samples, hop), LOUDEST, method="higher"))
-        loudest = max(here, loudest - FORGOTTEN_DB)
-        yield replace(window, loudest=loudest)
+        waiting.append((window, float(np.quantile(_power(window.samples, hop), LOUDEST, method="higher"))))
+        if len(waiting) > ahead:
+            yield next_window()
+    while waiting:
+        yield next_window()
 
 
 def heard_frames(
@@ -48,7 +67,7 @@ def heard_frames(
         waveform: a window.
         hop: samples of a frame; the last one may be shorter.
         sample_rate: Hz.
-        loudest: decibels of full scale of the loudest frames before, if the window has no louder ones.
+        loudest: decibels of full scale of the loudest frames around the window, if it has no louder ones.
         speech: frames that a detector takes for speech (frame,); all others are part of pauses. None: there is none.
     """
     quiet = _is_quiet(_power(waveform, hop), loudest)

@@ -221,20 +221,6 @@ class Recognizer(nn.Module):
         return Transcriber(self, decoder).transcribe(source, sample_rate)
 
 
-def load(path: Path | str, device: torch.device | str = "cpu") -> Recognizer:
-    """Load a recognizer for inference: `Recognizer.load`.
-
-    Raises:
-        InputError: the file is missing or not a checkpoint, or refers to a class that is not registered.
-
-    Example:
-        >>> import stt
-        >>> stt.load("model.ckpt").transcribe("speech.wav").text
-        'a bad cab'
-    """
-    return Recognizer.load(path, device)
-
-
 def default_device() -> str:
     """Return "cuda" if a GPU is available, otherwise "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"

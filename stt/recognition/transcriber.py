@@ -73,7 +73,7 @@ class Draft:
         """Return the transcript, or what went wrong first in reading, otherwise in hearing."""
         self._words += self._joiner.flush()
         words = [_until(end.seconds, word) for word in self._words]
-        return end.error or self._error or Transcript(" ".join(word.text for word in words), words, end.seconds)
+        return end.error or self._error or Transcript.of(words, end.seconds)
 
 
 def _until(seconds: float, word: Word) -> Word:
@@ -192,7 +192,7 @@ class Transcriber:
             InputError: the network's output is not a number.
         """
         joiner = self._joiner()
-        for window in self._windows(blocks):
+        for window in with_loudness(self._windows(blocks), self.recognizer.frame_samples, ahead=0):
             [output] = hear(self.recognizer, [window], ["the stream"], self.detector)
             if isinstance(output, InputError):
                 raise output
@@ -206,7 +206,7 @@ class Transcriber:
         longest = self.window_seconds
         seconds = (longest, CONTEXT_SECONDS, PAUSE_SECONDS, min(WHOLE * longest, LONGEST_SECONDS))
         hop, rate = self.recognizer.frame_samples, self.recognizer.sample_rate
-        return with_loudness(cut_windows(blocks, hop, *(int(one * rate) for one in seconds)), hop)
+        return cut_windows(blocks, hop, *(int(one * rate) for one in seconds))
 
     def draft(self) -> Draft:
         """Return the transcript of a recording of which nothing was heard yet."""
@@ -224,7 +224,8 @@ class Transcriber:
                 yield block
 
         try:
-            for window in self._windows(counted(recording.blocks(rate))):
+            windows = self._windows(counted(recording.blocks(rate)))
+            for window in with_loudness(windows, self.recognizer.frame_samples):
                 yield recording.name, window
         except InputError as error:
             yield recording.name, End(samples / rate, error)

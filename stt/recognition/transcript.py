@@ -15,6 +15,11 @@ class Transcript:
     words: list[Word]
     duration: float  # seconds
 
+    @classmethod
+    def of(cls, words: list[Word], duration: float) -> Transcript:
+        """Return the transcript that consists of these words."""
+        return cls(" ".join(word.text for word in words), words, duration)
+
     @property
     def confidence(self) -> float:
         """Mean confidence of the words; 1 for an empty text."""

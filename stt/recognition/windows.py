@@ -21,7 +21,7 @@ class Window:
     start: int  # first frame of the core, in the recording
     before: int  # frames of context before the core
     core: int | None  # frames of the core; None for all that follow: the end of the recording
-    loudest: float = -math.inf  # decibels of full scale, of the recording until here
+    loudest: float = -math.inf  # decibels of full scale, of the recording around here
 
 
 def cut_windows(

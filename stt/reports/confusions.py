@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from stt.metrics.alignment import visible
 from stt.metrics.confusions import Confusions, Pairs
 
+CHARACTERS = 18  # in a matrix
 EMPTY = "∅"
 
 
@@ -24,13 +25,13 @@ def most_frequent(pairs: Pairs, counts: Counter[str], limit: int = 20) -> list[t
     ]
 
 
-def plot_characters(confusions: Confusions, limit: int = 18) -> Figure | None:
+def plot_characters(confusions: Confusions) -> Figure | None:
     """Plot the confusion matrix of the characters with the most errors; None if there are no errors."""
     errors: Counter[str] = Counter()
     for (reference, hypothesis), count in confusions.characters.items():
         errors[reference] += count
         errors[hypothesis] += count
-    names = sorted((name for name, _ in errors.most_common(limit)), key=lambda name: (name == "", name))
+    names = sorted((name for name, _ in errors.most_common(CHARACTERS)), key=lambda name: (name == "", name))
     if not names:
         return None
     matrix = np.array([[confusions.characters[row, column] for column in names] for row in names], dtype=float)

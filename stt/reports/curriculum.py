@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from stt.corpus.manifest import Manifest
 from stt.data.utterances import utterances_of
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import write_csv
 from stt.metrics.error_rate import character_error_rate
 from stt.reports.run import Curve, Run
 from stt.runs.metric_names import curriculum_metric_name
@@ -109,17 +108,14 @@ def write_label_errors(run: Run, manifest: Manifest, out: Path) -> int:
     if not np.array_equal(state["keys"].numpy(), manifest.keys):
         raise InputError(f"{manifest.path}: {run.checkpoint} was not trained on this manifest")
     found = suspects.find_suspects(state, utterances_of(manifest))
-    with atomic_write(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        scores = zip(found.rows.tolist(), found.scores.tolist(), found.observations.tolist(), strict=True)
-        for row, score, observations in scores:
-            reference, hypothesis = manifest.text(row), found.hypotheses.get(row, "")
-            cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in found.hypotheses else ""
-            domain = manifest.value(row, "domain")
-            writer.writerow(
-                [row + 1, manifest.name(row), domain, cer, f"{score:.2f}", observations, reference, hypothesis]
-            )
+    rows: list[Sequence[object]] = [COLUMNS]
+    scores = zip(found.rows.tolist(), found.scores.tolist(), found.observations.tolist(), strict=True)
+    for row, score, observations in scores:
+        reference, hypothesis = manifest.text(row), found.hypotheses.get(row, "")
+        cer = f"{character_error_rate(reference, hypothesis):.3f}" if row in found.hypotheses else ""
+        domain = manifest.value(row, "domain")
+        rows.append([row + 1, manifest.name(row), domain, cer, f"{score:.2f}", observations, reference, hypothesis])
+    write_csv(out, rows)
     return len(found.rows)
 
 

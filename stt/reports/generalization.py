@@ -84,7 +84,7 @@ def plot_by_level(runs: Mapping[str, Sequence[RecognizedUtterance]], bins: int =
     figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
     for i, (run, items) in enumerate(runs.items()):
         ordered = sorted(items, key=lambda item: item.level_range)
-        groups = [part for part in np.array_split(np.arange(len(ordered)), min(bins, len(ordered))) if len(part)]
+        groups = np.array_split(np.arange(len(ordered)), min(bins, len(ordered)))
         parts = [[ordered[j] for j in group] for group in groups]
         x = [float(np.mean([item.level_range for item in part])) for part in parts]
         axis.plot(x, [100 * cer(part) for part in parts], marker="o", color=f"C{i}", label=run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,7 +117,7 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
     best = min(summary.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
     if best and best[0]:  # logs count steps from 0; at 0, the parent of a fine-tuning is validated
         best = (best[0] + 1, best[1])
-    speeds = sorted(value for _, value in summary.curves.get(metric_names.SPEED, []))
+    speeds = [value for _, value in summary.curves.get(metric_names.SPEED, [])]
     return {
         "name": summary.name,
         "folder": str(summary.run.folder),
@@ -126,7 +127,7 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
         "device_hours": last.get(metric_names.DEVICE_HOURS),
         "passes": last.get(metric_names.PASSES),
         "best": best,
-        "speed": speeds[len(speeds) // 2] if speeds else None,
+        "speed": statistics.median_high(speeds) if speeds else None,
         "waiting": last.get(metric_names.WAITING),
         "train": ", ".join(map(str, summary.run.train_manifests())),
         "init_from": summary.config["model"].get("init_from"),

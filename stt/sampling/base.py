@@ -82,11 +82,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampledRow:
-    """A sampled row with the strength and the seed of its augmentation."""
+    """A sampled row with the strength of its augmentation, and the seeds of what is drawn for it and for its batch."""
 
     row: int
     strength: float
     seed: tuple[int, ...]
+    batch_seed: tuple[int, ...]
 
 
 class Sampler(ABC):

@@ -273,8 +273,9 @@ class BatchStream:
         window = self._window_of(position)
         rows = window.batch(position, self.rank)
         strengths = window.strengths[self.utterances.domain[rows]]
+        seed = (self.seed, position, self.rank)
         return [
-            SampledRow(row, strength, (self.seed, position, self.rank, i))
+            SampledRow(row, strength, (*seed, i), seed)
             for i, (row, strength) in enumerate(zip(rows.tolist(), strengths.tolist(), strict=True))
         ]
 

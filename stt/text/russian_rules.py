@@ -82,7 +82,7 @@ def _noun(nouns: dict[str, str]) -> Callable[[re.Match[str]], str]:
 def _time(match: re.Match[str]) -> str:
     """Read 9:05 as "девять ноль пять" in the case of the preposition; "в" and "на" want the accusative here."""
     preposition, hour, minute = match.groups()
-    case = _case(preposition) if preposition else "n"
+    case = _case(preposition)
     case = "n" if case == "p" else case
     minutes = "ноль ноль" if minute == "00" else spell(minute) if minute < "10" else _cardinal(minute, case)
     return f"{preposition or ''}{_cardinal(str(int(hour)), case)} {minutes}"
@@ -118,8 +118,8 @@ def _spoons(match: re.Match[str]) -> str:
     return f"{number} столовую ложку" if number[-1] == "1" else f"{number} столовые ложки"
 
 
-def _rule(pattern: str, replacement: str | Callable[[re.Match[str]], str], flags: int = re.IGNORECASE) -> Rule:
-    return re.compile(pattern, flags), replacement
+def _rule(pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> Rule:
+    return re.compile(pattern, re.IGNORECASE), replacement
 
 
 def _abbreviation(short: str, long: str) -> Rule:

@@ -31,6 +31,7 @@ from stt.recognition.recognizer import Recognizer
 from stt.training.schedule import WarmupCosine
 
 CORRUPTION_RATES = (0.0, 2.0)  # relative to the recognizer's error rate
+LEARNING_RATE = 1e-3  # at its peak
 IGNORED = -100  # target index that cross entropy ignores
 Pair = tuple[str, str]  # hypothesis, reference
 
@@ -38,17 +39,15 @@ Pair = tuple[str, str]  # hypothesis, reference
 class CorrectorTraining(LightningModule):
     """Trains a corrector."""
 
-    def __init__(self, corrector: Corrector, lr: float = 1e-3, total_steps: int = 2000) -> None:
+    def __init__(self, corrector: Corrector, total_steps: int) -> None:
         """Set up the training of a corrector.
 
         Args:
             corrector: the corrector to train.
-            lr: peak learning rate.
             total_steps: number of training steps.
         """
         super().__init__()
         self.corrector = corrector
-        self.lr = lr
         self.total_steps = total_steps
 
     def training_step(self, batch: list[Pair], batch_idx: int) -> Tensor:
@@ -77,7 +76,7 @@ class CorrectorTraining(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Build AdamW with warm-up and cosine decay."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, betas=(0.9, 0.98), weight_decay=0.01)
+        optimizer = torch.optim.AdamW(self.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
         total = self.total_steps
         schedule = WarmupCosine(optimizer, max(1, total // 20), total)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -94,7 +93,7 @@ class CorrectorResult:
 
 
 def recognized_pairs(
-    model: Recognizer, manifest: Manifest, strength: float = 0.0, max_per_domain: int | None = None, seed: int = 0
+    model: Recognizer, manifest: Manifest, strength: float, max_per_domain: int | None, seed: int = 0
 ) -> tuple[list[Pair], int]:
     """Return pairs of a model's hypotheses on augmented audio and the references.
 
@@ -181,7 +180,7 @@ def train_corrector(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no startup banner
     torch.manual_seed(seed)
     corrector = Corrector(model.tokenizer.to_string(), model.normalizer.name)
-    task = CorrectorTraining(corrector, total_steps=steps)
+    task = CorrectorTraining(corrector, steps)
     with tempfile.TemporaryDirectory() as folder:
         best = ModelCheckpoint(folder, monitor="val/wer", save_weights_only=True)
         trainer = Trainer(

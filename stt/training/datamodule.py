@@ -78,7 +78,8 @@ class SpeechDataModule(LightningDataModule):
             replay_share: total probability of the domains that only `replay` contains, 0 to 1; None gives all
                 domains, old and new, the same probability.
             batches_per_epoch: batches per device between two validations.
-            max_batch_seconds: maximum audio seconds in a batch on one device, padding included.
+            max_batch_seconds: maximum audio seconds in a batch on one device, padding included; augmentation may add to
+                it (docs/augmentation.md).
             min_seconds: shorter utterances are excluded from training.
             max_seconds: longer utterances are excluded from training.
             domain_weights: relative sampling probability by domain; None gives all domains the same.

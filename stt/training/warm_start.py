@@ -36,17 +36,17 @@ def warm_start(child: Recognizer, path: Path | str) -> WarmStartReport:
     """
     parent = Recognizer.load(path)
     _check_network(child, parent, path)
-    parent_state, child_state = parent.state_dict(), child.state_dict()
+    state = parent.state_dict()
     if parent.tokenizer.content_hash == child.tokenizer.content_hash:
         tokenizers = "the tokenizer is the same"
-        head = parent_state
     else:
-        head, shared = mapped_output_layer(child_state, parent_state, child.tokenizer.pieces, parent.tokenizer.pieces)
+        head, shared = mapped_output_layer(child.state_dict(), state, child.tokenizer.pieces, parent.tokenizer.pieces)
+        state |= head
         tokenizers = (
             f"the tokenizer is different: {shared} of its {child.tokenizer.vocab_size} pieces are in the checkpoint, "
             "the output rows of the others are re-initialized"
         )
-    child.load_state_dict({**parent_state, **{name: value for name, value in head.items() if name.startswith(HEAD)}})
+    child.load_state_dict(state)
     return WarmStartReport(f"initialized with the weights of {path}; {tokenizers}", list(parent.train_domains))
 
 

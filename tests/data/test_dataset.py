@@ -120,7 +120,7 @@ def test_a_sampled_utterance_is_augmented_identically_for_the_same_seed(tmp_path
     plain = data[0]
     assert isinstance(plain, Utterance)
     assert plain.strength == 0
-    items = [data[SampledRow(0, 1.0, (0, seed))] for seed in (1, 1, 2)]
+    items = [data[SampledRow(0, 1.0, (0, seed), (0, seed))] for seed in (1, 1, 2)]
     first, again, other = (item.waveform for item in items if isinstance(item, Utterance))
     np.testing.assert_array_equal(first, again)
     assert first.shape != other.shape or not np.array_equal(first, other)
@@ -132,6 +132,6 @@ def test_a_sampled_utterance_is_augmented_identically_for_the_same_seed(tmp_path
 def test_speed_is_limited_by_what_ctc_can_align(tmp_path: Path, tokenizer_file: Path) -> None:
     data = dataset(tmp_path, tokenizer_file, training=True, text="a" * 5)  # 9 frames of 80 ms at least, in 1 s
     for seed in range(20):
-        item = data[SampledRow(0, 1.0, (seed,))]
+        item = data[SampledRow(0, 1.0, (seed,), (seed,))]
         assert isinstance(item, Utterance)
         assert item.seconds >= 0.8

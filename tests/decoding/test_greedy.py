@@ -1,6 +1,7 @@
 import torch
 
-from stt.decoding.greedy import greedy_decode, words_from_hypothesis
+from stt.decoding.greedy import greedy_decode
+from stt.decoding.words import words_from_hypothesis
 from stt.text.tokenizer import train_tokenizer
 
 TOKENIZER = train_tokenizer(["ab ba", "a b", "abba", "baab ab"] * 5, 8)

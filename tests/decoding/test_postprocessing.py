@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Word
 from stt.decoding.postprocessing import PostProcessingDecoder, transfer_times
+from stt.decoding.words import Word
 
 WORDS = [Word("the", 1.0, 1.2, 0.9), Word("kat", 1.2, 1.5, 0.4), Word("sat", 1.6, 2.0, 0.8)]
 

@@ -21,7 +21,7 @@ from stt.corpus.manifest import read_manifests
 from stt.correction.corrector import Corrector
 from stt.decoding.train_lm import train_language_model
 from stt.errors import InputError, exit_with
-from stt.recognition.recognizer import load
+from stt.recognition.recognizer import Recognizer
 from stt.reports.curriculum import plot, write_label_errors
 from stt.reports.page import load_run_summary
 from stt.reports.run import Run, find_run
@@ -54,7 +54,7 @@ def valid(
     shutil.copy(tones.parent / "0.wav", folder / "a.wav")
     shutil.copy(trained / "checkpoints" / "best.ckpt", folder / "model.ckpt")
     shutil.copy(tokenizer_file, folder / "tokenizer.model")
-    recognizer = load(folder / "model.ckpt")
+    recognizer = Recognizer.load(folder / "model.ckpt")
     Corrector(recognizer.tokenizer.to_string(), recognizer.normalizer.name, d_model=16).save(folder / "corrector.ckpt")
     train_language_model([row["text"] for row in rows], folder / "lm.binary", get_normalizer("plain-1"), order=2)
     beam = {"lm": str(folder / "lm.binary"), "alpha": 0.5, "beta": 1.0, "beam_width": 4}

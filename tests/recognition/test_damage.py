@@ -13,7 +13,7 @@ from stt.cli.main import main as commands
 from stt.cli.train import main as train
 from stt.correction.corrector import Corrector
 from stt.errors import InputError
-from stt.recognition.recognizer import load
+from stt.recognition.recognizer import Recognizer
 from tests.conftest import RATE
 
 
@@ -46,7 +46,7 @@ def test_a_flipped_bit_in_any_tensor_is_found(good: Path, tmp_path: Path) -> Non
     for name in [name for name, weight in weights(good).items() if weight.numel() > 8]:  # few bytes are found elsewhere
         path = flipped(good, tmp_path / "flipped.ckpt", name)
         with pytest.raises(InputError, match=r"flipped\.ckpt: the checkpoint is damaged"):
-            load(path)
+            Recognizer.load(path)
 
 
 def test_a_damaged_checkpoint_is_not_resumed_from_python(good: Path, tones: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_weights_that_are_not_finite_are_refused_by_every_command(
 
 
 def test_a_corrector_whose_weights_are_not_finite_is_refused(good: Path, tmp_path: Path) -> None:
-    recognizer = load(good)
+    recognizer = Recognizer.load(good)
     corrector = Corrector(recognizer.tokenizer.to_string(), recognizer.normalizer.name)
     torch.nn.init.constant_(corrector.network.norm.weight, float("nan"))
     corrector.save(tmp_path / "c.ckpt")
@@ -83,7 +83,7 @@ def test_an_output_that_is_not_a_number_names_the_audio(
     path = with_weight(good, tmp_path / "large.ckpt", 3e38)  # finite, but its products are not
     audio = str(tones.parent / "0.wav")
     assert f"error: {audio}: the network's output is not a number" in fails(commands, ["transcribe", str(path), audio])
-    recognizer, waveform = load(path), torch.from_numpy(read_audio(audio, RATE))
+    recognizer, waveform = Recognizer.load(path), torch.from_numpy(read_audio(audio, RATE))
     with pytest.raises(InputError, match=r"manifest\.jsonl: row \d+: the network's output"):
         stt.evaluate(recognizer, tones)
     with pytest.raises(InputError, match=r"waveform \d of the batch: the network's output"):
@@ -97,4 +97,4 @@ def test_a_checkpoint_in_another_format_of_torch_still_loads(good: Path, tmp_pat
     content = torch.load(good, weights_only=True)
     del content["SpeechDataModule"]  # that format cannot hold unsigned integers, as the curriculum's ledger has
     torch.save(content, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
-    assert load(tmp_path / "old.ckpt").train_domains == load(good).train_domains
+    assert Recognizer.load(tmp_path / "old.ckpt").train_domains == Recognizer.load(good).train_domains

@@ -8,7 +8,7 @@ import pytest
 import stt
 from stt.cli.train import main
 from stt.decoding.decoder import Decoder
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.errors import InputError
 from stt.recognition.evaluate import compute_outputs
 from stt.recognition.recognizer import Recognizer

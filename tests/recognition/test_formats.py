@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from praatio import textgrid
 
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.errors import InputError, MissingExtraError
 from stt.recognition.formats import FORMATS, as_json, render, segments
 from stt.recognition.transcript import Transcript

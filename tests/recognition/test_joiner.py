@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 
 from stt.decoding.decoder import Greedy
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.recognition import joiner as module
 from stt.recognition.joiner import Joiner
 from stt.recognition.windows import Window

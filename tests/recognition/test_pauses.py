@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -40,12 +42,25 @@ def test_of_silence_nothing_is_heard() -> None:
     assert not heard(np.zeros(5 * RATE, np.float32)).any()
 
 
-def test_a_window_of_a_noisy_pause_is_told_by_the_speech_before_it() -> None:
+@pytest.mark.parametrize(("ahead", "first"), [(0, 1), (1, 0), (4, 0)])
+def test_a_window_of_a_noisy_pause_is_told_by_the_speech_around_it(ahead: int, first: float) -> None:
     windows = [Window(noise(2, level), 25 * i, 0, 25) for i, level in enumerate((-50, -20, -50, -50, -30))]
-    first, *others = with_loudness(windows, HOP)
-    assert heard_frames(first.samples, HOP, RATE, first.loudest).all(), "nothing was heard yet"
-    shares = [heard_frames(one.samples, HOP, RATE, one.loudest).mean() for one in others]
-    assert shares == [1, 0, 0, 1]
+    with_levels = list(with_loudness(iter(windows), HOP, ahead))
+    assert [one.start for one in with_levels] == [0, 25, 50, 75, 100]
+    shares = [heard_frames(one.samples, HOP, RATE, one.loudest).mean() for one in with_levels]
+    assert shares == [first, 1, 0, 0, 1]
+
+
+def test_a_stream_does_not_wait_for_windows_to_come() -> None:
+    taken = []
+
+    def windows() -> Iterator[Window]:
+        for i in range(9):
+            taken.append(i)
+            yield Window(noise(2, -20), 25 * i, 0, 25)
+
+    next(with_loudness(windows(), HOP, ahead=0))
+    assert taken == [0]
 
 
 def test_a_soft_voice_after_a_loud_one_is_heard() -> None:

@@ -14,7 +14,7 @@ from stt.cli.train import main as train
 from stt.correction.corrector import Corrector
 from stt.errors import InputError
 from stt.models import ConvTransformer
-from stt.recognition.recognizer import load
+from stt.recognition.recognizer import Recognizer
 from tests.conftest import MICRO, ROOT
 from tests.processes import Forked, finished
 from tests.recognition.hostile import as_version_0_1, hostile_files
@@ -132,7 +132,9 @@ def test_arguments_of_custom_classes_in_a_checkpoint_are_not_imported(
     assert json.loads((trap / "test" / "test_metrics.json").read_text())["mean"]["cer"] < 0.1
     resumed = ["--trainer.max_steps=306", f"--run={trap / 'run'}", f"--data.train={tones}", f"--data.validate={tones}"]
     train(["fit", f"--config={MICRO}", *data, *resumed])
-    assert load(trap / "run" / "checkpoints" / "last.ckpt").description()["encoder"]["arguments"] == arguments
+    assert (
+        Recognizer.load(trap / "run" / "checkpoints" / "last.ckpt").description()["encoder"]["arguments"] == arguments
+    )
     assert not (trap / "ran").exists()
 
 
@@ -144,7 +146,7 @@ def test_corrupt_training_state_is_reported(
         torch.save({**content, name: value}, tmp_path / "junk.ckpt")
         message = fails(train, [*fit_args, f"--run={tmp_path / name}", f"--ckpt_path={tmp_path / 'junk.ckpt'}"])
         assert "junk.ckpt: its training state does not match this run" in message
-    load(good).save(tmp_path / "saved.ckpt")
+    Recognizer.load(good).save(tmp_path / "saved.ckpt")
     message = fails(train, [*fit_args, f"--ckpt_path={tmp_path / 'saved.ckpt'}"])
     assert "no training state to resume; to start from its weights, give it as --model.init_from" in message
 

@@ -38,8 +38,8 @@ EDGE_WIDTH = 0.1  # of a band-pass filter, as a share of the cutoff frequency
 class Augmentation(nn.Module):
     """Augmentation controlled by one strength from 0 (off) to 1 (harshest).
 
-    stt.audio.augmentation.policy defines what the strength means to each transform; speed, pitch and codecs are in
-    stt.audio.augmentation.host.
+    stt.audio.augmentation.policy defines what the strength means to each transform; those that change lengths or need
+    a codec are in stt.audio.augmentation.host.
     """
 
     def __init__(self, strength: float = 0.3, noise: str | None = None, rirs: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Augmentation on the host, in the data-loading workers: speed (which changes lengths), pitch and codecs."""
+"""Augmentation on the host, in the data-loading workers: speed and pauses (which change lengths), pitch and codecs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import python_stretch
 import soundfile
 
-from stt.audio.augmentation.policy import CODEC, PITCH, SPEED, Transform
+from stt.audio.augmentation.policy import CODEC, PAUSE, PITCH, SPEED, Transform
 from stt.audio.io import Waveform, resample
 
 TELEPHONE_RATE = 8_000  # Hz
@@ -31,15 +31,22 @@ SPEED_STEPS = 20  # speeds are multiples of 1/20: resampling by a ratio of small
 
 
 def augment_waveform(
-    waveform: Waveform, sample_rate: int, strength: float, rng: np.random.Generator, max_speed: float = math.inf
+    waveform: Waveform,
+    sample_rate: int,
+    strength: float,
+    rng: np.random.Generator,
+    batch_rng: np.random.Generator,
+    max_speed: float = math.inf,
 ) -> Waveform:
-    """Randomly change the speed and pitch of a waveform (sample,) and pass it through a codec.
+    """Randomly change the speed and pitch of a waveform (sample,), add pauses and pass it through a codec.
 
     Args:
         waveform: samples in [-1, 1].
         sample_rate: Hz.
         strength: 0 (off) to 1.
         rng: source of randomness.
+        batch_rng: source of randomness in the same state for all utterances of a batch: all get pauses, or none, so
+            that batches stay free of padding.
         max_speed: largest speed factor, so that enough frames remain for CTC.
     """
     use_speed, use_pitch, use_codec = (rng.random() < t.probability(strength) for t in (SPEED, PITCH, CODEC))
@@ -49,10 +56,22 @@ def augment_waveform(
             waveform = resample(waveform, steps, SPEED_STEPS)
     if use_pitch:
         waveform = shift_pitch(waveform, sample_rate, _sample_value(PITCH, strength, rng))
+    if batch_rng.random() < PAUSE.probability(strength):
+        waveform = surround(waveform, _sample_value(PAUSE, strength, batch_rng), rng)
     if use_codec:
         codec = list(CODECS)[int(rng.choice(len(CODECS), p=list(CODECS.values())))]
         waveform = apply_codec(waveform, sample_rate, *codec, level=_sample_value(CODEC, strength, rng))
     return waveform
+
+
+def surround(waveform: Waveform, share: float, rng: np.random.Generator) -> Waveform:
+    """Add silence before and after a waveform (sample,), in all of `share` times its length, split by chance.
+
+    A network that was trained on utterances cut where speech begins takes the words next to a pause for others.
+    """
+    total = round(share * len(waveform))
+    before = int(rng.integers(total + 1))
+    return np.pad(waveform, (before, total - before))
 
 
 def shift_pitch(waveform: Waveform, sample_rate: int, semitones: float) -> Waveform:

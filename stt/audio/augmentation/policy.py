@@ -55,6 +55,7 @@ UP_TO_A_QUARTER = (0.0, 0.25)
 # On the host, where files are read: they change lengths, or need a codec.
 SPEED = Transform("speed (tempo and pitch)", "factor", (1.0, 1.0), (0.8, 1.25), UP_TO_ALL)
 PITCH = Transform("pitch only", "semitones", (0.0, 0.0), (-5.0, 5.0), UP_TO_A_QUARTER)
+PAUSE = Transform("pause around the speech", "share of its length", (0.0, 0.0), (0.0, 1.0), UP_TO_ALL)
 CODEC = Transform("lossy codec", "compression, 0..1", (0.0, 0.3), (0.5, 1.0), UP_TO_HALF)
 # On the device, in this order.
 DECAY = Transform("RIR: RT60", "s", (0.05, 0.1), (0.2, 1.0), UP_TO_HALF)
@@ -68,6 +69,6 @@ TIME_MASKS = Transform("10 time masks, each", "share of the frames", (0.0, 0.0),
 CUTOUTS = Transform("5 cutouts, each side", "share of mels, frames", (0.0, 0.0), (0.0, 0.2))
 
 TRANSFORMS = (
-    *(SPEED, PITCH, CODEC, DECAY, DIRECT, LOW_CUT, HIGH_CUT),
+    *(SPEED, PITCH, PAUSE, CODEC, DECAY, DIRECT, LOW_CUT, HIGH_CUT),
     *(NOISE, GAIN, FREQUENCY_MASKS, TIME_MASKS, CUTOUTS),
 )

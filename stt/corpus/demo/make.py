@@ -28,6 +28,7 @@ SAMPLE_RATE = 16_000  # Hz
 # Without ru+f2, f3 and f5, whose breath was not reproducible when the results were measured.
 VOICES = ("ru+m1", "ru+m3", "ru+m7", "ru+m4", "ru+f1", "ru+f4", "ru+linda", "ru")
 OTHER_VOICES = ("ru+m2", "ru+m6", "ru+belinda", "ru+steph")
+WORKERS = 2  # processes
 SPLIT_SIZES = {"train": 600, "validate": 30, "test": 60}  # utterances per domain
 
 Chooser = np.random.Generator
@@ -104,7 +105,7 @@ class Shard:
     seed: int
 
 
-def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None, workers: int = 2) -> dict[str, Path]:
+def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None) -> dict[str, Path]:
     """Synthesize the corpus: audio in `OUT/DOMAIN/SPLIT/`, manifests `OUT/{train,validate,test}.parquet`.
 
     The same seed yields the same corpus, and no sentence is in two splits. Speech is synthesized in fresh
@@ -114,7 +115,6 @@ def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None, wor
         out: output folder.
         seed: of sentences, voices and sound effects.
         sizes: utterances per domain by split; None for 600, 30 and 60.
-        workers: number of parallel processes.
 
     Returns:
         The manifest path of each split.
@@ -128,7 +128,7 @@ def make_demo(out: Path, seed: int = 0, sizes: dict[str, int] | None = None, wor
         texts = {split: list(islice(endless, sizes[split])) for split in domain.splits}
         shards.append(Shard(name, texts, out, int(rng.integers(2**31))))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=context, max_tasks_per_child=1) as pool:
         results = list(track(pool.map(make_shard, shards), "synthesizing domains", total=len(shards)))
     manifests = {}
     for split in SPLIT_SIZES:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stt.audio.source import resolve_address
+from stt.audio.source import find_address
 from stt.corpus.columns import COLUMNS
 from stt.corpus.lines import read_lines
 from stt.corpus.row import Row, domain_of
@@ -66,7 +65,7 @@ def rows(source: Path, *, domain: str = "{speaker}", audio_root: Path | None = N
             error = "wav.scp contains a command, which is not supported; write the audio to files first"
         yield Row(
             where,
-            _find_audio(roots, entry),
+            find_address(roots, entry),
             text,
             domain_of(domain, fields, where),
             duration=duration,
@@ -100,8 +99,3 @@ def _read(path: Path, bad: list[Row], required: bool = True) -> dict[str, tuple[
         elif key:
             entries[key] = (number, "".join(rest).strip())
     return entries
-
-
-def _find_audio(roots: list[Path], entry: str) -> str:
-    addresses = [resolve_address(root, entry) for root in roots]
-    return next((address for address in addresses if os.path.isfile(address)), addresses[0])

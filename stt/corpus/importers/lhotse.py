@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stt.audio.source import AudioSource, resolve_address
+from stt.audio.source import AudioSource, find_address
 from stt.corpus.cuts import Segment, UnusableCutError, segments
 from stt.corpus.json_lines import read_json_lines
 from stt.corpus.row import Row, domain_of, template_fields
@@ -78,5 +77,4 @@ def _audio(segment: Segment, spans: Mapping[str, AudioSource], roots: list[Path]
         if found is None:
             raise UnusableCutError(f"the audio of the cut {segment.cut} was not found: {problem or 'not in the tar'}")
         return found
-    addresses = [resolve_address(root, segment.address) for root in roots]
-    return AudioSource(next((address for address in addresses if os.path.isfile(address)), addresses[0]))
+    return AudioSource(find_address(roots, segment.address))

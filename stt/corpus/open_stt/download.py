@@ -12,7 +12,7 @@ from stt.corpus.extract import extract
 from stt.corpus.fetch import fetch
 from stt.corpus.open_stt.tables import read_tables
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.progress import track_bytes
 
 RELEASE = files("stt.corpus.open_stt") / "files.json"
@@ -85,8 +85,7 @@ def download(name: str, out: Path, root: str, keep_archive: bool, wait_seconds: 
     size = archive.stat().st_size
     with track_bytes(f"extracting {archive.name}") as progress:
         count = extract(archive, out, lambda position: progress(position, size))
-    with atomic_write(done) as temporary:
-        temporary.write_text(f"{data_set.archive}\n")
+    write_text(done, f"{data_set.archive}\n")
     if not keep_archive:
         archive.unlink()
     return count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ def as_stored(source: AudioSource, codec: Codec, sample_rate: int) -> bytes | No
     Opus that is encoded twice is worse than once.
     """
     opened = source.open()
-    data = opened.getvalue() if isinstance(opened, io.BytesIO) else _read(source)
+    data = opened.getvalue() if isinstance(opened, io.BytesIO) else Path(opened).read_bytes()
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             stored = (file.format, file.subtype, file.samplerate, file.channels)
@@ -92,8 +93,3 @@ def verify(stored: AudioSource, expected: Reference, codec: Codec, sample_rate: 
     if not durations_agree(expected.samples / sample_rate, len(found) / sample_rate):
         seconds = len(found) / sample_rate
         raise AudioError(f"{stored}: {seconds:.2f} s are read back of {expected.samples / sample_rate:.2f} s")
-
-
-def _read(source: AudioSource) -> bytes:
-    with open(source.address, "rb") as file:
-        return file.read()

@@ -157,7 +157,7 @@ def _collect(paths: Sequence[Path], keep_bad: bool) -> tuple[pa.Table, Report]:
             raise InputError(f"{path} is damaged ({reason(error)}) and was deleted: start the command again") from error
         bad = [BadRow(*row) for row in json.loads(tables[-1].schema.metadata[BAD_KEY])]
         for row in bad:
-            report.bad.setdefault(row.kind, []).append((row.where, row.reason))
+            report.bad[row.kind].append((row.where, row.reason))
         if bad and not keep_bad:
             path.unlink()
     table, report.as_strings = concat_tables([one.replace_schema_metadata(None) for one in tables])

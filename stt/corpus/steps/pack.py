@@ -75,7 +75,7 @@ def run(
         if report.bad:
             report.write(listed)
         step = job.step(table, report, _sizes(manifest, packed))
-        write_manifest(table, packed / job.result.name, manifest.normalizer or "", step)
+        write_manifest(table, packed / job.result.name, manifest.normalizer, step)
         packed.replace(out)
     bad_list.unlink(missing_ok=True)  # of an earlier attempt
     return read_manifest(job.result)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -85,17 +86,11 @@ class Program(ABC):
         with TemporaryDirectory() as folder:
             path = Path(folder) / "speech.wav"
             command = [*self.command(voice, words_per_minute, pitch, pitch_range), str(path)]
-            try:
+            with suppress(subprocess.TimeoutExpired, soundfile.LibsndfileError):  # the latter: no file, or an empty one
                 subprocess.run(command, input=f"{text}\n".encode(), capture_output=True, check=False, timeout=TIMEOUT)
-            except subprocess.TimeoutExpired:
-                return np.zeros(0, np.float32), 1
-            if not path.exists() or not path.stat().st_size:
-                return np.zeros(0, np.float32), 1
-            try:
                 samples, sample_rate = soundfile.read(path, dtype="float32")
-            except soundfile.LibsndfileError:
-                return np.zeros(0, np.float32), 1
-        return samples, sample_rate
+                return samples, sample_rate
+        return np.zeros(0, np.float32), 1
 
 
 class Mbrola(Program):

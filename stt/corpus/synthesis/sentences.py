@@ -30,7 +30,7 @@ def read_sentences(paths: Sequence[Path], normalizer: Normalizer, skipped: Repor
         if len(normalized.text) > MAX_CHARACTERS:
             error = "long text", f"the text has {len(normalized.text):,} characters, more than {MAX_CHARACTERS}"
         if error:
-            skipped.bad.setdefault(error[0], []).append((where, error[1]))
+            skipped.bad[error[0]].append((where, error[1]))
         else:
             sentences.append(Sentence(where, _spoken(text, normalized.text), normalized.text))
     if not sentences:

@@ -16,7 +16,7 @@ from stt.curation.align.scores import usual_limit
 from stt.curation.align.script import Script, read_script
 from stt.curation.align.trellis import Prices
 from stt.curation.align.words import Alignment, align_words
-from stt.decoding.greedy import Word
+from stt.decoding.words import Word
 from stt.errors import InputError
 from stt.metrics.error_rate import character_error_rate
 from stt.recognition.acoustic_model import AcousticModel
@@ -152,4 +152,4 @@ def _transcript(alignment: Alignment) -> Transcript:
         first, last = int(alignment.first[i]), int(alignment.last[i])
         confidence = float(np.exp(alignment.score(i, i + 1)))
         words.append(Word(word.original, first * outputs.frame_seconds, (last + 1) * outputs.frame_seconds, confidence))
-    return Transcript(" ".join(word.text for word in words), words, outputs.seconds)
+    return Transcript.of(words, outputs.seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from stt.corpus.manifest import write_manifest
 from stt.corpus.provenance import Step
 from stt.curation.align.align import LOW_SCORE, TOO_LONG, TOO_SHORT, Aligned, AlignedPiece
 from stt.curation.align.pieces import Lengths
-from stt.files import atomic_write
+from stt.files import write_csv, write_text
 from stt.recognition.formats import render
 
 REJECTED = ("first_word", "start", "end", "score", "cer", "reason", "text")
@@ -107,17 +106,15 @@ def _figure(piece: AlignedPiece) -> float | None:
 
 def write_rejected(rejected: Sequence[AlignedPiece], path: Path) -> None:
     """List the pieces that are not kept in a CSV file, with the reason and figures; what is not found has no times."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(REJECTED)
-        for piece in rejected:
-            figures = [piece.start, piece.end, piece.score, piece.cer]
-            cells = ["" if value != value else f"{value:.3f}" for value in figures]
-            writer.writerow([piece.first + 1, *cells, piece.reason, piece.original])
+    rows: list[Sequence[object]] = [REJECTED]
+    for piece in rejected:
+        figures = [piece.start, piece.end, piece.score, piece.cer]
+        cells = ["" if value != value else f"{value:.3f}" for value in figures]
+        rows.append([piece.first + 1, *cells, piece.reason, piece.original])
+    write_csv(path, rows)
 
 
 def write_words(aligned: Aligned, path: Path, file_format: str) -> None:
     """Write the words that are found, in their original wording, as subtitles or a TextGrid."""
     content = render(aligned.transcript, file_format, aligned.name, "")
-    with atomic_write(path) as temporary:
-        temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
+    write_text(path, content, errors="backslashreplace")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from stt.curation.clean.evidence import Evidence, Finding, Floats, at_most
-from stt.curation.clean.text_rules import text_lengths
 from stt.sampling.curriculum.label_errors import MAX_MEDIAN_CER, label_error_scores
 from stt.sampling.observations import Observations, Rows
 
@@ -56,7 +55,7 @@ def suspected(evidence: Evidence) -> Finding | None:
 def _scores(evidence: Evidence, rows: Rows) -> Floats:
     """Return the label-error scores of the rows of one domain (n,), NaN where they are unknown."""
     cers, losses, others = (evidence.figure(name)[rows] for name in ("cer", "loss", "other_loss"))
-    characters = text_lengths(evidence.manifest)[rows]
+    characters = evidence.manifest.text_lengths()[rows]
     cers = cers * characters / (characters + SHRINKAGE)
     observed = Observations(rows, np.column_stack([cers, losses, others, np.ones(len(rows))]).astype(np.float32))
     trusted = np.ones(len(rows), np.bool_)

@@ -19,7 +19,7 @@ from stt.text.normalize import get_normalizer
 def rate(evidence: Evidence) -> Finding:
     """Find texts that are too short or too long for their audio, in characters per second."""
     limits = evidence.limits
-    lengths = text_lengths(evidence.manifest)
+    lengths = evidence.manifest.text_lengths()
     figures = np.where(lengths > 0, lengths, np.nan) / evidence.manifest.durations  # without a text, it is unknown
     return between(figures, limits.min_chars_per_second, limits.max_chars_per_second, "characters per second")
 
@@ -52,11 +52,6 @@ def speaker_in_test(evidence: Evidence) -> Finding | None:
         for one in (evidence.manifest, *evidence.tests)
     ]
     return at_most(_occurrences(speakers[0], speakers[1:]), 0, "utterances in test sets of the speaker")
-
-
-def text_lengths(manifest: Manifest) -> Floats:
-    """Return the number of characters of every text (row,)."""
-    return _concatenated(pc.utf8_length(part) for part in iter_chunks(manifest.table["text"]))
 
 
 def _texts(manifest: Manifest, as_they_are: bool) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stt.curation.label.calibration import Floats, Observed
-from stt.files import atomic_write
+from stt.files import atomic_write, write_text
 
 BINS = 10
 RESAMPLES = 1000
@@ -63,8 +63,7 @@ def interval(observed: Observed) -> tuple[float, float]:
 def write_report(figures: Mapping[str, Any], parts: Mapping[str, Reliability], out: Path) -> None:
     """Write the figures with those of every reliability as JSON."""
     text = json.dumps({**figures, **{name: asdict(part) for name, part in parts.items()}}, ensure_ascii=False, indent=1)
-    with atomic_write(out) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(out, text + "\n")
 
 
 def plot(parts: Mapping[str, Reliability], out: Path) -> None:

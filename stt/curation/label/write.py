@@ -55,7 +55,7 @@ def write_labelled(labelled: Labelled, job: Job, report: Report, normalizer: str
     keep = choice.keep(rows)
     rejected = choice.rejected(rows)
     if len(rejected):
-        write_manifest(rejected, listed, job.manifest.normalizer or "", job.step(rejected, report))
+        write_manifest(rejected, listed, job.manifest.normalizer, job.step(rejected, report))
     else:
         delete_output(listed)  # of an attempt with another --max-wer that has kept nothing
     if not keep.any():

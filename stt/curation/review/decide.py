@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from stt.corpus.labels import HUMAN, LABELLED_BY
 from stt.corpus.manifest import Manifest
 from stt.curation.review.label_studio import Annotation
 from stt.errors import InputError
-from stt.files import atomic_write
+from stt.files import write_csv
 from stt.metrics.error_rate import character_error_rate
 from stt.text.normalize import Normalizer, get_normalizer
 
@@ -108,15 +107,14 @@ class Decisions:
 
     def write_list(self, path: Path) -> None:
         """List every utterance with what was decided in a CSV file."""
-        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for row, name in enumerate(self.manifest.table["id"].to_pylist()):
-                one = self.by_row.get(row, Decision(UNDECIDED, "no annotation"))
-                after = one.text if one.outcome == MENDED else ""
-                contradicted = "yes" if one.contradicted else ""
-                writer.writerow([name, one.outcome, one.reason, one.by, contradicted, self.manifest.text(row), after])
-            writer.writerows([name, UNKNOWN, "", "", "", "", ""] for name in self.unknown)
+        rows: list[Sequence[object]] = [COLUMNS]
+        for row, name in enumerate(self.manifest.table["id"].to_pylist()):
+            one = self.by_row.get(row, Decision(UNDECIDED, "no annotation"))
+            after = one.text if one.outcome == MENDED else ""
+            contradicted = "yes" if one.contradicted else ""
+            rows.append([name, one.outcome, one.reason, one.by, contradicted, self.manifest.text(row), after])
+        rows += ([name, UNKNOWN, "", "", "", "", ""] for name in self.unknown)
+        write_csv(path, rows)
 
 
 def decide(manifest: Manifest, annotations: Iterable[Annotation], source: str) -> Decisions:

@@ -164,9 +164,9 @@ def run(
             delete_output(rejected)  # of an attempt with other limits that was killed after it
         else:
             table = rejected_table(evidence, verdict, out.parent)
-            write_manifest(table, rejected, manifest.normalizer or "", job.step(table, Report(), notes))
+            write_manifest(table, rejected, manifest.normalizer, job.step(table, Report(), notes))
         table = kept_table(evidence, verdict, out.parent)
-        write_manifest(table, out, manifest.normalizer or "", job.step(table, Report(), notes))
+        write_manifest(table, out, manifest.normalizer, job.step(table, Report(), notes))
     bad_list.unlink(missing_ok=True)  # of an earlier attempt
     return read_manifest(out)
 

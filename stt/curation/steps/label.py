@@ -82,7 +82,7 @@ def run(
         choice = choose(observed_of(known_rows), max_wer, known.path.name)  # fail before hours of work
         rows, own_report = labelled(manifest, "shards")
         for kind, bad in own_report.bad.items():
-            report.bad.setdefault(kind, []).extend(bad)
+            report.bad[kind] += bad
         report.kept += own_report.kept
         _list_bad(report, out.with_suffix(".bad.csv"), skip_bad)
         choice = choice.raised(rows, max_wer)

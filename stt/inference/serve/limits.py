@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -111,12 +111,10 @@ class _Upload:
         await self._send(message)
 
     async def _discard(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 discarded = 0
                 while not self._complete and discarded <= self._limits.upload_bytes:
                     message = await self._receive()
                     discarded += len(message.get("body", b""))
                     self._complete = not message.get("more_body", False)
-        except TimeoutError:
-            pass

@@ -10,7 +10,7 @@ import yaml
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.recognition.recognizer import Recognizer
 from stt.registry import class_path
 from stt.training.callbacks.access import data_of, folder_of, model_of
@@ -25,8 +25,7 @@ class SaveConfig(SaveConfigCallback):
         if stage != "fit" or not trainer.is_global_zero or not trainer.loggers:
             return
         text = self.parser.dump(self.config, skip_none=False)
-        with atomic_write(folder_of(trainer).config) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder_of(trainer).config, text)
         plain = self.parser.dump(self.config, skip_none=False, format="json")
         logger = wandb_of(trainer.loggers)
         if logger:
@@ -84,8 +83,7 @@ class PythonConfig(Callback):
                 "sampler": _part(data.sampler, vars(data.sampler)),
             },
         }
-        with atomic_write(folder_of(trainer).config) as temporary:
-            temporary.write_text(yaml.safe_dump(known, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        write_text(folder_of(trainer).config, yaml.safe_dump(known, sort_keys=False, allow_unicode=True))
 
 
 def _part(part: object, values: Mapping[str, Any]) -> dict[str, Any]:

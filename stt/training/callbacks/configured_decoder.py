@@ -17,9 +17,9 @@ from stt.metrics.counters import DomainCounters
 from stt.metrics.domain_results import DomainResult, with_skipped
 from stt.metrics.summary import print_table, summarize, values_to_log, write_results
 from stt.recognition.decoders import build_decoder
-from stt.runs.metric_names import DECODED
+from stt.runs.metric_names import DECODED, Split
 from stt.training.callbacks.access import data_of, folder_of, model_of
-from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.evaluation import Evaluation
 from stt.training.distributed import all_gather
 
 

@@ -15,9 +15,9 @@ from stt.metrics.counters import DomainCounters
 from stt.metrics.domain_metric import format_value
 from stt.metrics.domain_results import DomainResult, mean_over_domains, with_skipped
 from stt.metrics.summary import print_table, summarize, values_to_log, write_results
-from stt.runs.metric_names import PREFIX, SKIPPED_UTTERANCES, domain_metric_name
+from stt.runs.metric_names import PREFIX, SKIPPED_UTTERANCES, Split, domain_metric_name
 from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, is_trial, model_of
-from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.evaluation import Evaluation
 from stt.training.distributed import all_gather
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from stt.data.batch import Batch
-from stt.runs.metric_names import Split as Split
+from stt.runs.metric_names import Split
 
 
 class Evaluation(Callback):

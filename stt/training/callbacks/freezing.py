@@ -33,9 +33,8 @@ class Freezing(Callback):
         known = dict(model_of(pl_module).recognizer.named_modules())
         for part in self.parts:
             if part not in known:
-                raise InputError(
-                    f"cannot freeze {part}: there is no such part; known are {', '.join(_top_level(known))}"
-                )
+                names = ", ".join(name for name in known if name and name.count(".") <= 1)
+                raise InputError(f"cannot freeze {part}: there is no such part; known are {names}")
         self._modules = [known[part] for part in self.parts]
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
@@ -51,7 +50,3 @@ class Freezing(Callback):
 
     def _frozen(self, trainer: Trainer) -> bool:
         return self.steps < 0 or trainer.global_step < self.steps
-
-
-def _top_level(names: dict[str, nn.Module]) -> list[str]:
-    return [name for name in names if name and name.count(".") <= 1]

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from stt.data.batch import Batch
 from stt.data.completeness import Completeness
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.training.callbacks.access import data_of, folder_of, is_trial
 from stt.training.callbacks.configured_decoder import ConfiguredDecoder
 from stt.training.distributed import all_gather
@@ -48,16 +48,15 @@ class Predictions(BasePredictionWriter):
     ) -> None:
         """Collect the predictions of a batch."""
         self._completeness.add(batch)
-        lines: list[dict[str, Any]] = []
-        for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True):
-            line = {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
-            lines.append(line)
+        lines: list[dict[str, Any]] = [
+            {"row": row + 1, "utterance": name, "text": hypothesis.text, "confidence": hypothesis.confidence}
+            for row, name, hypothesis in zip(batch.rows, batch.names, prediction["hypotheses"], strict=True)
+        ]
         decoder = next((one for one in trainer.callbacks if isinstance(one, ConfiguredDecoder)), None)  # type: ignore[attr-defined]
         if decoder and decoder.is_on:
             self._decoded += zip(lines, decoder.submit(prediction, len(batch)), strict=True)
-        self._lines += lines
-        for item in batch.skipped:
-            self._lines.append({"row": item.row + 1, "utterance": item.name, "error": item.reason})
+        errors = ({"row": item.row + 1, "utterance": item.name, "error": item.reason} for item in batch.skipped)
+        self._lines += [*lines, *errors]
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the lines in manifest order, one file per rank.
@@ -69,10 +68,7 @@ class Predictions(BasePredictionWriter):
             line["greedy"], line["text"] = line["text"], future.result()
         path = folder_of(trainer).predictions(trainer.global_rank, trainer.world_size)
         lines = sorted(self._lines, key=lambda line: int(line["row"]))
-        with atomic_write(path) as temporary:
-            temporary.write_text(
-                "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
-            )
+        write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
         skipped = self._completeness.describe()
         count = self._completeness.used.total()
         print(f"{count} transcripts{f' and {skipped}' if skipped else ''} written to {path}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,11 +17,11 @@ from torch import Tensor
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import Completeness
 from stt.data.feasibility import NOT_ALIGNABLE
-from stt.files import atomic_write
-from stt.runs.metric_names import SKIPPED
+from stt.files import write_csv
+from stt.runs.metric_names import SKIPPED, Split
 from stt.tensors import HostCopy
 from stt.training.callbacks.access import data_of, folder_of
-from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.evaluation import Evaluation
 from stt.training.distributed import all_gather
 
 log = logging.getLogger(__name__)
@@ -145,8 +144,7 @@ def read_skipped(path: Path) -> dict[Key, Line]:
 
 def write_skipped(path: Path, lines: Iterable[Line]) -> None:
     """Write a table of skipped utterances: split, manifest row (from 1), name, kind, reason."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([HEADER, *lines])
+    write_csv(path, [HEADER, *lines])
 
 
 def add_skipped(path: Path, lines: Sequence[Line]) -> None:
@@ -154,7 +152,5 @@ def add_skipped(path: Path, lines: Sequence[Line]) -> None:
     if not path.exists():
         write_skipped(path, lines)
         return
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(lines)
     with path.open("a", newline="", encoding="utf-8") as file:
-        file.write(text.getvalue())
+        csv.writer(file).writerows(lines)

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
 from stt.data.batch import Batch
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.recognition.recognizer import Recognizer
 from stt.training.callbacks.access import model_of
 
@@ -116,8 +116,7 @@ class StepProfiler(Callback):
             "memory_mb": round(self._memory(), 1),
             "synchronizations_per_step": self._synchronizations(),
         }
-        with atomic_write(self.out) as temporary:
-            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        write_text(self.out, json.dumps(report, indent=1) + "\n")
         self._marks, self._steps = [], 0
 
     def _start_measuring(self) -> None:

@@ -40,18 +40,13 @@ class Throughput(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Add the time spent waiting for the batch."""
-        now = time.perf_counter()
-        self._waited += now - self._mark
-        self._elapsed += now - self._mark
-        self._mark = now
+        self._waited += self._lap()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Add the time of the step."""
-        now = time.perf_counter()
-        self._elapsed += now - self._mark
-        self._mark = now
+        self._lap()
         self._seconds += sum(batch.seconds)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -104,6 +99,12 @@ class Throughput(Callback):
         ranks = all_gather(trainer, (self._seconds, self._elapsed, self._waited))
         seconds, elapsed, waited = (sum(values) for values in zip(*ranks, strict=True))
         return seconds, elapsed, waited
+
+    def _lap(self) -> float:
+        """Add the seconds since the last mark to the epoch, and return them."""
+        before, self._mark = self._mark, time.perf_counter()
+        self._elapsed += self._mark - before
+        return self._mark - before
 
     def _start_epoch(self) -> None:
         self._seconds = self._elapsed = self._waited = 0.0

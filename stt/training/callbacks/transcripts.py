@@ -9,13 +9,13 @@ from typing import Any
 from lightning import LightningModule, Trainer
 
 from stt.data.batch import Batch
-from stt.files import atomic_write
+from stt.files import write_text
 from stt.metrics.alignment import alignment_text
 from stt.metrics.recognized import RecognizedUtterance, first_per_domain, worst_per_domain, write_recognized
 from stt.recognition.evaluate import recognized_utterances
-from stt.runs.metric_names import STEP, utterance_table_name
+from stt.runs.metric_names import STEP, Split, utterance_table_name
 from stt.training.callbacks.access import data_of, folder_of, is_short_sanity_check, model_of
-from stt.training.callbacks.evaluation import Evaluation, Split
+from stt.training.callbacks.evaluation import Evaluation
 from stt.training.distributed import all_gather
 from stt.training.tracking.tables import utterance_table
 from stt.training.tracking.wandb_logger import wandb_of
@@ -59,8 +59,7 @@ class Transcripts(Evaluation):
         run = folder_of(trainer)
         write_recognized(items, run.recognized(split))
         if split == "validate":
-            with atomic_write(run.sample_transcripts(trainer.global_step)) as temporary:
-                temporary.write_text(self._samples(items), encoding="utf-8")
+            write_text(run.sample_transcripts(trainer.global_step), self._samples(items))
         logger = wandb_of(trainer.loggers)
         if logger:
             with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from stt.errors import InputError
 from stt.training.tracking.panels import Panel, Section
 
 VIEW = "speech-to-text by domain"
+RUNS = 20  # whose metrics are looked up
 COLUMNS, WIDTH, HEIGHT = 3, 8, 6  # W&B's grid has 24 columns
 
 
@@ -63,7 +64,7 @@ def push(entity: str | None, project: str, sections: Sequence[Section]) -> list[
     return [one.url for one in saved]
 
 
-def logged_metrics(entity: str | None, project: str, runs: int = 20) -> set[str]:
+def logged_metrics(entity: str | None, project: str) -> set[str]:
     """Return the names of the metrics logged by the newest runs of a project.
 
     Raises:
@@ -71,8 +72,8 @@ def logged_metrics(entity: str | None, project: str, runs: int = 20) -> set[str]
     """
     try:
         api = wandb.Api()
-        newest = api.runs(f"{entity or api.default_entity}/{project}", per_page=runs, order="-created_at")
-        return {name for _, run in zip(range(runs), newest, strict=False) for name in run.summary.keys()}  # noqa: SIM118
+        newest = api.runs(f"{entity or api.default_entity}/{project}", per_page=RUNS, order="-created_at")
+        return {name for _, run in zip(range(RUNS), newest, strict=False) for name in run.summary.keys()}  # noqa: SIM118
     except Exception as error:
         raise InputError(
             f"cannot get the runs of {project} from W&B ({error}): give a run folder with --run"

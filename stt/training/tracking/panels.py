@@ -31,6 +31,10 @@ class Section:
     panels: tuple[Panel, ...]
 
 
+def _curriculum(title: str, value: str, label: str) -> Panel:
+    return Panel(title, (names.curriculum_metric_name(value, names.EVERY_DOMAIN),), label=label)
+
+
 BY_DOMAIN = "error rates by domain"
 SECTIONS = (
     Section(
@@ -43,43 +47,15 @@ SECTIONS = (
     Section(
         "curriculum",
         (
-            Panel(
-                "observed CER",
-                (names.curriculum_metric_name("observed_cer", names.EVERY_DOMAIN),),
-                label="CER on training data",
-            ),
-            Panel("target CER", (names.curriculum_metric_name("target_cer", names.EVERY_DOMAIN),), label="CER"),
-            Panel("beta", (names.curriculum_metric_name("beta", names.EVERY_DOMAIN),), label="> 0 easier, < 0 harder"),
-            Panel(
-                "share of the augmentation strength",
-                (names.curriculum_metric_name("strength_share", names.EVERY_DOMAIN),),
-                label="0..1, of the base strength",
-            ),
-            Panel(
-                "augmentation strength",
-                (names.curriculum_metric_name("strength", names.EVERY_DOMAIN),),
-                label="0..1, in addition to the base strength",
-            ),
-            Panel(
-                "released",
-                (names.curriculum_metric_name("released", names.EVERY_DOMAIN),),
-                label="1: sampled uniformly",
-            ),
-            Panel(
-                "suspected label errors",
-                (names.curriculum_metric_name("label_errors", names.EVERY_DOMAIN),),
-                label="utterances",
-            ),
-            Panel(
-                "effective number",
-                (names.curriculum_metric_name("effective_utterances", names.EVERY_DOMAIN),),
-                label="utterances",
-            ),
-            Panel(
-                "fraction seen",
-                (names.curriculum_metric_name("seen_share", names.EVERY_DOMAIN),),
-                label="fraction of the domain",
-            ),
+            _curriculum("observed CER", "observed_cer", "CER on training data"),
+            _curriculum("target CER", "target_cer", "CER"),
+            _curriculum("beta", "beta", "> 0 easier, < 0 harder"),
+            _curriculum("share of the augmentation strength", "strength_share", "0..1, of the base strength"),
+            _curriculum("augmentation strength", "strength", "0..1, in addition to the base strength"),
+            _curriculum("released", "released", "1: sampled uniformly"),
+            _curriculum("suspected label errors", "label_errors", "utterances"),
+            _curriculum("effective number", "effective_utterances", "utterances"),
+            _curriculum("fraction seen", "seen_share", "fraction of the domain"),
         ),
     ),
     Section(

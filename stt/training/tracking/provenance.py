@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stt.corpus.manifest import Manifest
+from stt.files import file_hash
 from stt.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[3]  # of the repository, with train.py and configs/
@@ -34,7 +34,7 @@ def data_card(manifest: Manifest) -> dict[str, Any]:
     """Describe a manifest: its files with their SHA-256, utterances, hours, and hours by domain."""
     seconds = np.bincount(manifest.domain_index, weights=manifest.durations, minlength=len(manifest.domains))
     return {
-        "files": {str(path): sha256(path) for path in manifest.files},
+        "files": {str(path): file_hash(path) for path in manifest.files},
         "utterances": len(manifest),
         "hours": float(seconds.sum() / 3600),
         "hours_by_domain": dict(zip(manifest.domains, (seconds / 3600).tolist(), strict=True)),
@@ -45,15 +45,9 @@ def model_card(checkpoint: Path, domains: list[str]) -> dict[str, Any]:
     """Describe a parent checkpoint: its SHA-256, its training domains, and its W&B run if any."""
     card: dict[str, Any] = {"checkpoint": str(checkpoint), "domains": domains}
     if checkpoint.is_file():  # a resumed run may have outlived it
-        card["sha256"] = sha256(checkpoint)
+        card["sha256"] = file_hash(checkpoint)
     run = RunFolder.of_checkpoint(checkpoint)
     return card | ({"wandb_run": run.wandb_id.read_text().strip()} if run and run.wandb_id.is_file() else {})
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,10 +1,20 @@
+import math
+
 import numpy as np
 import pytest
 
-from stt.audio.augmentation.host import CODECS, apply_codec, augment_waveform, shift_pitch
+from stt.audio.augmentation.host import CODECS, apply_codec, augment_waveform, shift_pitch, surround
 from stt.audio.augmentation.policy import Transform
 
 RATE = 16_000
+
+
+def rngs(seed: int, batch: int) -> tuple[np.random.Generator, np.random.Generator]:
+    return np.random.default_rng((seed, 0)), np.random.default_rng((batch, 1))
+
+
+def augmented(waveform: np.ndarray, strength: float, seed: int, max_speed: float = math.inf) -> np.ndarray:
+    return augment_waveform(waveform, RATE, strength, *rngs(seed, seed), max_speed)
 
 
 def tone(frequency: float, seconds: float = 1.0, rate: int = RATE) -> np.ndarray:
@@ -18,12 +28,12 @@ def peak_frequency(waveform: np.ndarray, rate: int = RATE) -> float:
 def test_strength_zero_changes_nothing() -> None:
     waveform = tone(440)
     for seed in range(20):
-        assert augment_waveform(waveform, RATE, 0.0, np.random.default_rng(seed)) is waveform
+        assert augmented(waveform, 0.0, seed) is waveform
 
 
 def test_the_same_seed_augments_identically() -> None:
     for seed in range(10):
-        first, second = (augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed)) for _ in range(2))
+        first, second = (augmented(tone(440), 1.0, seed) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
 
@@ -38,11 +48,11 @@ def test_pitch_shift_preserves_timing(semitones: float) -> None:
 
 
 def test_speed_changes_tempo_and_pitch_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PITCH", "CODEC"):
+    for name in ("PITCH", "PAUSE", "CODEC"):
         monkeypatch.setattr(f"stt.audio.augmentation.host.{name}", Transform(name, "", (0, 0), (0, 0), (0, 0)))
     lengths = set()
     for seed in range(30):
-        changed = augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed))
+        changed = augmented(tone(440), 1.0, seed)
         lengths.add(len(changed))
         assert peak_frequency(changed) == pytest.approx(440 * RATE / len(changed), rel=0.01)
     assert 0.79 < min(lengths) / RATE < 0.9
@@ -69,13 +79,40 @@ def test_telephone_codecs_remove_everything_above_4_khz() -> None:
 
 
 def test_the_maximum_speed_is_respected() -> None:
-    shortest = min(len(augment_waveform(tone(440), RATE, 1.0, np.random.default_rng(seed), 1.1)) for seed in range(60))
+    shortest = min(len(augmented(tone(440), 1.0, seed, 1.1)) for seed in range(60))
     assert RATE / 1.11 <= shortest < RATE
+
+
+def test_a_pause_surrounds_the_speech_and_leaves_it_as_it_is() -> None:
+    waveform, before = tone(440), set()
+    for seed in range(30):
+        longer = surround(waveform, 0.5, np.random.default_rng(seed))
+        start = int(np.flatnonzero(longer)[0]) - 1  # a sine begins with 0
+        assert len(longer) == 1.5 * len(waveform)
+        np.testing.assert_array_equal(longer[start : start + len(waveform)], waveform)
+        before.add(start)
+    assert min(before) < 0.1 * RATE
+    assert max(before) > 0.4 * RATE
+
+
+def test_utterances_of_a_batch_get_pauses_of_the_same_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SPEED", "PITCH", "CODEC"):
+        monkeypatch.setattr(f"stt.audio.augmentation.host.{name}", Transform(name, "", (0, 0), (0, 0), (0, 0)))
+    shares = set()
+    for batch in range(40):
+        lengths = {
+            round(len(augment_waveform(tone(440, seconds), RATE, 0.5, *rngs(row, batch))) / seconds / RATE, 3)
+            for row, seconds in enumerate((1.0, 2.0, 3.0))
+        }
+        assert len(lengths) == 1, "a longer one would fill its batch with padding"
+        shares |= lengths
+    assert min(shares) == 1, "some batches have none"
+    assert 1.4 < max(shares) <= 1.5
 
 
 @pytest.mark.parametrize("samples", [1, 80, 800])
 def test_very_short_audio_can_be_augmented(samples: int) -> None:
     for seed in range(12):
-        changed = augment_waveform(tone(440)[:samples], RATE, 1.0, np.random.default_rng(seed))
+        changed = augmented(tone(440)[:samples], 1.0, seed)
         assert len(changed) > 0
         assert np.isfinite(changed).all()

@@ -136,7 +136,7 @@ def test_a_text_that_cannot_be_used_leaves_the_utterance_undecided(
 
 def test_an_utterance_without_a_text_is_not_kept_without_one(rejected: Manifest, tmp_path: Path) -> None:
     rows = [row | ({"text": ""} if row["id"] == "u3" else {}) for row in rejected.table.to_pylist()]
-    write_manifest(pa.Table.from_pylist(rows), rejected.path, rejected.normalizer or "")
+    write_manifest(pa.Table.from_pylist(rows), rejected.path, rejected.normalizer)
 
     def seen_empty(tasks: list[Any]) -> None:
         tasks[2]["data"]["text"] = ""

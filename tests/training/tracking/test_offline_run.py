@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from stt.cli.train import main
-from stt.training.tracking.provenance import sha256
+from stt.files import file_hash
 from tests.conftest import ROOT
 from tests.training.tracking.offline_run import OfflineRun, offline_runs
 
@@ -27,7 +27,7 @@ def test_a_run_records_its_configuration_and_origin(steered: Path, tones: Path) 
     assert run.config["data"]["batches_per_epoch"] == 32
     origin = run.config["origin"]
     assert set(origin["data"]) == {"train", "validate", "test"}
-    assert origin["data"]["train"]["files"] == {str(tones): sha256(tones)}
+    assert origin["data"]["train"]["files"] == {str(tones): file_hash(tones)}
     hours = origin["data"]["train"]["hours_by_domain"]
     assert set(hours) == {"high", "low"}
     assert sum(hours.values()) == pytest.approx(origin["data"]["train"]["hours"])
@@ -85,7 +85,7 @@ def test_a_resumed_run_keeps_its_id_and_its_parent(
     first, second = offline_runs(tmp_path / "run")
     assert first.id == second.id != offline_runs(steered)[0].id
     parent = first.config["origin"]["init_from"]
-    assert parent["sha256"] == sha256(steered / "checkpoints" / "best.ckpt")
+    assert parent["sha256"] == file_hash(steered / "checkpoints" / "best.ckpt")
     assert parent["wandb_run"] == offline_runs(steered)[0].id
     assert parent["domains"] == ["high", "low"]
     assert [line["trainer/global_step"] for line in second.history if "val/cer/mean" in line] in ([8], [9])
