@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning import Trainer, seed_everything
@@ -104,6 +105,23 @@ def test_the_lines_of_the_readme_do_what_its_commands_do(
     assert all(torch.equal(value, other[name]) for name, value in weights(Path("runs/mine")).items())
 
 
+def test_runs_of_a_sweep_are_told_apart_by_their_configuration(
+    tones: Path, tokenizer_file: Path, tmp_path: Path
+) -> None:
+    model = micro(tokenizer_file)
+    model.make_optimizer = functools.partial(torch.optim.AdamW, lr=np.float64(0.01))
+    data = data_of(tones, batches_per_epoch=1, sampler=UniformSampler(rising_strength=False))
+    Trainer(max_steps=1, default_root_dir=tmp_path, logger=CSVLogger(tmp_path), limit_val_batches=1, **QUIET).fit(
+        model, data
+    )
+    config = find_run(tmp_path).config()
+    (optimizer,) = config["model"]["optimizer"]
+    assert (optimizer["class"], optimizer["lr"]) == ("torch.optim.adamw.AdamW", 0.01)
+    assert config["model"]["augment"]["strength"] == 0
+    sampler = {"class": "stt.sampling.uniform.UniformSampler", "uses_feedback": False, "seed": 0}
+    assert config["data"]["sampler"] == sampler
+
+
 def test_the_data_can_be_looked_at_without_a_trainer_and_without_a_model(tones: Path, tokenizer_file: Path) -> None:
     constant = UniformSampler(rising_strength=False)
     data = data_of(tones, preprocessing=Preprocessing(tokenizer_file, RATE, strength=0.5), sampler=constant)
@@ -114,6 +132,18 @@ def test_the_data_can_be_looked_at_without_a_trainer_and_without_a_model(tones: 
     assert sum(len(one) for one in data.val_dataloader()) == 120
     with pytest.raises(InputError, match="neither a model nor a preprocessing"):
         data_of(tones).setup("fit")
+
+
+def test_manifests_may_be_paths(tones: Path, tokenizer_file: Path) -> None:
+    data = SpeechDataModule(
+        tones,  # type: ignore[arg-type]
+        [tones],  # type: ignore[list-item]
+        num_workers=0,
+        preprocessing=Preprocessing(tokenizer_file, RATE),
+    )
+    data.setup("fit")
+    assert data.manifests["train"] == data.manifests["validate"] == [str(tones)]
+    assert data.domains("validate") == ["high", "low"]
 
 
 def test_utterances_that_the_network_has_too_few_frames_for_are_left_out_also_where_the_data_were_used_before(

@@ -43,9 +43,8 @@ def audio_info(source: AudioSource | Path | str, verify: bool = False) -> AudioI
 
     Args:
         source: a local or remote file, or a byte span of one.
-        verify: check as well what makes libsndfile return less than the header promises: damaged pages of Ogg, WAV and
-            the like that were cut off, and durations that are implausible for the size of the file, for which it is
-            decoded.
+        verify: check as well what makes libsndfile return less than the header promises: damaged pages of Ogg, files
+            that were cut off, and durations that are implausible for the size of the file, for which it is decoded.
 
     Raises:
         AudioError: the file is missing, empty, damaged or in no format that can be read.

@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import soundfile
 
+from stt.audio.mp3 import missing_share
 from stt.audio.ogg import damaged_at
 from stt.audio.reader import DECODER_PADDING_SECONDS
 from stt.audio.source import AudioError, AudioSource
@@ -19,6 +21,7 @@ from stt.audio.waveform import Waveform
 
 MIN_BYTES_PER_SECOND = 400  # of any codec for speech; only digital silence takes less
 BLOCK_SAMPLES = 1 << 16
+NO_MP3 = 7  # libsndfile's SFE_BAD_FILE: what has the name of an MP3, but no frame of one
 MAX_VALUES = 1 << 22  # samples times channels that are decoded at once: 16 MB
 # libsndfile shortens what the headers of WAV, AIFF, AU, W64 and RF64 promise to what is there, and logs both, in bytes.
 SHORTENED = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -66,6 +69,10 @@ class SoundFileReader:
             self._check_length(self._frames)
         if verify and self._frames * MIN_BYTES_PER_SECOND > size * self.rate:
             self._check_content()
+        if verify and self._file.format == "FLAC":
+            self._check_end()
+        if verify and self._file.format == "MP3":
+            self._check_mp3(size)
         return self._frames
 
     def seek(self, position: int) -> None:
@@ -108,6 +115,27 @@ class SoundFileReader:
             decoded += block
         self._check_length(decoded)
 
+    def _check_end(self) -> None:
+        """Decode one of the last samples that the header promises, which takes a thousandth of decoding all."""
+        try:
+            self.seek(max(0, self._frames - round(DECODER_PADDING_SECONDS * self.rate)))
+            found = len(self.read(1))
+        except AudioError:
+            found = 0
+        if not found:
+            self._cut_off()
+
+    def _check_mp3(self, size: int) -> None:
+        opened = self._opened
+        with Path(opened).open("rb") if isinstance(opened, str) else io.BytesIO(opened.getvalue()) as file:
+            missing = missing_share(file, size) * self._frames
+        if missing > DECODER_PADDING_SECONDS * self.rate:
+            self._cut_off()
+
+    def _cut_off(self) -> NoReturn:
+        promised = self._frames / self.rate
+        raise AudioError(f"{self._source}: the header promises {promised:,.2f} s, but the file ends before")
+
     def _check_length(self, decoded: int) -> None:
         promised = self.promised or 0
         if abs(promised - decoded) > DECODER_PADDING_SECONDS * self.rate:
@@ -125,4 +153,6 @@ class SoundFileReader:
 
 
 def _reason(error: Exception) -> str:
+    if getattr(error, "code", 0) == NO_MP3:  # in words about a file that does not exist, which has been opened
+        return "Format not recognised"
     return str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__

@@ -11,6 +11,7 @@ from stt.data.dataset import PreprocessingProtocol, UtteranceDataset
 from stt.data.text_frames import UNUSABLE, text_frames
 from stt.errors import InputError
 
+NOT_ALIGNABLE = "not alignable"  # kind of what has fewer frames than its text needs
 CHUNK_ROWS = 1_000_000  # for which output lengths are computed at once; limits memory
 
 
@@ -35,7 +36,7 @@ def feasible_rows(
         if not within_limits[row]:
             return "duration", f"{manifest.durations[row]:.2f} s is outside {min_seconds:g}..{max_seconds:g} s"
         if needed[row] < UNUSABLE:
-            return "not alignable", f"CTC needs {needed[row]} frames, there are {available[row]}"
+            return NOT_ALIGNABLE, f"CTC needs {needed[row]} frames, there are {available[row]}"
         try:
             skipped.target(i)
         except InputError as error:

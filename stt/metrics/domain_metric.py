@@ -50,7 +50,7 @@ class DomainMetric(ABC):
 
     @abstractmethod
     def count(self, utterance: AlignedUtterance) -> tuple[int, int]:
-        """Return the utterance's contribution to the numerator and to the denominator."""
+        """Return the utterance's contribution to the numerator and to the denominator, as integers."""
 
 
 class CharacterErrorRate(DomainMetric):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
+from stt.errors import InputError
 from stt.metrics.domain_metric import METRICS, AlignedUtterance, DomainMetric
 
 
@@ -34,8 +36,17 @@ class DomainResult:
 
 
 def count_utterance(utterance: AlignedUtterance, metrics: Sequence[DomainMetric]) -> list[int]:
-    """Return the counts of one utterance: numerator and denominator of each metric, utterances (1), milliseconds."""
-    counts = [number for metric in metrics for number in metric.count(utterance)]
+    """Return the counts of one utterance: numerator and denominator of each metric, utterances (1), milliseconds.
+
+    Raises:
+        InputError: a metric does not count in integers, whose sums are exact in any order.
+    """
+    counts: list[int] = []
+    for metric in metrics:
+        pair = metric.count(utterance)
+        if len(pair) != 2 or not all(isinstance(number, Integral) for number in pair):
+            raise InputError(f"{type(metric).__name__}: count returned {pair}, not two integers")
+        counts += pair
     return [*counts, 1, round(1000 * utterance.seconds)]
 
 

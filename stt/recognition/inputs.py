@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stt.audio.io import EXTENSIONS, AudioError, audio_info
@@ -39,7 +40,9 @@ def find_inputs(names: Sequence[str], folder: Path) -> list[Input]:
         InputError: a name is empty, a folder contains no audio file, a manifest cannot be read, or nothing is on
             standard input.
     """
-    return [one for name in dict.fromkeys(names) for one in _inputs(name, folder)]
+    inputs = [one for name in dict.fromkeys(names) for one in _inputs(name, folder)]
+    times = Counter(one.path for one in inputs)
+    return [one if times[one.path] == 1 else _with_extension(one) for one in inputs]
 
 
 def check_paths(inputs: Sequence[Input], out: Path, extension: str) -> None:
@@ -60,6 +63,11 @@ def check_paths(inputs: Sequence[Input], out: Path, extension: str) -> None:
         seen[one.path] = one.recording.name
         if os.path.lexists(path := out / f"{one.path}{extension}"):
             raise InputError(f"--out {out}: {path} exists already, choose another folder or delete it")
+
+
+def _with_extension(one: Input) -> Input:
+    """Name a transcript by the whole name of its recording, as a.wav and a.mp3 lie in many folders side by side."""
+    return replace(one, path=one.path.with_name(one.path.name + Path(one.recording.name).suffix))
 
 
 def _inputs(name: str, folder: Path) -> Iterator[Input]:

@@ -115,6 +115,8 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
     """Return a run's row of the first table."""
     last = {name: curve[-1][1] for name, curve in summary.curves.items()}
     best = min(summary.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
+    if best and best[0]:  # logs count steps from 0; at 0, the parent of a fine-tuning is validated
+        best = (best[0] + 1, best[1])
     speeds = [value for _, value in summary.curves.get(metric_names.SPEED, [])]
     return {
         "name": summary.name,

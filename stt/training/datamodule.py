@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning import LightningDataModule
@@ -15,7 +17,7 @@ from stt.corpus.manifest import Manifest, read_manifests
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import MAX_SKIPPED_SHARE
 from stt.data.dataset import UtteranceDataset
-from stt.data.feasibility import feasible_rows
+from stt.data.feasibility import NOT_ALIGNABLE, feasible_rows
 from stt.data.loader import StreamLoader, evaluation_loader, loader_options, prefetch_options
 from stt.data.preprocessing import Preprocessing
 from stt.data.utterances import utterances_of
@@ -106,7 +108,7 @@ class SpeechDataModule(LightningDataModule):
                 limits = f"at least {lowest:g}" if highest == math.inf else f"between {lowest:g} and {highest:g}"
                 raise InputError(f"--data.{name} {number:g}: it must be {limits}")
         given = {"train": train, "validate": validate, "test": test, "predict": predict, "replay": replay}
-        self.manifests = {split: [paths] if isinstance(paths, str) else paths or [] for split, paths in given.items()}
+        self.manifests = {split: _names(paths) for split, paths in given.items()}
         self.replay_share = replay_share
         self.batches_per_epoch = batches_per_epoch
         self.max_batch_seconds = max_batch_seconds
@@ -220,11 +222,12 @@ class SpeechDataModule(LightningDataModule):
         if self.skipped:
             kinds = Counter(item.kind for item in self.skipped)
             log.warning(
-                "%s: %d of %d utterances are excluded from training: %s",
+                "%s: %d of %d utterances are excluded from training: %s (listed in the run's skipped.csv)%s",
                 manifest.path,
                 len(self.skipped),
                 len(manifest),
                 ", ".join(f"{count} for {kind}" for kind, count in kinds.most_common()),
+                "; `stt corpus feasibility` shows which vocabulary fits" if NOT_ALIGNABLE in kinds else "",
             )
         rows_by_domain = manifest.rows_by_domain(keep)
         for domain, rows in zip(manifest.domains, rows_by_domain, strict=True):
@@ -281,3 +284,8 @@ class SpeechDataModule(LightningDataModule):
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         options = loader_options(self.num_workers)
         return evaluation_loader(self.datasets[split], self.max_batch_seconds, *self.rank, **options)
+
+
+def _names(paths: str | Path | Sequence[str | Path] | None) -> list[str]:
+    """Return manifests as strings. `Path` among the types of the arguments would change how configurations are read."""
+    return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths or [])]

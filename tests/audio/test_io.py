@@ -91,6 +91,12 @@ def test_bytes_that_are_not_audio_raise_a_clear_error(tmp_path: Path, content: b
             read(tmp_path / "a.wav")
 
 
+def test_a_text_with_the_name_of_an_mp3_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_text("no audio")
+    with pytest.raises(AudioError, match=r"a\.mp3: not a readable audio file \(Format not recognised\)"):
+        audio_info(tmp_path / "a.mp3")
+
+
 def test_a_missing_file_raises_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="missing"):
         read_audio(tmp_path / "a.wav", RATE)
@@ -154,6 +160,20 @@ def test_a_file_that_was_cut_off_is_damaged(tmp_path: Path, kind: str, subtype: 
         with pytest.raises(AudioError, match=r"a\.wav: .* could be decoded"):
             read()
     assert len(read_audio(path, RATE, duration=0.4)) == 0.4 * RATE, "what is there can be read"
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III")])
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_cut_file_is_found_before_it_is_decoded(tmp_path: Path, kind: str, subtype: str, kept: float) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, tone(500, RATE, 10), RATE, format=kind, subtype=subtype)
+    assert audio_info(path, verify=True).duration == 10
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    assert audio_info(path).duration == 10, "the header says so"
+    with pytest.raises(AudioError, match=r"a\.flac: the header promises 10\.00 s, but the file ends before"):
+        audio_info(path, verify=True)
+    with pytest.raises(AudioError, match=r"a\.flac"):
+        read_audio(path, RATE)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_missing_extra_is_named(module: str, fails: Callable[..., str], monkey
     declared = re.findall(
         r'^  "([^"]+)"', (ROOT / "pyproject.toml").read_text().partition("\nserve = [")[2], re.MULTILINE
     )
-    monkeypatch.setattr("stt.errors.requires", lambda _: [f'{one}; extra == "serve"' for one in declared[:4]])
+    monkeypatch.setattr("stt.errors.requires", lambda _: [f'{one}; extra == "serve"' for one in declared[:3]])
     monkeypatch.delitem(sys.modules, "stt.inference.serve.app", raising=False)
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     assert "the extra 'serve'" in fails(main, ["serve", "no.ckpt", "--port", "0"])

@@ -96,7 +96,9 @@ def test_two_ranks_predict_every_row_once_with_its_confidence(trained: Path, tmp
     assert all(0 < line["confidence"] <= 1 for part in parts for line in part)
 
 
-def test_a_file_that_breaks_after_import_is_skipped_and_listed(fit_args: list[str], tmp_path: Path) -> None:
+def test_a_file_that_breaks_after_import_is_skipped_and_listed(
+    fit_args: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     manifest = write_corpus(tmp_path / "c", 12, seed=1)
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     (tmp_path / "c" / "3.wav").write_bytes(b"broken")
@@ -106,6 +108,9 @@ def test_a_file_that_breaks_after_import_is_skipped_and_listed(fit_args: list[st
     lines[7]["text"] = "abcde" * 20
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
     main([*fit_args, f"--data.train={manifest}", f"--data.validate={manifest}", "--data.max_skipped_share=0.5"])
+    assert "1 for not alignable" in caplog.text
+    assert "listed in the run's skipped.csv); `stt corpus feasibility` shows which vocabulary fits" in caplog.text
+    assert "skipped utterances" in capsys.readouterr().out
     with (tmp_path / "run" / "skipped.csv").open() as file:
         skipped = {(row["split"], row["utterance"]): (row["row"], row["kind"]) for row in csv.DictReader(file)}
     assert skipped == {

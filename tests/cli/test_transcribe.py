@@ -66,6 +66,18 @@ def test_every_recording_gets_a_file_in_the_output_folder(
         assert all(word in (out / f"more/second{extension}").read_text() for word in ("cad",))
 
 
+def test_recordings_that_differ_in_their_extension_get_a_file_each(
+    transcribe: Callable[..., str], recordings: Path, tmp_path: Path
+) -> None:
+    soundfile.write(recordings / "first.flac", spoken_in_tones("bed"), RATE)
+    assert (
+        transcribe(recordings, "--out", tmp_path / "out")
+        == f"3 transcripts in {tmp_path / 'out'}, 0 recordings failed\n"
+    )
+    written = {str(path.relative_to(tmp_path / "out")): path.read_text() for path in (tmp_path / "out").rglob("*.txt")}
+    assert written == {"first.wav.txt": "ab\n", "first.flac.txt": "bed\n", "more/second.txt": "cad\n"}
+
+
 def test_the_rows_of_a_manifest_are_transcribed_under_their_ids(
     transcribe: Callable[..., str], recordings: Path, tmp_path: Path
 ) -> None:
@@ -97,7 +109,7 @@ def test_audio_from_standard_input_is_transcribed(
         ),
         (
             ["first.wav", "copy/first.wav", "--out", "out"],
-            "first.wav and copy/first.wav would both be first in --out: rename one of them",
+            "first.wav and copy/first.wav would both be first.wav in --out: rename one of them",
         ),
         (["-", "--out", "done"], "done/standard_input.txt exists already, choose another folder or delete it"),
         ([""], "the name of a recording is empty"),

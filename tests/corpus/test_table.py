@@ -26,6 +26,16 @@ def test_a_stray_quotation_mark_in_csv_costs_its_own_row(tmp_path: Path) -> None
     assert values(path) == [("b", "two"), ("c", 'three, "3"'), ("d", 'fo"ur')]
 
 
+def test_a_spreadsheet_may_separate_csv_by_semicolons(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    assert errors(path, '\ufeffaudio;text\na;one, two\nb;"three; four"\nc;five;six') == {
+        4: "the line has 3 fields instead of 2"
+    }
+    assert values(path) == [("a", "one, two"), ("b", "three; four")]
+    assert errors(path, "audio,text\na,one; two") == {}
+    assert values(path) == [("a", "one; two")]
+
+
 def test_tsv_has_no_quoting(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     assert errors(path, 'audio\ttext\na\t"one\nb\ttwo"\nc\t"three"') == {}

@@ -21,7 +21,7 @@ from stt.inference.exported import ExportedRecognizer
 from stt.runs.folder import RunFolder
 from tests.conftest import RATE, ROOT, spoken_in_tones
 
-WITHOUT_TORCH = """
+BLOCKED = """
 import sys
 
 class Blocked:
@@ -30,6 +30,8 @@ class Blocked:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
+"""
+TRANSCRIBE = """
 from stt.cli.main import main
 import soundfile, stt
 
@@ -46,17 +48,33 @@ for file_format in ("text", "json", "srt", "vtt", "textgrid"):
     except SystemExit as stopped:
         assert not stopped.code, stopped.code
 """
+SERVE = """
+from fastapi.testclient import TestClient
+import stt
+from stt.inference.serve.app import create_app
+from stt.inference.serve.limits import Limits
+
+with TestClient(create_app(stt.Transcriber(stt.load(sys.argv[1])), "tones", Limits())) as client:
+    answer = client.post("/v1/audio/transcriptions", files={"file": open(sys.argv[2], "rb")}, data={"model": "any"})
+    print(answer.json()["text"])
+"""
+
+
+def without_torch(code: str, *arguments: str, folder: Path) -> str:
+    """Run Python where only the extra `onnx` and the service are installed; return what it prints."""
+    command = [sys.executable, "-c", BLOCKED + code, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_an_export_is_transcribed_without_torch(exported: Path, tmp_path: Path) -> None:
     files = [tmp_path / "a.wav", tmp_path / "b.flac"]
     soundfile.write(files[0], spoken_in_tones("ab cad"), RATE)
     soundfile.write(files[1], np.repeat(spoken_in_tones("bed"), 2), 2 * RATE)  # another rate
-    command = [sys.executable, "-c", WITHOUT_TORCH, str(exported), *map(str, files)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    first, second, third, text, *rest = done.stdout.splitlines()
+    said = without_torch(TRANSCRIBE, str(exported), *map(str, files), folder=tmp_path)
+    first, second, third, text, *rest = said.splitlines()
     assert first == "ab cad 8000 0.08"
     assert second == "['ab cad', 'bed']"
     assert third == "['ab', 'cad']"
@@ -64,6 +82,11 @@ def test_an_export_is_transcribed_without_torch(exported: Path, tmp_path: Path) 
     assert json.loads(rest[0])["text"] == "ab cad"
     assert "WEBVTT" in rest
     assert 'File type = "ooTextFile"' in rest
+
+
+def test_an_export_is_served_without_torch(exported: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", spoken_in_tones("ab cad"), RATE)
+    assert without_torch(SERVE, str(exported), str(tmp_path / "a.wav"), folder=tmp_path) == "ab cad\n"
 
 
 def test_it_works_like_the_checkpoint(exported: Path, trained: Path, tones: Path) -> None:

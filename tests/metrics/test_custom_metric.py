@@ -10,7 +10,9 @@ import yaml
 
 from stt.cli.train import main
 from stt.corpus.manifest import read_manifest
-from stt.metrics.domain_metric import DomainMetric
+from stt.errors import InputError
+from stt.metrics.domain_metric import AlignedUtterance, DomainMetric
+from stt.metrics.domain_results import count_utterance
 from stt.reports.page import load_run_summary, render_page
 from stt.reports.run import find_run
 from stt.runs.folder import RunFolder
@@ -18,7 +20,9 @@ from stt.runs.metric_names import logged_domain_metrics
 from stt.training.tracking.panels import sections_for
 
 METRIC = '''
-from stt.metrics.domain_metric import DomainMetric
+from stt.errors import InputError
+from stt.metrics.domain_metric import AlignedUtterance, DomainMetric
+from stt.metrics.domain_results import count_utterance
 
 
 class Deletions(DomainMetric):
@@ -97,6 +101,17 @@ def test_two_metrics_with_the_same_name_are_rejected(package: str, fit_args: lis
     config = tmp_path / "custom.yaml"
     config.write_text(yaml.safe_dump({"model": {"metrics": [metric, metric]}}))
     assert "needs a unique name" in fails(main, [*fit_args, f"--config={config}"])
+
+
+def test_a_metric_that_counts_in_fractions_is_named() -> None:
+    class Pace(DomainMetric):
+        name, title, unit = "pace", "pace", "characters/s"
+
+        def count(self, utterance):  # type: ignore[no-untyped-def]
+            return len(utterance.hypothesis), utterance.seconds
+
+    with pytest.raises(InputError, match=r"^Pace: count returned \(2, 1\.5\), not two integers$"):
+        count_utterance(AlignedUtterance("ab", "ab", 1.5), [Pace()])
 
 
 def test_evaluate_takes_custom_metrics(trained: Path, tones: Path) -> None:

@@ -1,10 +1,13 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stt.errors import InputError
+from stt.reports.page import load_run_summary, render_page
 from stt.reports.run import Run, find_run
+from stt.runs.folder import RunFolder
 
 
 def log(folder: Path, version: int, lines: str) -> None:
@@ -38,3 +41,10 @@ def test_a_run_folder_means_its_last_checkpoint(tmp_path: Path) -> None:
         (tmp_path / "checkpoints" / f"{name}.ckpt").touch()
     assert find_run(tmp_path).checkpoint.name == "last.ckpt"
     assert find_run(tmp_path / "checkpoints" / "best.ckpt") == Run(tmp_path, tmp_path / "checkpoints" / "best.ckpt")
+
+
+def test_the_best_step_of_a_report_is_that_of_the_transcripts(trained: Path) -> None:
+    page = render_page([load_run_summary(find_run(trained), "tones")])
+    found = re.search(r"\(step (\d+)\)", page)
+    assert found
+    assert RunFolder(trained).sample_transcripts(int(found[1])).is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -55,7 +56,7 @@ DESCRIBED_PARTS = ("features", "encoder", "tokenizer", "normalizer")
 
 
 class PythonConfig(Callback):
-    """Writes `config.yaml` when training is started from Python: the data, recognizer and length that reports need.
+    """Writes `config.yaml` when training is started from Python: data, recognizer, length, and what tells runs apart.
 
     It cannot be used to start a run: the constructor arguments of Python objects are not all known.
     """
@@ -66,15 +67,35 @@ class PythonConfig(Callback):
         if from_command_line or not trainer.loggers or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         data, model = data_of(trainer), model_of(pl_module)
-        plain = {name: value for name, value in vars(data).items() if isinstance(value, int | float | str)}
         description = model.recognizer.description()
         known: dict[str, Any] = {
             "started_from": "Python",
             "trainer": {"max_steps": trainer.max_steps},
-            "model": {"init_from": model.init_from, **{name: description[name] for name in DESCRIBED_PARTS}},
+            "model": {
+                "init_from": model.init_from,
+                **{name: description[name] for name in DESCRIBED_PARTS},
+                "augment": _part(model.augment, vars(model.augment)),
+                "optimizer": [_part(one, one.defaults) for one in trainer.optimizers],
+            },
             "data": {
                 **{name: paths or None for name, paths in data.manifests.items()},
-                **{name: value for name, value in plain.items() if not name.startswith("_")},
+                **_plain(vars(data)),
+                "sampler": _part(data.sampler, vars(data.sampler)),
             },
         }
         write_text(folder_of(trainer).config, yaml.safe_dump(known, sort_keys=False, allow_unicode=True))
+
+
+def _part(part: object, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the class of a part with its plain values, among which are most of what it was made with."""
+    return {"class": class_path(type(part)), **_plain(values)}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what YAML can hold; NumPy's floats, which sweeps are full of, as Python's."""
+    found = {}
+    for name, value in values.items():
+        kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
+        if kind and not name.startswith("_") and name != "training":
+            found[name] = kind(value)
+    return found

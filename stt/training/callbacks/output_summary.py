@@ -44,6 +44,7 @@ def _rows(trainer: Trainer, run: RunFolder, log_dir: Path) -> list[tuple[str, st
         ("metrics", log_dir / "metrics.csv"),
         ("sample transcripts", run.transcripts),
         ("all transcripts of the last validation", run.recognized("validate")),
+        ("skipped utterances", run.skipped(trainer.global_rank, trainer.world_size)),
     ):
         if path.exists():
             rows.append((label, str(path)))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from stt.data.batch import Batch, Skipped
 from stt.data.completeness import Completeness
+from stt.data.feasibility import NOT_ALIGNABLE
 from stt.files import write_csv
 from stt.runs.metric_names import SKIPPED, Split
 from stt.tensors import HostCopy
@@ -97,7 +98,7 @@ class SkippedReport(Evaluation):
             if not counted[i]:
                 needed = int(batch.frames_needed[i])
                 skipped.append(
-                    Skipped(row, name, domain, "not alignable", f"it has fewer than the {needed} output frames needed")
+                    Skipped(row, name, domain, NOT_ALIGNABLE, f"it has fewer than the {needed} output frames needed")
                 )
             if finite[i]:
                 del self._streaks[row]
