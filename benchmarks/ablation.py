@@ -230,7 +230,7 @@ def report(
     out: Annotated[Path, typer.Argument(help="folder of the runs")] = Path("runs/ablation"),
     variants: Annotated[Path, typer.Option(help="list of variants")] = VARIANTS,
 ) -> None:
-    """Compare the trained variants: a table, ablation.json and a plot of CER over device hours."""
+    """Compare the trained variants: a table, ablation.json and a plot of CER over hours."""
     import matplotlib as mpl
 
     mpl.use("agg")

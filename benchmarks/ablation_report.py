@@ -1,4 +1,4 @@
-"""Comparison of the variants of an ablation study: CER over device hours, size, and speed."""
+"""Comparison of the variants of an ablation study: CER over hours of a GPU or of a core, size, and speed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEVELS = tuple(level / 100 for level in range(90, 0, -5))  # CERs at which times
 
 @dataclass(frozen=True)
 class TrainedVariant:
-    """A trained variant with its validations: device hours and mean CER over domains."""
+    """A trained variant with its validations: mean CER over domains, and hours of a GPU, or of a core, until then."""
 
     variant: Variant
     measured: dict[str, Any]
@@ -61,11 +61,14 @@ def compare(variants: Sequence[Variant], out: Path) -> list[TrainedVariant]:
         if not plan.exists():
             continue
         curves = Run(out / variant.name, RunFolder(out / variant.name).last).metrics()
+        measured = json.loads(plan.read_text())
         points = over(curves.get(BEST_CER, []), curves.get(DEVICE_HOURS, []))
+        if measured["device"] == "cpu":  # by the wall clock, these hours would be those of other processes, too
+            points = [(step * measured["core_seconds_per_step"] / 3600, cer) for step, cer in curves.get(BEST_CER, [])]
         if not points:
             raise InputError(f"{out / variant.name}: not validated yet")
         hours, cers = (list(values) for values in zip(*points, strict=True))
-        trained.append(TrainedVariant(variant, json.loads(plan.read_text()), hours, cers))
+        trained.append(TrainedVariant(variant, measured, hours, cers))
     if not trained:
         raise InputError(f"{out}: no variant was trained here (python benchmarks/ablation.py run)")
     return trained
@@ -97,11 +100,11 @@ def comparison(trained: Sequence[TrainedVariant]) -> list[dict[str, Any]]:
                 "audio_seconds_per_second": one.measured["audio_seconds_per_second"],
                 "tokens_per_blank": round(one.tokens_per_blank, 3),
                 "steps": one.measured["epochs"] * one.measured["batches_per_epoch"],
-                "budget_seconds": one.measured.get("budget_seconds"),  # missing in older plans
-                "core_seconds_per_step": one.measured.get("core_seconds_per_step"),
-                "commit": one.measured.get("commit"),
+                "budget_seconds": one.measured["budget_seconds"],
+                "core_seconds_per_step": one.measured["core_seconds_per_step"],
+                "commit": one.measured["commit"],
                 "device": one.measured["device"],
-                "device_hours": [round(hours, 4) for hours in one.hours],
+                "hours": [round(hours, 4) for hours in one.hours],
                 "cer": [round(cer, 4) for cer in one.cers],
                 "hours_to": {str(cer): round(hours, 4) for cer, hours in times.items() if hours},
                 "sooner_than_the_first": speed_ups,
@@ -145,12 +148,12 @@ def table(trained: Sequence[TrainedVariant]) -> Table:
 
 
 def plot(trained: Sequence[TrainedVariant]) -> Figure:
-    """Plot mean CER over device hours."""
+    """Plot mean CER over the hours of a GPU or a core."""
     figure, axis = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for i, one in enumerate(trained):
         label = f"{one.variant.name} ({one.measured['parameters'] / 1e6:.1f} M)"
         axis.plot(one.hours, [100 * cer for cer in one.cers], marker=".", color=f"C{i}", label=label)
-    axis.set_xlabel(f"device hours ({trained[0].measured['device']})")
+    axis.set_xlabel("hours of one core" if trained[0].measured["device"] == "cpu" else "hours of the GPU")
     axis.set_ylabel("validation CER, mean over domains, %")
     axis.set_ylim(0, 105)
     axis.set_xlim(left=0)

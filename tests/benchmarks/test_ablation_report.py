@@ -10,6 +10,9 @@ MEASURED = {
     "epochs": 4,
     "batches_per_epoch": 3,
     "device": "cpu",
+    "core_seconds_per_step": 0.5,
+    "budget_seconds": None,
+    "commit": None,
 }
 
 
