@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os.path
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def open_reader(source: AudioSource) -> Iterator[Reader]:
     """Open a file in any format.
 
     Raises:
-        AudioError: the file is missing, not audio, or its sample rate is implausible.
+        AudioError: the file is missing, empty, not audio, or its sample rate is implausible.
     """
     with closing(_reader(source)) as reader:
         if not MIN_RATE <= reader.rate <= MAX_RATE:
@@ -49,6 +50,8 @@ def open_reader(source: AudioSource) -> Iterator[Reader]:
 def _reader(source: AudioSource) -> Reader:
     try:
         opened = source.open()
+        if not (os.path.getsize(opened) if isinstance(opened, str) else opened.getbuffer().nbytes):
+            raise AudioError(f"{source}: the audio file is empty")
         kind = _only_ffmpeg(opened)
     except OSError as error:
         raise AudioError(f"{source}: the file cannot be read ({error.strerror or reason(error)})") from error

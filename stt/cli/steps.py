@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +19,10 @@ from stt.errors import InputError
 
 CLUSTER = Annotated[str, typer.Option(help="work on the Dask cluster with this scheduler, such as tcp://HOST:8786")]
 Workers = Annotated[int | None, typer.Option(help="parallel processes; default: one per core", min=1, max=1000)]
+OUT = "what to create"
 SHARED: dict[str, Parameter] = {
     "manifests": (Manifests, REQUIRED),
-    "out": (Annotated[Path, typer.Option(help="what to create")], REQUIRED),
+    "out": (Annotated[Path, typer.Option(help=OUT)], REQUIRED),
     "workers": (Workers, None),
     "cluster": (CLUSTER, ""),
     "skip_bad": (SkipBad, False),
@@ -30,7 +32,11 @@ SHARED: dict[str, Parameter] = {
 def add_steps(app: typer.Typer) -> None:
     """Add the commands to `stt corpus`."""
     for name, step in steps().items():
-        add_command(app, name, step, _run, SHARED, given=("engine",))
+        shared = dict(SHARED)
+        out = inspect.signature(step).parameters.get("out")
+        if out is not None and out.default is None:  # a step that may write nothing
+            shared["out"] = (Annotated[Path | None, typer.Option(help=OUT)], None)
+        add_command(app, name, step, _run, shared, given=("engine",))
     app.command()(merge)
     app.command()(history)
 

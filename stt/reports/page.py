@@ -21,9 +21,13 @@ from stt.reports.curriculum import plot
 from stt.reports.curves import Curves, available_axes, logged_metrics, plot_by_domain, plot_speed, plot_training
 from stt.reports.embed import flac_uri, legend, svg_uri, template
 from stt.reports.generalization import gaps, plot_by_level, plot_gaps
-from stt.reports.run import Run
+from stt.reports.run import Run, option_values
 from stt.runs import metric_names
 from stt.runs.folder import RunFolder
+
+# Paths that every run has of its own.
+OWN_PATHS = {"run", "ckpt_path", "trainer.default_root_dir", "best_checkpoint.dirpath", "last_checkpoint.dirpath"}
+LONGEST_VALUE = 200  # characters of an option's value that are shown; a tokenizer inside a configuration has thousands
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def render_page(runs: Sequence[RunSummary], per_domain: int = 5) -> str:
     axes, metrics = available_axes(curves), _metrics(runs)
     return template("page.html").render(
         runs=[_overview(summary) for summary in runs],
+        options=differing_options([summary.config for summary in runs]),
         axes=axes,
         metrics=metrics,
         by_domain=[
@@ -132,6 +137,20 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
         "train": ", ".join(map(str, summary.run.train_manifests())),
         "init_from": summary.config["model"].get("init_from"),
     }
+
+
+def differing_options(configs: Sequence[dict[str, Any]]) -> list[tuple[str, list[str | None]]]:
+    """Return the options whose values differ between runs, sorted, with each run's value; None if it is not set."""
+    options = [dict(option_values(config)) for config in configs]
+    names = sorted(set().union(*options) - OWN_PATHS)
+    rows = [(name, [values.get(name) for values in options]) for name in names]
+    return [(name, [_shortened(value) for value in values]) for name, values in rows if len(set(values)) > 1]
+
+
+def _shortened(value: str | None) -> str | None:
+    if value is None or len(value) <= LONGEST_VALUE:
+        return value
+    return f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
 
 
 def _domain_rows(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,22 @@ def _read_log(path: Path) -> dict[str, dict[int, float]]:
         except (ValueError, TypeError, KeyError, csv.Error) as error:
             raise InputError(f"{path}:{reader.line_num}: not a log of metrics ({reason(error)})") from error
     return points
+
+
+def option_values(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every option of a configuration that is set, and its value; nested names are joined by dots.
+
+    Args:
+        config: the configuration, or the part of it that is called `name`.
+        name: as on the command line, such as `model.optimizer.init_args.lr`; parts of a list are counted from 0.
+    """
+    if isinstance(config, list) and any(isinstance(part, dict) for part in config):
+        config = dict(enumerate(config))
+    if isinstance(config, dict):
+        for key, value in config.items():
+            yield from option_values(value, f"{name}.{key}" if name else str(key))
+    elif config is not None:
+        yield name, str(config)
 
 
 def over(curve: Curve, axis: Curve) -> list[tuple[float, float]]:

@@ -19,6 +19,7 @@ _INLINE = "spm-base64:"
 MAX_PIECES = 1_000_000  # SentencePiece counts in 32 bits; no network has that many outputs
 MAX_CHARACTERS = 10_000  # in the alphabet of a character tokenizer
 MAX_TEXTS = 2_000_000  # limits memory; a sample is enough for 1,000 pieces
+OUTSIDE_ALPHABET = "characters outside the tokenizer's alphabet"
 WORD_START = "\u2581"  # SentencePiece's marker of a space before a piece
 
 
@@ -107,7 +108,7 @@ class Tokenizer:
         """
         unknown = sorted(set(text) - self.alphabet)
         if unknown:
-            raise InputError(f"characters outside the tokenizer's alphabet: {' '.join(map(repr, unknown))}")
+            raise InputError(f"{OUTSIDE_ALPHABET}: {' '.join(map(repr, unknown))}")
         return list(self._processor.encode(text))
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:

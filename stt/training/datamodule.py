@@ -24,10 +24,15 @@ from stt.data.utterances import utterances_of
 from stt.errors import InputError
 from stt.sampling import BatchStream, CurriculumSampler, Sampler
 from stt.sampling.shares import domain_shares
+from stt.text.tokenizer import OUTSIDE_ALPHABET
 from stt.training.length import num_batches
 from stt.training.state import to_arrays, to_tensors
 
 log = logging.getLogger(__name__)
+
+NEW_TOKENIZER = (
+    "another alphabet needs a new tokenizer (stt tokenizer train), also to fine-tune: --model.tokenizer FILE"
+)
 MAX_WORKERS = 256  # processes per device; each takes half a gigabyte
 
 
@@ -232,9 +237,11 @@ class SpeechDataModule(LightningDataModule):
         rows_by_domain = manifest.rows_by_domain(keep)
         for domain, rows in zip(manifest.domains, rows_by_domain, strict=True):
             if not len(rows):
+                reason = next(i.reason for i in self.skipped if manifest.value(i.row, "domain") == domain)
+                hint = f"; {NEW_TOKENIZER}" if OUTSIDE_ALPHABET in reason else ""
                 raise InputError(
-                    f"{manifest.path}: no utterance of the domain {domain} can be trained on; first reason: "
-                    + next(item.reason for item in self.skipped if manifest.value(item.row, "domain") == domain)
+                    f"{manifest.path}: no utterance of the domain {domain} can be trained on; "
+                    f"first reason: {reason}{hint}"
                 )
         weights = self._weights(manifest)
         try:

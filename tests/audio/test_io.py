@@ -91,6 +91,13 @@ def test_bytes_that_are_not_audio_raise_a_clear_error(tmp_path: Path, content: b
             read(tmp_path / "a.wav")
 
 
+def test_a_file_without_a_byte_is_said_to_be_empty(tmp_path: Path) -> None:
+    for name in ("a.wav", "a.mp3", "a.m4a"):
+        (tmp_path / name).touch()
+        with pytest.raises(AudioError, match=rf"{name}: the audio file is empty"):
+            read_audio(tmp_path / name, RATE)
+
+
 def test_a_text_with_the_name_of_an_mp3_is_not_said_to_be_missing(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_text("no audio")
     with pytest.raises(AudioError, match=r"a\.mp3: not a readable audio file \(Format not recognised\)"):

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -5,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from stt.errors import InputError
-from stt.reports.page import load_run_summary, render_page
-from stt.reports.run import Run, find_run
+from stt.reports.page import differing_options, load_run_summary, render_page
+from stt.reports.run import Run, find_run, option_values
 from stt.runs.folder import RunFolder
 
 
@@ -48,3 +49,37 @@ def test_the_best_step_of_a_report_is_that_of_the_transcripts(trained: Path) -> 
     found = re.search(r"\(step (\d+)\)", page)
     assert found
     assert RunFolder(trained).sample_transcripts(int(found[1])).is_file()
+
+
+def test_options_that_differ_between_runs_are_compared() -> None:
+    first = {"seed": 1, "model": {"optimizer": {"class_path": "x.Muon", "init_args": {"lr": 0.1}}}, "run": "runs/a"}
+    second = {"seed": 1, "model": {"optimizer": {"class_path": "x.Adam"}}, "run": "runs/b", "ckpt_path": "runs/b/last"}
+    assert differing_options([first, second]) == [
+        ("model.optimizer.class_path", ["x.Muon", "x.Adam"]),
+        ("model.optimizer.init_args.lr", ["0.1", None]),
+    ]
+    assert differing_options([first, {**first, "run": "runs/b", "replay": None}]) == []
+    assert differing_options([first]) == []
+
+
+def test_options_that_differ_are_escaped_on_the_page(trained: Path) -> None:
+    summary = load_run_summary(find_run(trained), "tones")
+    other = dataclasses.replace(summary, name="other", config={**summary.config, "seed_everything": "<b>"})
+    table = re.search(r'<table id="options">.*?<tbody>(.*?)</tbody>', render_page([summary, other], 0), re.DOTALL)
+    assert table
+    assert re.findall(r"<td[^>]*>(.*?)</td>", table[1]) == ["seed_everything", "0", "&lt;b&gt;"]
+
+
+def test_of_a_long_value_that_differs_the_beginning_is_shown() -> None:
+    [(name, values)] = differing_options([{"tokenizer": "spm"}, {"tokenizer": "spm" * 1000}])
+    assert (name, values) == ("tokenizer", ["spm", f"{('spm' * 1000)[:200]}… (3000 characters)"])
+
+
+def test_options_are_called_as_on_the_command_line() -> None:
+    config = {"trainer": {"callbacks": [{"class_path": "x.Ema"}, "x.Y"], "devices": [0, 1], "logger": None}, "a": True}
+    assert dict(option_values(config)) == {
+        "trainer.callbacks.0.class_path": "x.Ema",
+        "trainer.callbacks.1": "x.Y",
+        "trainer.devices": "[0, 1]",
+        "a": "True",
+    }

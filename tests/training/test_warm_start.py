@@ -114,6 +114,16 @@ def fine_tuning_args(trained: Path, tones: Path, new_domain: Path, run: Path, *o
     ]
 
 
+def test_with_texts_of_another_alphabet_the_error_names_the_option_for_a_new_tokenizer(
+    trained: Path, tones: Path, new_domain: Path, tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    lines = [{**json.loads(line), "text": "xyz"} for line in new_domain.read_text().splitlines()]
+    new_domain.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = fails(main, fine_tuning_args(trained, tones, new_domain, tmp_path / "run"))
+    assert "characters outside the tokenizer's alphabet: 'x' 'y' 'z'; another alphabet needs a new tokenizer" in said
+    assert "--model.tokenizer FILE" in said
+
+
 def test_fine_tuning_logs_the_parent_at_step_0_and_keeps_its_domains(
     trained: Path, tones: Path, new_domain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,7 +39,7 @@ HEARD_SECONDS = 900.0  # the same if a recognizer hears it, which takes longer
 def run(
     manifest: Manifest,
     *,
-    out: Path,
+    out: Path | None = None,
     engine: Engine,
     skip_bad: bool = False,
     min_seconds: float = 0.3,
@@ -69,7 +69,7 @@ def run(
 
     Args:
         manifest: what is cleaned.
-        out: manifest to write (.parquet).
+        out: manifest to write (.parquet); not needed with `dry_run`.
         engine: who does the work.
         skip_bad: reject unreadable rows by the rule `unreadable` instead of failing.
         min_seconds: rule `duration`: least, seconds.
@@ -92,7 +92,10 @@ def run(
         off: name of a rule that is not applied; may be repeated.
         dry_run: judge only so many random rows, print examples of each rule, and write nothing.
     """
-    check_manifest_name(out)
+    if out is not None:
+        check_manifest_name(out)
+    elif not dry_run:
+        raise InputError("give --out, the manifest to write; only --dry-run does without")
     limits = Limits(
         min_seconds,
         max_seconds,
@@ -138,7 +141,7 @@ def run(
         evidence = Evidence(rows, figures, limits, characters, tests, found)
         return evidence, judge(evidence, unused), report
 
-    if dry_run:
+    if out is None or dry_run:
         with tempfile.TemporaryDirectory() as temporary:
             rows = _sample(manifest, dry_run)
             evidence, verdict, _ = judged(rows, Path(temporary), allow_bad=True)

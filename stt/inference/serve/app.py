@@ -45,6 +45,7 @@ def create_app(
     """
     batcher = Batcher(transcriber)
     recognizer = transcriber.recognizer
+    served = {"id": model, "object": "model", "created": 0, "owned_by": "stt"}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -73,7 +74,14 @@ def create_app(
     @app.get("/v1/models", responses=ERRORS)
     def models() -> dict[str, Any]:
         """List the one model."""
-        return {"object": "list", "data": [{"id": model, "object": "model", "created": 0, "owned_by": "stt"}]}
+        return {"object": "list", "data": [served]}
+
+    @app.get("/v1/models/{name}", responses=ERRORS)
+    def one_model(name: str) -> dict[str, Any]:
+        """Return the one model by its name."""
+        if name != model:
+            raise HTTPException(404, f"{name}: no such model; there is {model}")
+        return served
 
     @app.post(
         "/v1/audio/transcriptions",

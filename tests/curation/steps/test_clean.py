@@ -213,6 +213,17 @@ def test_a_trial_prints_examples_and_writes_nothing(tmp_path: Path, capsys: pyte
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_only_a_trial_does_without_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fails: Callable[..., str]
+) -> None:
+    command = ["corpus", "clean", str(write(tmp_path, [{}, SPOILED["snr"], {}])), "--workers", "1"]
+    assert "give --out" in fails(main, command)
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--dry-run", "3"])
+    assert stopped.value.code == 0
+    assert "nothing was written" in capsys.readouterr().out
+
+
 def test_nothing_is_overwritten_and_a_finished_command_is_not_done_again(tmp_path: Path) -> None:
     manifest = write(tmp_path, [{}, SPOILED["snr"], {}])
     kept, _ = cleaned(manifest)

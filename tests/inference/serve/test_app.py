@@ -191,6 +191,12 @@ def test_a_token_guards_the_api(transcriber: stt.Transcriber) -> None:
         assert client.get("/").status_code == 200
 
 
+def test_the_model_is_found_by_the_name_in_the_list_and_no_other(client: TestClient) -> None:
+    [listed] = client.get("/v1/models").json()["data"]
+    assert client.get(f"/v1/models/{listed['id']}").json() == listed
+    assert "whisper-1: no such model" in fails(client.get("/v1/models/whisper-1"), 404)
+
+
 def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
     response = client.get("/")
     assert not re.findall(r"""(?:src|href)=["'](?!data:)|https?://(?! or)|@import|url\(""", response.text)

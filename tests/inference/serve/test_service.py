@@ -56,6 +56,9 @@ def test_the_official_client_works(open_service: Open, tmp_path: Path) -> None:
     with open_service(token="secret") as address:
         client = connect(address, "secret")
         assert [model.id for model in client.models.list()] == ["tones"]
+        assert client.models.retrieve("tones").id == "tones"
+        with pytest.raises(openai.NotFoundError):
+            client.models.retrieve("whisper-1")
         create = client.audio.transcriptions.create
         path = tmp_path / "speech.flac"
         assert create(model="whisper-1", file=path).text == "ab cad e"
