@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import os.path
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from stt.audio.mp3 import end_of_tags
 from stt.audio.reader import Reader
 from stt.audio.soundfile_reader import SoundFileReader
-from stt.audio.source import AudioError, AudioSource
+from stt.audio.source import AudioError, AudioSource, size_of
 from stt.errors import reason
 
 LIBSNDFILE = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".gsm", ".w64", ".caf"}
@@ -50,8 +50,6 @@ def open_reader(source: AudioSource) -> Iterator[Reader]:
 def _reader(source: AudioSource) -> Reader:
     try:
         opened = source.open()
-        if not (os.path.getsize(opened) if isinstance(opened, str) else opened.getbuffer().nbytes):
-            raise AudioError(f"{source}: the audio file is empty")
         kind = _only_ffmpeg(opened)
     except OSError as error:
         raise AudioError(f"{source}: the file cannot be read ({error.strerror or reason(error)})") from error
@@ -59,6 +57,8 @@ def _reader(source: AudioSource) -> Reader:
         try:
             return SoundFileReader(opened, source)
         except AudioError as error:
+            if not size_of(opened):
+                raise AudioError(f"{source}: the audio file is empty") from None
             failed = error
     from stt.audio.av_reader import AvReader  # imported here because it takes time, and most audio does not need it
 
@@ -85,8 +85,8 @@ def _kind(file: BinaryIO) -> str:
     for position, mark, kind in SIGNATURES:
         if head.startswith(mark, position):
             return kind
-    if head.startswith(b"ID3"):
-        file.seek(10 + sum((byte & 127) << 7 * (3 - index) for index, byte in enumerate(head[6:10])))
+    if tags := end_of_tags(head):
+        file.seek(tags)
         head = file.read(2)
     # The header of an AAC frame differs from that of an MP3 frame in two bits, the layer.
     return "AAC" if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 else ""

@@ -1,20 +1,26 @@
-"""How much of an MP3 file was cut off, by what its first frame says (Xing; Info where the bit rate is constant)."""
+"""Where the audio of an MP3 file begins, and how much of it was cut off by what its first frame says (Xing or Info)."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
+TAG_HEADER_BYTES = 10
 HEAD_BYTES = 256  # of the first frame, in which the mark has its place
-MARKS = (b"Xing", b"Info")
+MARKS = (b"Xing", b"Info")  # the latter where the bit rate is constant
 FRAMES, BYTES = 1, 2  # flags: which numbers follow
+
+
+def end_of_tags(head: bytes) -> int:
+    """Return where ID3 tags end, by the first ten bytes of a file; 0 if there are none."""
+    if not head.startswith(b"ID3"):
+        return 0
+    size = head[6:TAG_HEADER_BYTES]  # with seven bits in a byte
+    return TAG_HEADER_BYTES + sum((byte & 127) << 7 * (3 - index) for index, byte in enumerate(size))
 
 
 def missing_share(file: BinaryIO, size: int) -> float:
     """Return the share of the frames' bytes by which a file of `size` bytes was cut; 0 if it does not tell."""
-    head = file.read(10)
-    start = 0
-    if head.startswith(b"ID3"):  # tags, whose size has seven bits in a byte
-        start = 10 + sum((byte & 127) << 7 * (3 - index) for index, byte in enumerate(head[6:10]))
+    start = end_of_tags(file.read(TAG_HEADER_BYTES))
     file.seek(start)
     head = file.read(HEAD_BYTES)
     for mark in MARKS:

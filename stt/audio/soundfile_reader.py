@@ -16,7 +16,7 @@ import soundfile
 from stt.audio.mp3 import missing_share
 from stt.audio.ogg import damaged_at
 from stt.audio.reader import DECODER_PADDING_SECONDS
-from stt.audio.source import AudioError, AudioSource
+from stt.audio.source import AudioError, AudioSource, size_of
 from stt.audio.waveform import Waveform
 
 MIN_BYTES_PER_SECOND = 400  # of any codec for speech; only digital silence takes less
@@ -61,8 +61,7 @@ class SoundFileReader:
 
     def count(self, verify: bool) -> int:
         """Return the number of samples by the header; `verify` compares it with the content where it may be wrong."""
-        opened = self._opened
-        size = Path(opened).stat().st_size if isinstance(opened, str) else opened.getbuffer().nbytes
+        size = size_of(self._opened)
         if verify and self._file.format == "OGG":
             self._check_ogg()
         if verify:

@@ -88,6 +88,11 @@ class AudioSource:
         return data
 
 
+def size_of(opened: str | io.BytesIO) -> int:
+    """Return the bytes of what `AudioSource.open` returns."""
+    return os.path.getsize(opened) if isinstance(opened, str) else opened.getbuffer().nbytes
+
+
 def is_remote(address: str) -> bool:
     """Whether an address is a URL for fsspec, not a local path."""
     return "://" in address
