@@ -33,14 +33,18 @@ def add_command(
         name: of the command.
         function: its keyword-only parameters become options, but for those that are shared or `given` by `run`.
         run: what the command does.
-        shared: type and default of further parameters of `run`, by name; `REQUIRED` for no default.
+        shared: type and default of further parameters of `run`, by name; `REQUIRED` for no default. Where the function
+            has such a parameter with a default, it is that one.
         given: names of parameters that are no options.
     """
     hints = get_type_hints(function)
     parameters = dict(shared)
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in {*shared, *given}:
-            kind, default = hints[parameter.name], parameter.default
+        kind, default = hints.get(parameter.name), parameter.default
+        if parameter.name in shared:
+            if default is not REQUIRED:
+                parameters[parameter.name] = shared[parameter.name][0], default
+        elif parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in given:
             # Without a default it would become an argument.
             parameters[parameter.name] = Annotated[kind, typer.Option()] if default is REQUIRED else kind, default
     command = functools.partial(run, function)

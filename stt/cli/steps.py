@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,10 +18,9 @@ from stt.errors import InputError
 
 CLUSTER = Annotated[str, typer.Option(help="work on the Dask cluster with this scheduler, such as tcp://HOST:8786")]
 Workers = Annotated[int | None, typer.Option(help="parallel processes; default: one per core", min=1, max=1000)]
-OUT = "what to create"
 SHARED: dict[str, Parameter] = {
     "manifests": (Manifests, REQUIRED),
-    "out": (Annotated[Path, typer.Option(help=OUT)], REQUIRED),
+    "out": (Annotated[Path, typer.Option(help="what to create")], REQUIRED),
     "workers": (Workers, None),
     "cluster": (CLUSTER, ""),
     "skip_bad": (SkipBad, False),
@@ -32,11 +30,7 @@ SHARED: dict[str, Parameter] = {
 def add_steps(app: typer.Typer) -> None:
     """Add the commands to `stt corpus`."""
     for name, step in steps().items():
-        shared = dict(SHARED)
-        out = inspect.signature(step).parameters.get("out")
-        if out is not None and out.default is None:  # a step that may write nothing
-            shared["out"] = (Annotated[Path | None, typer.Option(help=OUT)], None)
-        add_command(app, name, step, _run, shared, given=("engine",))
+        add_command(app, name, step, _run, SHARED, given=("engine",))
     app.command()(merge)
     app.command()(history)
 
