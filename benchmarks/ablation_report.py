@@ -16,7 +16,7 @@ from rich.table import Table
 
 from stt.errors import InputError
 from stt.files import atomic_write
-from stt.reports.run import Run, over
+from stt.reports.run import Run, over, steps_done
 from stt.runs.folder import RunFolder
 from stt.runs.metric_names import BEST_CER, DEVICE_HOURS
 
@@ -62,9 +62,10 @@ def compare(variants: Sequence[Variant], out: Path) -> list[TrainedVariant]:
             continue
         curves = Run(out / variant.name, RunFolder(out / variant.name).last).metrics()
         measured = json.loads(plan.read_text())
-        points = over(curves.get(BEST_CER, []), curves.get(DEVICE_HOURS, []))
+        validated, spent = curves.get(BEST_CER, []), curves.get(DEVICE_HOURS, [])
         if measured["device"] == "cpu":  # by the wall clock, these hours would be those of other processes, too
-            points = [(step * measured["core_seconds_per_step"] / 3600, cer) for step, cer in curves.get(BEST_CER, [])]
+            spent = [(step, steps_done(step) * measured["core_seconds_per_step"] / 3600) for step, _ in validated]
+        points = over(validated, spent)
         if not points:
             raise InputError(f"{out / variant.name}: not validated yet")
         hours, cers = (list(values) for values in zip(*points, strict=True))

@@ -21,7 +21,7 @@ from stt.reports.curriculum import plot
 from stt.reports.curves import Curves, available_axes, logged_metrics, plot_by_domain, plot_speed, plot_training
 from stt.reports.embed import flac_uri, legend, svg_uri, template
 from stt.reports.generalization import gaps, plot_by_level, plot_gaps
-from stt.reports.run import Run, option_values
+from stt.reports.run import Run, option_values, steps_done
 from stt.runs import metric_names
 from stt.runs.folder import RunFolder
 
@@ -120,8 +120,6 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
     """Return a run's row of the first table."""
     last = {name: curve[-1][1] for name, curve in summary.curves.items()}
     best = min(summary.curves.get(metric_names.BEST_CER, []), key=lambda point: point[1], default=None)
-    if best and best[0]:  # logs count steps from 0; at 0, the parent of a fine-tuning is validated
-        best = (best[0] + 1, best[1])
     speeds = [value for _, value in summary.curves.get(metric_names.SPEED, [])]
     return {
         "name": summary.name,
@@ -131,7 +129,7 @@ def _overview(summary: RunSummary) -> dict[str, Any]:
         "audio_hours": last.get(metric_names.AUDIO_HOURS),
         "device_hours": last.get(metric_names.DEVICE_HOURS),
         "passes": last.get(metric_names.PASSES),
-        "best": best,
+        "best": best and (steps_done(best[0]), best[1]),
         "speed": statistics.median_high(speeds) if speeds else None,
         "waiting": last.get(metric_names.WAITING),
         "train": ", ".join(map(str, summary.run.train_manifests())),

@@ -117,6 +117,11 @@ def option_values(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, str(config)
 
 
+def steps_done(logged: int) -> int:
+    """Return after how many steps a value was logged: logs count from 0, where the parent of a fine-tuning is, too."""
+    return logged + 1 if logged else 0
+
+
 def over(curve: Curve, axis: Curve) -> list[tuple[float, float]]:
     """Return a metric's points over another metric that was logged at the same steps, such as device hours."""
     positions = dict(axis)
